@@ -1,0 +1,74 @@
+"""The graph of a network: every block expanded, every node with its shape.
+
+`Node.inputs` (ordered, with output indices) is the truth; a DiGraph could not hold `add(x, x)`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from cnndsl.layers.base import Layer
+from cnndsl.shape import Shape
+from cnndsl.source import Span
+
+INPUT = "input"
+"""The kind of the nodes that hold a network's inputs; they have no layer."""
+
+
+class Edge(NamedTuple):
+    """The `output`-th output of node number `node`."""
+
+    node: int
+    output: int = 0
+
+
+class Node(NamedTuple):
+    """One layer in the graph, or one input of the network.
+
+    name: its identity within the network, as `as` gave it or derived from its own line; unique.
+    layer: the bound layer; None for inputs, and for a layer whose arguments were wrong.
+    shapes: the shapes of its outputs; None where an error left them unknown.
+    shares: the number of the node whose weights it uses (`reuse`), or None if it has its own.
+    span: the item that made it; calls: the items of the blocks it was made in, outermost first.
+    named: whether the name is one that the spec gives.
+    """
+
+    index: int
+    name: str
+    kind: str
+    layer: Layer | None
+    inputs: tuple[Edge, ...]
+    shapes: tuple[Shape, ...] | None
+    span: Span
+    calls: tuple[Span, ...] = ()
+    shares: int | None = None
+    named: bool = False
+
+
+class Output(NamedTuple):
+    """One result of the network: its name, where it comes from, and whether it only serves training."""
+
+    name: str
+    edge: Edge
+    training: bool = False
+
+
+class Graph(NamedTuple):
+    """A network. `nodes` are in an order in which every node stands after its inputs."""
+
+    name: str
+    nodes: tuple[Node, ...]
+    inputs: tuple[int, ...]
+    outputs: tuple[Output, ...]
+    parameters: dict[str, Any]
+    span: Span
+
+    def shape_of(self, edge: Edge) -> Shape | None:
+        """The shape on an edge; None if it is unknown."""
+        shapes = self.nodes[edge.node].shapes
+        return shapes[edge.output] if shapes is not None and edge.output < len(shapes) else None
+
+    @property
+    def complete(self) -> bool:
+        """Whether every node has a layer and a shape."""
+        return bool(self.nodes) and all(n.shapes is not None for n in self.nodes)

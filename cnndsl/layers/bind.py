@@ -1,0 +1,147 @@
+"""From arguments as written to a layer: one binder for every kind, and for training settings.
+
+The binder knows no spans. It gets what was written as a list of `Given`, and blames by index; who keeps
+the spans (the elaborator) turns that into a place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+from cnndsl.layers.arguments import REQUIRED, Argument, BadValue, Flag, Tensor
+from cnndsl.layers.base import Layer, LayerError
+
+
+class Given(NamedTuple):
+    """One argument as written and evaluated.
+
+    form: `value` (a number, size, list or string without a name), `word` (a bare name), `named`
+    (`name=value`) or `slash` (`/2`). A size is a tuple, also when it has one side.
+    """
+
+    form: str
+    value: Any
+    name: str = ""
+
+
+def bind(kind: type[Layer], given: Sequence[Given]) -> Layer:
+    """The layer of class `kind` with these arguments. Raises LayerError."""
+    return kind(**bind_values(kind.kind, kind.arguments, given, kind.pack))
+
+
+def bind_values(
+    owner: str, arguments: tuple[Argument, ...], given: Sequence[Given], pack: tuple[str, ...] = ()
+) -> dict[str, Any]:
+    """Every argument's value, converted, defaults filled in.
+
+    Raises LayerError with the index of the argument to blame, or None if one is missing.
+    """
+    binding = _Binding(owner, arguments, pack)
+    for index, one in enumerate(given):
+        binding.take(index, one)
+    return binding.finish()
+
+
+class _Binding:
+    """The values set so far, and which written argument set each."""
+
+    def __init__(self, owner: str, arguments: tuple[Argument, ...], pack: tuple[str, ...]) -> None:
+        self.owner = owner
+        self.arguments = arguments
+        self.pack = pack
+        self.values: dict[str, Any] = {}
+        self.set_by: dict[str, int] = {}
+
+    def take(self, index: int, given: Given) -> None:
+        if given.form == "named":
+            self._named(index, given)
+        elif given.form == "slash":
+            argument = next((a for a in self.arguments if a.slash), None)
+            if argument is None:
+                raise LayerError("NoStride", index, kind=self.owner)
+            self._set(index, argument, given.value)
+        elif given.form == "word":
+            self._word(index, given.value)
+        else:
+            self._positional(index, given.value)
+
+    def _named(self, index: int, given: Given) -> None:
+        for argument in self.arguments:
+            if argument.name == given.name:
+                value = given.value
+                if isinstance(value, str) and value in argument.words:
+                    value = argument.words[value]
+                self._set(index, argument, value)
+                return
+        raise LayerError(
+            "UnknownArgument", index, kind=self.owner, name=given.name, known=[a.name for a in self.arguments]
+        )
+
+    def _word(self, index: int, word: str) -> None:
+        for argument in self.arguments:
+            if word in argument.words:
+                self._set(index, argument, argument.words[word])
+                return
+        for argument in self._open_positionals():
+            if isinstance(argument.type, Tensor) or argument.type.words():
+                self._set(index, argument, word)
+                return
+        raise LayerError("UnknownWord", index, kind=self.owner, word=word, known=list(self.known_words()))
+
+    def _positional(self, index: int, value: Any) -> None:
+        if self.pack and self.pack[0] not in self.set_by and isinstance(value, tuple) and len(value) > 1:
+            head, last = self.pack
+            by_name = {a.name: a for a in self.arguments}
+            self._set(index, by_name[head], value[:-1])
+            self._set(index, by_name[last], value[-1])
+            return
+        argument = next(self._open_positionals(), None)
+        if argument is None:
+            raise LayerError("TooManyArguments", index, kind=self.owner, value=written(value))
+        self._set(index, argument, value)
+
+    def _open_positionals(self) -> Iterable[Argument]:
+        return (a for a in self.arguments if a.positional and a.name not in self.set_by)
+
+    def _set(self, index: int, argument: Argument, value: Any) -> None:
+        if argument.name in self.set_by:
+            raise LayerError(
+                "ArgumentTwice", index, kind=self.owner, name=argument.name, first=self.set_by[argument.name]
+            )
+        try:
+            self.values[argument.name] = argument.type.convert(value)
+        except BadValue as bad:
+            raise LayerError(
+                "BadArgument", index, kind=self.owner, name=argument.name, value=written(value), wanted=bad.wanted
+            ) from None
+        self.set_by[argument.name] = index
+
+    def finish(self) -> dict[str, Any]:
+        for argument in self.arguments:
+            if argument.name not in self.values:
+                if argument.default is REQUIRED:
+                    raise LayerError("MissingArgument", None, kind=self.owner, name=argument.name, help=argument.help)
+                self.values[argument.name] = argument.default
+        return self.values
+
+    def known_words(self) -> Iterable[str]:
+        return (word for a in self.arguments for word in a.words)
+
+
+def written(value: Any) -> str:
+    """A value as a user writes it, for a message; long ones are cut."""
+    if isinstance(value, tuple):
+        text = "x".join(written(v) for v in value)
+    elif isinstance(value, bool):
+        text = "true" if value else "false"
+    elif isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
+        text = f"{value:.1f}"
+    elif isinstance(value, int) and value.bit_length() > 200:
+        text = f"a number of {value.bit_length()} bits"
+    else:
+        text = str(value) if isinstance(value, str) else repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+__all__ = ["Given", "bind", "bind_values", "written", "Flag"]

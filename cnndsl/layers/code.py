@@ -1,0 +1,82 @@
+"""PyTorch as data: what a layer becomes, without importing torch.
+
+`codegen` turns these values into text, and is the only place that knows how names, numbers and strings
+are written in Python.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+
+class Input(NamedTuple):
+    """The layer's n-th input tensor, batch first."""
+
+    index: int = 0
+
+
+class Module(NamedTuple):
+    """The layer's own submodule; `suffix` tells several apart."""
+
+    suffix: str = ""
+
+
+class Call(NamedTuple):
+    """`function(*args, **kwargs)`. Arguments are numbers, strings, tuples, Calls, Inputs or Modules.
+
+    `function` is a dotted name (`nn.Conv2d`, `F.relu`), a method (`.flatten`, called on the first
+    argument) or a Module, which is called.
+    """
+
+    function: str | Module
+    args: tuple[Any, ...] = ()
+    kwargs: tuple[tuple[str, Any], ...] = ()
+
+
+class Attribute(NamedTuple):
+    """`owner.name`, such as a submodule's weight."""
+
+    owner: Any
+    name: str
+
+
+class Binary(NamedTuple):
+    """`left operator right`, for `+`, `*` and `-`."""
+
+    operator: str
+    left: Any
+    right: Any
+
+
+class Support(NamedTuple):
+    """A class or function, in PyTorch's terms alone, that the written module needs beside it."""
+
+    name: str
+    source: str
+
+
+class Code(NamedTuple):
+    """What a layer becomes.
+
+    modules: the submodules to make, each a suffix (`""` for the only one) and a constructor's Call.
+    forward: the expression that gives the output (a tuple of expressions for several outputs).
+    support: classes that the written file must hold for it.
+    layout: where the channels stand in the tensors it takes and gives: `first` (N, C, …), `last`
+        (N, …, C), or `any`, for operations to which it is the same.
+    setup: calls made once, after the modules: initialisation, freezing.
+    """
+
+    forward: Any
+    modules: tuple[tuple[str, Call], ...] = ()
+    support: tuple[Support, ...] = ()
+    layout: str = "first"
+    setup: tuple[Call, ...] = ()
+
+
+X = Input(0)
+SELF = Module("")
+
+
+def call(function: str | Module, *args: Any, **kwargs: Any) -> Call:
+    """A Call, written like one."""
+    return Call(function, args, tuple(kwargs.items()))

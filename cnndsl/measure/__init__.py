@@ -1,0 +1,78 @@
+"""Numbers about a graph: parameters, MACs, connections, receptive fields, memory."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+CONVENTION = (
+    "params: learned and frozen parameters, shared ones once; macs: multiply-accumulates of convolutions, "
+    "matrix products and weighted sums for one example, without bias; flops = 2 * macs; connections: links "
+    "into units, biases included; receptive_field: input cells that one output sees, per axis"
+)
+
+
+class LayerMeasure(NamedTuple):
+    """The numbers of one node, for one example. Memory is in bytes at 32-bit floats.
+
+    receptive_field: input cells that one output element sees along each spatial axis of the input.
+    stride: input cells between neighbouring outputs along each axis (the jump).
+    saved: bytes kept for the backward pass that this node is first to keep.
+    """
+
+    params: int
+    trainable: int
+    buffers: int
+    macs: int
+    connections: int
+    receptive_field: tuple[int, ...]
+    stride: tuple[int | float, ...]
+    saved: int
+
+
+class Totals(NamedTuple):
+    """Sums over a network; receptive field and stride are the main output's. `depth` counts the weighted
+    layers on the longest path from an input to the main output."""
+
+    params: int
+    trainable: int
+    buffers: int
+    macs: int
+    connections: int
+    receptive_field: tuple[int, ...]
+    stride: tuple[int | float, ...]
+    depth: int
+
+    @property
+    def flops(self) -> int:
+        return 2 * self.macs
+
+
+class Memory(NamedTuple):
+    """Bytes at a batch size, 32-bit floats.
+
+    Inference needs `weights` (parameters and buffers) and `activations_peak`; training needs weights,
+    `gradients`, `optimizer` (state) and `saved` activations.
+    """
+
+    batch: int
+    weights: int
+    activations_peak: int
+    gradients: int
+    optimizer: int
+    saved: int
+
+    @property
+    def inference(self) -> int:
+        return self.weights + self.activations_peak
+
+    @property
+    def training(self) -> int:
+        return self.weights + self.gradients + self.optimizer + self.saved
+
+
+class Analysis(NamedTuple):
+    """`layers[i]` measures `graph.nodes[i]`; None where its shape is unknown, then `totals` is None too."""
+
+    layers: tuple[LayerMeasure | None, ...]
+    totals: Totals | None
+    memory: Memory | None
