@@ -1,0 +1,277 @@
+"""From text to logical lines: indentation, continued lines, comments, arms.
+
+A line goes on over newlines while a bracket is open. Lines nest as they are indented; a body follows a line
+that opens one. `|` opens an arm, whose body stands at the column of the text behind it. Whatever is wrong
+is reported once, and the layout goes on with the next line.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from cnndsl.diagnostics import Diagnostic, Edit, Fix, Label, problem
+from cnndsl.source import Source, Span
+from cnndsl.syntax.faults import SyntaxFault
+from cnndsl.syntax.parser import parse_line
+from cnndsl.syntax.tree import Arm, Document, Else, If, Line, Trivia
+
+MOST_NESTING = 100
+"""Levels of indentation; a person gets lost at ten."""
+
+_indentation = re.compile(r"[ \t]*")
+_structure = re.compile(r'#[^\n]*|"[^"\n]*"?|[()\[\]{}\n]')
+_plain_line = re.compile(r'[^\n#"()\[\]{}]*')
+_new_statement = re.compile(r"(?:network|block|train|let|expect|use|output)\b|input\s|\||[a-z][a-z0-9_]*\s+[0-9{]")
+_OPENERS = {")": "(", "]": "[", "}": "{"}
+
+_ARM = Arm()
+
+
+def parse(source: Source, memory: dict[str, Any] | None = None) -> tuple[Document, list[Diagnostic]]:
+    """The document of a text, and what is wrong with it. Never raises for what the text holds.
+
+    `memory` remembers parsed lines by their text; pass the same one again when a file changes.
+    """
+    return _Layout(source, {} if memory is None else memory).run()
+
+
+class _Layout:
+    """One pass over a text."""
+
+    def __init__(self, source: Source, memory: dict[str, Any]) -> None:
+        self.source = source
+        self.text = source.text
+        self.memory = memory
+        self.lines: list[Line] = []
+        self.trivia: list[Trivia] = []
+        self.diagnostics: list[Diagnostic] = []
+        # The open bodies, outermost first: the column of their lines, and the list that holds them.
+        self.bodies: list[tuple[int, list[Line]]] = [(0, self.lines)]
+        self.tab_seen = False
+
+    def run(self) -> tuple[Document, list[Diagnostic]]:
+        position = 0
+        length = len(self.text)
+        while position < length:
+            position = self._physical(position)
+        self._check_bodies()
+        self.diagnostics.sort(key=lambda d: d.span.start)
+        return Document(self.source, self.lines, tuple(self.trivia)), self.diagnostics
+
+    # --- lines --------------------------------------------------------------------------------------------------
+
+    def _physical(self, position: int) -> int:
+        """Take what begins on the line at `position`; returns where the next line begins."""
+        match = _indentation.match(self.text, position)
+        assert match is not None
+        start = match.end()
+        column = start - position
+        if "\t" in match.group():
+            self._tab(position, start)
+            column = len(match.group().expandtabs(4))
+        return self._content(start, column)
+
+    def _content(self, start: int, column: int) -> int:
+        """The line whose text begins at `start`, at a column; returns where the next line begins."""
+        text = self.text
+        first = text[start : start + 1]
+        if first in ("", "\n", "\r"):
+            end = text.find("\n", start)
+            end = len(text) if end < 0 else end
+            self.trivia.append(Trivia("blank", start, end))
+            return end + 1
+        if first == "#":
+            end = text.find("\n", start)
+            end = len(text) if end < 0 else end
+            self.trivia.append(Trivia("comment", start, end))
+            return end + 1
+        if first == "|":
+            return self._arm(start, column)
+        end, after = self._logical_end(start)
+        stripped = text[start:end].rstrip()
+        self._place(Line(self.source, start, start + len(stripped), column, self._parse(start, stripped)))
+        return after
+
+    def _arm(self, start: int, column: int) -> int:
+        """`|`, and the line behind it, which stands in the arm's body at its own column."""
+        arm = Line(self.source, start, start + 1, column, _ARM)
+        self._place(arm)
+        match = _indentation.match(self.text, start + 1)
+        assert match is not None
+        inner = match.end()
+        if self.text[inner : inner + 1] in ("", "\n", "\r", "#"):
+            return self._content(inner, column + 1)
+        self._push(column + inner - start, arm.body)
+        return self._content(inner, column + inner - start)
+
+    def _logical_end(self, start: int) -> tuple[int, int]:
+        """Where the logical line's text ends, and where the next line begins."""
+        text = self.text
+        match = _plain_line.match(text, start)
+        assert match is not None
+        end = match.end()
+        if end >= len(text) or text[end] == "\n":
+            return end, end + 1
+        return self._structured_end(start)
+
+    def _structured_end(self, start: int) -> tuple[int, int]:
+        """The same for a line with brackets, strings or a comment."""
+        text = self.text
+        open_brackets: list[int] = []
+        position = start
+        first_end: tuple[int, int] | None = None
+        while True:
+            match = _structure.search(text, position)
+            if match is None:
+                end = (len(text), len(text))
+                break
+            position = match.end()
+            mark = match.group()
+            if mark == "\n":
+                end = (match.start(), position)
+                if not open_brackets:
+                    return end
+                first_end = first_end or end
+                following = _indentation.match(text, position)
+                if following is not None and _new_statement.match(text, following.end()):
+                    break
+            elif mark[0] == "#":
+                if not open_brackets:
+                    self.trivia.append(Trivia("comment", match.start(), position))
+                    newline = text.find("\n", position)
+                    return match.start(), len(text) if newline < 0 else newline + 1
+            elif mark in "([{":
+                open_brackets.append(match.start())
+            elif mark in ")]}" and open_brackets and text[open_brackets[-1]] == _OPENERS[mark]:
+                open_brackets.pop()
+            elif mark in ")]}" and open_brackets:
+                break
+        if not open_brackets:
+            return end
+        # A bracket is open where the line can't go on: only the first line of the text belongs to it.
+        return self._unclosed(open_brackets[-1], first_end or self._line_end(position))
+
+    def _line_end(self, position: int) -> tuple[int, int]:
+        newline = self.text.find("\n", position)
+        return (len(self.text), len(self.text)) if newline < 0 else (newline, newline + 1)
+
+    def _unclosed(self, bracket: int, end: tuple[int, int]) -> tuple[int, int]:
+        opener = self.text[bracket]
+        closer = {"(": ")", "[": "]", "{": "}"}[opener]
+        span = Span(self.source, bracket, bracket + 1)
+        self.diagnostics.append(problem("UnclosedBracket", span, opener=opener, closer=closer))
+        self.unclosed_at = bracket
+        return end
+
+    unclosed_at = -1
+    """The last bracket reported as unclosed: its line is not reported a second time."""
+
+    # --- statements ---------------------------------------------------------------------------------------------
+
+    def _parse(self, start: int, text: str) -> Any:
+        """The statement of a line's text, or None with a diagnostic."""
+        known = self.memory.get(text)
+        if known is None:
+            try:
+                known = parse_line(text)
+            except SyntaxFault as fault:
+                known = fault
+            self.memory[text] = known
+        if isinstance(known, SyntaxFault):
+            if not start <= self.unclosed_at < start + len(text):
+                self.diagnostics.append(self._fault(start, known))
+            return None
+        return known
+
+    def _fault(self, start: int, fault: SyntaxFault) -> Diagnostic:
+        span = Span(self.source, start + fault.start, start + fault.end)
+        fixes = ()
+        if fault.fix is not None:
+            title, replacement = fault.fix
+            fixes = (Fix(title, (Edit(span, replacement),), "safe"),)
+        return problem(fault.problem, span, fixes=fixes, **fault.values)
+
+    # --- nesting ------------------------------------------------------------------------------------------------
+
+    def _push(self, column: int, body: list[Line]) -> None:
+        self.bodies.append((column, body))
+
+    def _place(self, line: Line) -> None:
+        """Put a line into the body that its column says."""
+        column = line.column
+        bodies = self.bodies
+        left = None
+        while len(bodies) > 1 and column < bodies[-1][0]:
+            left = bodies.pop()
+        at, body = bodies[-1]
+        if column > at:
+            self._deeper(line, left)
+            return
+        body.append(line)
+
+    def _deeper(self, line: Line, left: tuple[int, list[Line]] | None) -> None:
+        """A line that stands deeper than the body it would belong to: it begins the last line's body, or is wrong."""
+        body = self.bodies[-1][1]
+        last = body[-1] if body else None
+        if left is None and last is not None and (last.statement is None or last.statement.opens):
+            if len(self.bodies) >= MOST_NESTING:
+                self.diagnostics.append(problem("TooDeeplyIndented", line.span(), limit=MOST_NESTING))
+                self._push(line.column, [])
+            else:
+                self._push(line.column, last.body)
+            self.bodies[-1][1].append(line)
+            return
+        if left is not None:
+            self._uneven(line, left[0])
+            # It goes on with the body it is nearest to, so that its followers are judged alike.
+            self._push(line.column, left[1])
+            left[1].append(line)
+            return
+        self._unexpected_indent(line, last)
+        self._push(line.column, body)
+        body.append(line)
+
+    def _unexpected_indent(self, line: Line, last: Line | None) -> None:
+        at = self.bodies[-1][0]
+        indent = Span(self.source, line.start - (line.column - at), line.start)
+        labels = ()
+        if last is not None:
+            labels = (Label(last.span(), "this line opens no body"),)
+        fix = Fix("remove the indentation", (Edit(indent, ""),), "likely")
+        self.diagnostics.append(problem("UnexpectedIndent", line.span(), labels=labels, fixes=(fix,), columns=at))
+
+    def _uneven(self, line: Line, deeper: int) -> None:
+        columns = [str(column) for column, _ in self.bodies] + [str(deeper)]
+        outer = " or ".join(dict.fromkeys(columns[-2:]))
+        self.diagnostics.append(problem("UnevenIndent", line.span(), given=line.column, possible=outer))
+
+    def _check_bodies(self) -> None:
+        """Lines that open a body and have none."""
+        stack = list(self.lines)
+        while stack:
+            line = stack.pop()
+            stack.extend(line.body)
+            statement = line.statement
+            if statement is not None and statement.opens and not line.body and not hasattr(statement, "parameters"):
+                word = "|" if isinstance(statement, Arm) else self._opening_word(line)
+                self.diagnostics.append(problem("EmptyBody", line.span(), word=word))
+
+    def _opening_word(self, line: Line) -> str:
+        if isinstance(line.statement, Else):
+            return "else"
+        if isinstance(line.statement, If):
+            return "elif" if line.statement.again else "if"
+        return line.text.split(maxsplit=1)[0].rstrip(":")
+
+    def _tab(self, start: int, end: int) -> None:
+        """A tab in the indentation: said once for a file, with the edit that mends it everywhere."""
+        if self.tab_seen:
+            return
+        self.tab_seen = True
+        edits = tuple(
+            Edit(Span(self.source, m.start(), m.end()), m.group().expandtabs(4))
+            for m in re.finditer(r"(?m)^[ \t]*\t[ \t]*", self.text)
+        )
+        fix = Fix("indent with spaces, four for a tab", edits, "likely")
+        self.diagnostics.append(problem("TabIndentation", Span(self.source, start, end), fixes=(fix,), lines=len(edits)))

@@ -1,0 +1,262 @@
+"""What can be wrong with the text of a spec."""
+
+from __future__ import annotations
+
+from cnndsl.diagnostics import Diagnostic
+
+
+class UnexpectedText(Diagnostic):
+    """A word or sign stands where the language has no use for it.
+
+    Wrong: `conv 3x3x64 = 2`. Arguments are sizes, numbers, words, `/2` for the stride, and `name=value`.
+    """
+
+    code = "E101"
+    title = "unexpected text"
+    message = "`{text}` can't stand here"
+    label = "expected {expected}"
+
+
+class LineEndsEarly(Diagnostic):
+    """A line stops where something has to follow, such as the value after `let x =`."""
+
+    code = "E102"
+    title = "the line ends early"
+    message = "the line ends after `{before}`, but something has to follow"
+    label = "expected {expected}"
+
+
+class StrayCharacter(Diagnostic):
+    """A character that no spec uses outside strings and comments."""
+
+    code = "E103"
+    title = "stray character"
+    message = "the character {character} has no meaning in a spec"
+    label = "remove it, or put it into a comment behind `#`"
+
+
+class LookAlike(Diagnostic):
+    """A character that looks like one of the language's, as word processors and PDFs produce: `×`, `–`, `“`."""
+
+    code = "E104"
+    title = "a character that only looks right"
+    message = "`{character}` is not a sign of the language, though it looks like one"
+    label = "this comes from typeset text"
+
+
+class SpacedSize(Diagnostic):
+    """A size is one word: `3x3x64`, not `3 x 3 x 64` and not `3×3×64`."""
+
+    code = "E105"
+    title = "a size with spaces or ×"
+    message = "a size is written without spaces, with the letter x: `3x3x64`"
+    label = "this is meant as one size"
+
+
+class UnclosedString(Diagnostic):
+    """A string begins with `"` and must end with `"` on the same line."""
+
+    code = "E106"
+    title = "unclosed string"
+    message = "this string has no end"
+    label = 'begins here; close it with `"` on this line'
+
+
+class UnclosedBracket(Diagnostic):
+    """An opened `(`, `[` or `{` is not closed before the next statement."""
+
+    code = "E107"
+    title = "unclosed bracket"
+    message = "`{opener}` is never closed"
+    label = "opened here; `{closer}` is missing"
+
+
+class ClosedTwice(Diagnostic):
+    """A closing bracket without one that it closes."""
+
+    code = "E108"
+    title = "closing bracket without an opening one"
+    message = "`{bracket}` closes nothing"
+    label = "no bracket is open here"
+
+
+class BadNumber(Diagnostic):
+    """A number runs into letters, or a size ends with `x`.
+
+    Numbers are `64`, `61_706`, `0.5`, `1e-3`, or with K, M, G, T behind (powers of a thousand): `4.1G`.
+    """
+
+    code = "E109"
+    title = "not a number"
+    message = "`{text}` is neither a number nor a size"
+    label = "numbers look like 64, 0.5, 1e-3, 61_706 or 4.1G; sizes like 3x3x64"
+
+
+class NumberTooLong(Diagnostic):
+    """A number has more digits than any size, count or rate needs."""
+
+    code = "E110"
+    title = "number too long"
+    message = "this number has {digits} characters; at most {limit} are read"
+    label = "too long"
+
+
+class NumberTooLarge(Diagnostic):
+    """A number is larger than a floating-point number can be."""
+
+    code = "E111"
+    title = "number too large"
+    message = "this number is too large"
+    label = "more than 1.8e308"
+
+
+class MissingColon(Diagnostic):
+    """`block`, `train`, `repeat`, `for`, `if`, `elif` and `else` open a body, and end with `:`."""
+
+    code = "E112"
+    title = "missing colon"
+    message = "`{word}` opens a body, so its line ends with `:`"
+    label = "add `:` here"
+
+
+class TrailingComma(Diagnostic):
+    """A comma at the end of a line; the end of the line separates items by itself."""
+
+    code = "E113"
+    title = "comma at the end of a line"
+    message = "nothing follows this comma"
+    label = "the end of the line separates layers by itself"
+
+
+class NothingBetweenCommas(Diagnostic):
+    """Two commas with nothing between them."""
+
+    code = "E114"
+    title = "nothing between two commas"
+    message = "there is no layer between these commas"
+    label = "remove one of them"
+
+
+class SingleEquals(Diagnostic):
+    """Comparing is `==`; `=` gives a value to a name."""
+
+    code = "E115"
+    title = "`=` in a comparison"
+    message = "a comparison is written `==`"
+    label = "`=` gives a value to a name"
+
+
+class DoubleEquals(Diagnostic):
+    """Giving a value is `=`; `==` compares."""
+
+    code = "E116"
+    title = "`==` where a value is given"
+    message = "a value is given with `=`"
+    label = "`==` compares"
+
+
+class ReservedWord(Diagnostic):
+    """A keyword of the language used as a name. Keywords are reserved everywhere."""
+
+    code = "E117"
+    title = "a keyword as a name"
+    message = "`{word}` is a keyword of the language and can't be a name"
+    label = "a name is expected here"
+
+
+class ListWithoutName(Diagnostic):
+    """A list is given by name: `pad=[0, 1, 0, 1]`, `connect=[…]`."""
+
+    code = "E118"
+    title = "a list without a name"
+    message = "a list is only allowed after `=`, as in `pad=[0, 1, 0, 1]`"
+    label = "which argument is this?"
+
+
+class StrayBar(Diagnostic):
+    """`|` begins an arm of a merge, at the start of a line."""
+
+    code = "E119"
+    title = "`|` within a line"
+    message = "`|` begins an arm, so it is the first sign of its line"
+    label = "not at the start of the line"
+
+
+class TwoSizes(Diagnostic):
+    """An input has one size: `input 224x224x3`."""
+
+    code = "E120"
+    title = "two sizes for one input"
+    message = "an input has one size, height x width x channels"
+    label = "a second one"
+
+
+class InputWithoutSize(Diagnostic):
+    """An input needs its size: `input 32x32x1`."""
+
+    code = "E121"
+    title = "input without a size"
+    message = "this input has no size"
+    label = "write height x width x channels, such as `input 32x32x1`"
+
+
+class TabIndentation(Diagnostic):
+    """Indentation is made with spaces: a tab looks different in every editor."""
+
+    code = "E130"
+    title = "a tab in the indentation"
+    message = "indentation is made with spaces, not tabs"
+    label = "a tab"
+
+    def note_texts(self) -> tuple[str, ...]:
+        lines = self.values["lines"]
+        more = (f"note: {lines} lines of this file are indented with tabs",) if lines > 1 else ()
+        return (*super().note_texts(), *more)
+
+
+class UnexpectedIndent(Diagnostic):
+    """A line is indented though the line above opens no body (it has no `:` at its end)."""
+
+    code = "E131"
+    title = "unexpected indentation"
+    message = "this line is indented, but the line above opens no body"
+    label = "should begin in column {column}"
+
+    def label_text(self) -> str:
+        return f"should begin in column {self.values['columns'] + 1}"
+
+
+class UnevenIndent(Diagnostic):
+    """A line goes back to a column where no line around it began."""
+
+    code = "E132"
+    title = "uneven indentation"
+    message = "this line is indented by {given}, between the levels around it ({possible})"
+    label = "belongs to no level"
+
+
+class EmptyBody(Diagnostic):
+    """A line ends with `:` (or is a `|`) and nothing is indented under it."""
+
+    code = "E133"
+    title = "empty body"
+    message = "nothing stands under this `{word}`"
+    label = "its body is indented on the lines below"
+
+
+class LineTooLong(Diagnostic):
+    """A logical line has more words and signs than any real one."""
+
+    code = "E701"
+    title = "line too long"
+    message = "this line has {tokens} words and signs; at most {limit} are read"
+    label = "too long"
+
+
+class TooDeeplyIndented(Diagnostic):
+    """Bodies are nested deeper than the limit."""
+
+    code = "E702"
+    title = "nested too deeply"
+    message = "bodies are nested more than {limit} levels deep"
+    label = "too deep"
