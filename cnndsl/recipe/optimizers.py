@@ -1,0 +1,143 @@
+"""Optimizers: how weights follow their gradients. Update rules and defaults are PyTorch's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cnndsl.layers.arguments import Argument, Flag, Number
+from cnndsl.layers.base import LayerError
+from cnndsl.layers.code import Call, Input, call
+from cnndsl.recipe.base import Option
+
+PARAMETERS = Input(0)
+
+
+def _rate(default: float) -> Argument:
+    return Argument("lr", Number(0), default=default, positional=True, help="learning rate, before the schedule")
+
+
+WEIGHT_DECAY = Argument("weight_decay", Number(0), default=0.0, help="factor of each weight added to its gradient")
+EPS = Argument("eps", Number(0), default=1e-8, help="added to the denominator, against division by zero")
+
+
+def _decay(name: str, default: float, help: str) -> Argument:
+    return Argument(name, Number(0, 1, below=True), default=default, help=help)
+
+
+class Optimizer(Option):
+    """Base of optimizers. `states` counts the numbers kept for each parameter."""
+
+    lr: float
+    weight_decay: float
+
+    @property
+    def states(self) -> int:
+        raise NotImplementedError(type(self).__name__)
+
+    def code(self) -> Call:
+        """The constructor's call, `Input(0)` the parameters."""
+        raise NotImplementedError(type(self).__name__)
+
+
+class Sgd(Optimizer):
+    """Stochastic gradient descent: w -= lr * v, where v = momentum * v + gradient."""
+
+    name = "sgd"
+    arguments = (
+        _rate(0.01),
+        _decay("momentum", 0.0, "share of the last step that is kept"),
+        Argument("nesterov", Flag(), default=False, help="looks ahead along the momentum (Nesterov 1983)"),
+        WEIGHT_DECAY,
+    )
+    momentum: float
+    nesterov: bool
+
+    def check(self) -> None:
+        if self.nesterov and not self.momentum:
+            raise LayerError("NeedsArgument", "nesterov", name="nesterov", needs="a momentum, such as momentum=0.9")
+
+    @property
+    def states(self) -> int:
+        return 1 if self.momentum else 0
+
+    def code(self) -> Call:
+        options: dict[str, Any] = {"momentum": self.momentum} if self.momentum else {}
+        if self.nesterov:
+            options["nesterov"] = True
+        return call("torch.optim.SGD", PARAMETERS, lr=self.lr, weight_decay=self.weight_decay, **options)
+
+
+class Adam(Optimizer):
+    """Adam (Kingma and Ba 2015): steps scaled by running means of the gradient and of its square."""
+
+    name = "adam"
+    arguments = (
+        _rate(1e-3),
+        _decay("beta1", 0.9, "decay of the mean of the gradient"),
+        _decay("beta2", 0.999, "decay of the mean of its square"),
+        EPS,
+        WEIGHT_DECAY,
+    )
+    beta1: float
+    beta2: float
+    eps: float
+    states = 2
+    constructor = "torch.optim.Adam"
+
+    def code(self) -> Call:
+        return call(
+            self.constructor,
+            PARAMETERS,
+            lr=self.lr,
+            betas=(self.beta1, self.beta2),
+            eps=self.eps,
+            weight_decay=self.weight_decay,
+        )
+
+
+class AdamW(Adam):
+    """Adam with decoupled weight decay (Loshchilov and Hutter 2019): w shrinks by lr * weight_decay a step."""
+
+    name = "adamw"
+    arguments = (
+        *Adam.arguments[:-1],
+        Argument("weight_decay", Number(0), default=0.01, help="share, times lr, that each weight shrinks by a step"),
+    )
+    constructor = "torch.optim.AdamW"
+
+
+class RmsProp(Optimizer):
+    """RMSprop (Hinton 2012): steps divided by the root of a running mean of the squared gradient.
+
+    Keras's defaults are alpha=0.9 eps=1e-7; these are PyTorch's, but for the rate, which is Keras's.
+    """
+
+    name = "rmsprop"
+    arguments = (
+        _rate(1e-3),
+        _decay("alpha", 0.99, "decay of the mean of the squared gradient"),
+        _decay("momentum", 0.0, "share of the last step that is kept"),
+        EPS,
+        WEIGHT_DECAY,
+    )
+    alpha: float
+    momentum: float
+    eps: float
+
+    @property
+    def states(self) -> int:
+        return 2 if self.momentum else 1
+
+    def code(self) -> Call:
+        return call(
+            "torch.optim.RMSprop",
+            PARAMETERS,
+            lr=self.lr,
+            alpha=self.alpha,
+            eps=self.eps,
+            momentum=self.momentum,
+            weight_decay=self.weight_decay,
+        )
+
+
+OPTIMIZERS: tuple[type[Optimizer], ...] = (Sgd, Adam, AdamW, RmsProp)

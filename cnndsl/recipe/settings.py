@@ -1,0 +1,44 @@
+"""The training vocabulary: every setting, with what it may be and what holds without it."""
+
+from __future__ import annotations
+
+from cnndsl.layers.arguments import Argument, Count, Number
+from cnndsl.recipe.base import Portion, Seed, SettingKind, Switch
+from cnndsl.recipe.losses import LOSSES
+from cnndsl.recipe.metrics import METRICS
+from cnndsl.recipe.normalizations import NORMALIZATIONS
+from cnndsl.recipe.optimizers import OPTIMIZERS
+from cnndsl.recipe.schedules import SCHEDULES
+from cnndsl.recipe.sources import SOURCES
+
+EPOCHS = Argument("epochs", Count(), positional=True, help="passes over the training examples")
+BATCH = Argument("batch", Count(), positional=True, unit="examples", help="examples to a step")
+VALIDATION = Argument(
+    "validation",
+    Portion(),
+    positional=True,
+    help="share or number of the training examples kept apart and measured after each epoch; 0 for none",
+)
+TEST = Argument("test", Switch(), help="`off`: the test examples are not looked at")
+SHUFFLE = Argument("shuffle", Switch(), help="`off`: always in the order they are stored in")
+CLIP = Argument("clip", Number(0), positional=True, help="longer gradients are scaled to this norm; 0 for none")
+SEED = Argument("seed", Seed(), positional=True, help="start of weights, order and noise")
+
+SETTINGS: tuple[SettingKind, ...] = (
+    SettingKind("data", "what is trained on", "digits, if they fit the network", SOURCES),
+    SettingKind("normalize", "how stored values become inputs", "standard for images, else none", NORMALIZATIONS),
+    SettingKind("loss", "what training makes small", "cross_entropy for classes, mse for values", LOSSES),
+    SettingKind("optimizer", "how weights follow their gradients", "adam", OPTIMIZERS),
+    SettingKind("schedule", "how the learning rate changes", "constant", SCHEDULES),
+    SettingKind(
+        "metrics", "what is reported beside the loss", "accuracy for classes, mae for values", METRICS, several=True
+    ),
+    SettingKind("epochs", "how often all training examples are seen", "10", (), EPOCHS, 10),
+    SettingKind("batch", "how many examples a step takes", "64", (), BATCH, 64),
+    SettingKind("validation", "training examples to watch progress with", "0.1, none for a table", (), VALIDATION),
+    SettingKind("test", "whether the test examples are looked at, once, at the end", "on", (), TEST, True),
+    SettingKind("shuffle", "whether every epoch has an order of its own", "on", (), SHUFFLE, True),
+    SettingKind("clip", "bound on the norm of the whole gradient", "0, no bound", (), CLIP, 0.0),
+    SettingKind("seed", "where random numbers start", "0", (), SEED, 0),
+)
+BY_NAME = {kind.name: kind for kind in SETTINGS}

@@ -1,0 +1,1 @@
+"""What runs networks: the only part that imports torch."""
