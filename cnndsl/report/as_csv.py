@@ -1,0 +1,55 @@
+"""The report as comma-separated values (RFC 4180): a header, then one row for each layer of every network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from cnndsl.report import Measured
+from cnndsl.report.numbers import axes_text
+from cnndsl.terminal import visible
+
+COLUMNS = (
+    "file",
+    "network",
+    "id",
+    "layer",
+    "kind",
+    "output",
+    "params",
+    "trainable",
+    "buffers",
+    "macs",
+    "connections",
+    "receptive_field",
+    "stride",
+    "saved_bytes",
+    "line",
+)
+"""The columns in order. What an error left unknown is an empty cell; numbers have no separators."""
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_QUOTED = frozenset(',"\r\n')
+
+
+def render(networks: Sequence[Measured]) -> Iterator[str]:
+    """The lines, each with its end (CR LF)."""
+    yield ",".join(COLUMNS) + "\r\n"
+    for graph, analysis in networks:
+        file, name = cell(visible(graph.span.source.name)), cell(visible(graph.name))
+        for node, measure in zip(graph.nodes, analysis.layers, strict=True):
+            shapes = "" if node.shapes is None else "; ".join(map(str, node.shapes))
+            numbers = ",,,,,,,"
+            if measure is not None:
+                params, trainable, buffers, macs, connections, field, stride, saved = measure
+                numbers = f"{params},{trainable},{buffers},{macs},{connections},{axes_text(field)},{axes_text(stride)},{saved}"
+            layer, kind = cell(visible(node.name)), cell(visible(node.kind))
+            yield f"{file},{name},{node.index},{layer},{kind},{cell(shapes)},{numbers},{node.span.line}\r\n"
+
+
+def cell(text: str) -> str:
+    """A text as one cell. One that a spreadsheet would take for a formula gets an apostrophe before it."""
+    if text.startswith(_FORMULA):
+        text = "'" + text
+    if _QUOTED.isdisjoint(text):
+        return text
+    return '"' + text.replace('"', '""') + '"'

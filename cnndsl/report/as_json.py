@@ -1,0 +1,142 @@
+"""The report as JSON: the form that docs/json.md describes and docs/check.schema.json defines.
+
+It is written piece by piece, one layer to a line, so that a network of 100,000 layers needs no second
+copy of itself in memory. Everything is ASCII, so that no encoding can spoil it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from math import isfinite
+from typing import Any
+
+from cnndsl.diagnostics import Diagnostic
+from cnndsl.graph import Graph, Node, Output
+from cnndsl.measure import CONVENTION, LayerMeasure, Memory, Totals
+from cnndsl.report import Measured
+from cnndsl.shape import Shape
+from cnndsl.source import Span
+
+VERSION = 1
+"""Rises when a field changes its meaning or goes; new fields may come without."""
+
+
+def render(networks: Sequence[Measured], diagnostics: Sequence[Diagnostic]) -> Iterator[str]:
+    """The document in pieces."""
+    yield f'{{\n"version": {VERSION},\n"convention": {json.dumps(CONVENTION)},\n"networks": ['
+    for i, network in enumerate(networks):
+        yield ",\n" if i else "\n"
+        yield from _network(network)
+    yield '\n],\n"diagnostics": ['
+    for i, diagnostic in enumerate(diagnostics):
+        yield (",\n" if i else "\n") + json.dumps(diagnostic.to_json())
+    yield "\n]\n}\n"
+
+
+def _network(network: Measured) -> Iterator[str]:
+    graph, analysis = network
+    head = {
+        "name": graph.name,
+        "span": graph.span.to_json(),
+        "parameters": {name: _value(value) for name, value in graph.parameters.items()},
+        "inputs": [_input(graph.nodes[i]) for i in graph.inputs],
+        "outputs": [_output(graph, output) for output in graph.outputs],
+        "totals": _totals(analysis.totals),
+        "memory": _memory(analysis.memory),
+    }
+    yield json.dumps(head)[:-1] + ', "layers": ['
+    texts = _Texts()
+    for i, (node, measure) in enumerate(zip(graph.nodes, analysis.layers, strict=True)):
+        yield (",\n " if i else "\n ") + texts.layer(node, measure)
+    yield "\n]}"
+
+
+def _input(node: Node) -> dict[str, Any]:
+    shape = node.shapes[0] if node.shapes else None
+    return {"name": node.name, "layer": node.index, **_shape(shape)}
+
+
+def _output(graph: Graph, output: Output) -> dict[str, Any]:
+    where = {"layer": output.edge.node, "output": output.edge.output, "training": output.training}
+    return {"name": output.name, **where, **_shape(graph.shape_of(output.edge))}
+
+
+def _shape(shape: Shape | None) -> dict[str, Any]:
+    """Axes and sizes as written, channels last; null where an error left them unknown."""
+    if shape is None:
+        return {"axes": None, "shape": None}
+    return {"axes": list(shape.axes), "shape": list(map(_value, shape.sizes))}
+
+
+def _totals(totals: Totals | None) -> dict[str, Any] | None:
+    if totals is None:
+        return None
+    return {name: _value(value) for name, value in totals._asdict().items()} | {"flops": _value(totals.flops)}
+
+
+def _memory(memory: Memory | None) -> dict[str, Any] | None:
+    if memory is None:
+        return None
+    return {**memory._asdict(), "inference": memory.inference, "training": memory.training}
+
+
+def _value(value: Any) -> Any:
+    """A value of the language as JSON: what JSON has no form for, a symbol say, as `{"expr": …}`."""
+    if value is None or isinstance(value, (bool, int, str)):
+        return value
+    if isinstance(value, float) and isfinite(value):
+        return value
+    if isinstance(value, (list, tuple)):
+        return [_value(member) for member in value]
+    if isinstance(value, dict):
+        return {str(key): _value(member) for key, member in value.items()}
+    return {"expr": str(value)}
+
+
+class _Texts:
+    """Layers as JSON text. What many layers have in common, spans and shapes, is made into text once."""
+
+    def __init__(self) -> None:
+        self._spans: dict[Span, str] = {}
+        self._calls: dict[tuple[Span, ...], str] = {}
+        self._shapes: dict[tuple[Shape, ...] | None, str] = {}
+        self._measures: dict[LayerMeasure | None, str] = {}
+
+    def layer(self, node: Node, measure: LayerMeasure | None) -> str:
+        """One layer, on one line."""
+        edges = node.inputs
+        inputs = ", ".join([str(edge.node) for edge in edges])
+        ports = ""
+        if any(edge.output for edge in edges):
+            ports = f', "input_outputs": [{", ".join([str(edge.output) for edge in edges])}]'
+        shares = "null" if node.shares is None else node.shares
+        return (
+            f'{{"id": {node.index}, "name": {json.dumps(node.name)}, "named": {"true" if node.named else "false"}, '
+            f'"kind": {json.dumps(node.kind)}, "span": {self._span(node.span)}, '
+            f'"calls": {self._call_list(node.calls)}, '
+            f'"inputs": [{inputs}]{ports}, "outputs": {self._outputs(node.shapes)}, "shares": {shares}, '
+            f"{self._numbers(measure)}}}"
+        )
+
+    def _span(self, span: Span) -> str:
+        if span not in self._spans:
+            self._spans[span] = json.dumps(span.to_json())
+        return self._spans[span]
+
+    def _call_list(self, calls: tuple[Span, ...]) -> str:
+        if calls not in self._calls:
+            self._calls[calls] = f"[{', '.join(map(self._span, calls))}]"
+        return self._calls[calls]
+
+    def _outputs(self, shapes: tuple[Shape, ...] | None) -> str:
+        if shapes not in self._shapes:
+            self._shapes[shapes] = json.dumps([_shape(shape) for shape in (shapes or (None,))])
+        return self._shapes[shapes]
+
+    def _numbers(self, measure: LayerMeasure | None) -> str:
+        if measure not in self._measures:
+            values = measure if measure is not None else (None,) * len(LayerMeasure._fields)
+            named = {name: _value(value) for name, value in zip(LayerMeasure._fields, values, strict=True)}
+            self._measures[measure] = json.dumps(named)[1:-1]
+        return self._measures[measure]

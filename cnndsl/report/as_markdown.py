@@ -1,0 +1,89 @@
+"""The report as Markdown tables, for a pull request or a README."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from cnndsl.measure import LayerMeasure
+from cnndsl.report import COUNTED, Measured, heading, signature
+from cnndsl.report.numbers import UNKNOWN, axes_text, bytes_text, grouped, share
+from cnndsl.terminal import visible
+
+
+def render(networks: Sequence[Measured], *, connections: bool = False) -> Iterator[str]:
+    """A heading and a table for every network, then how things were counted."""
+    shown = [network for network in networks if network.graph.nodes]
+    for network in shown:
+        yield from _network(network, connections=connections)
+    if shown:
+        yield f"<sub>{escaped(COUNTED)}</sub>\n"
+
+
+def _network(network: Measured, *, connections: bool) -> Iterator[str]:
+    graph, analysis = network
+    totals = analysis.totals
+    yield f"### {escaped(heading(graph))}\n\n"
+    yield f"{code(graph.span.source.name)}: {escaped(signature(graph))}\n\n"
+    titles = ["layer", "kind", "output", "params", "share", "MACs", "share"]
+    titles += ["connections"] * connections + ["receptive field"]
+    yield _row(titles)
+    yield _row([":---"] * 3 + ["---:"] * (len(titles) - 3))
+    whole = (totals.params, totals.macs) if totals else (None, None)
+    made: dict[tuple[LayerMeasure | None, bool], str] = {}  # equal layers' numbers are made into text once
+    for node, measure in zip(graph.nodes, analysis.layers, strict=True):
+        key = (measure, node.shares is not None)
+        if key not in made:
+            made[key] = " | ".join(_numbers(*key, whole, connections=connections))
+        shapes = UNKNOWN if node.shapes is None else ", ".join(map(str, node.shapes))
+        yield _row([escaped(node.name), escaped(node.kind), escaped(shapes), made[key]])
+    if totals:
+        counted = [f"**{grouped(totals.connections)}**"] * connections
+        field = f"**{axes_text(totals.receptive_field)}**" if totals.receptive_field else ""
+        sums = [f"**{grouped(totals.params)}**", "", f"**{grouped(totals.macs)}**", "", *counted, field]
+        yield _row(["**total**", "", "", *sums])
+    yield "\n"
+    memory = analysis.memory
+    if memory:
+        inference, training = bytes_text(memory.inference), bytes_text(memory.training)
+        yield f"Memory at batch {memory.batch:,}: {inference} for inference, {training} for training.\n\n"
+
+
+def _numbers(
+    measure: LayerMeasure | None, shared: bool, whole: tuple[int | None, int | None], *, connections: bool
+) -> list[str]:
+    if measure is None:
+        return [UNKNOWN, "", UNKNOWN, "", *[UNKNOWN] * connections, ""]
+    params = "shared" if shared else grouped(measure.params)
+    counts = [params, share(measure.params, whole[0]), grouped(measure.macs), share(measure.macs, whole[1])]
+    counted = [grouped(measure.connections)] * connections
+    return [*counts, *counted, axes_text(measure.receptive_field)]
+
+
+def _row(cells: list[str]) -> str:
+    return f"| {' | '.join(cells)} |\n"
+
+
+_ESCAPED = {character: "\\" + character for character in "\\`*[<|~$"} | {"&": "&amp;", "@": "&#64;"}
+
+
+def escaped(text: str) -> str:
+    """A text that Markdown shows as it is, in a table too: no markup, HTML or mention comes of it."""
+    text = visible(text)
+    if text.isalnum():
+        return text
+    pieces = [_ESCAPED.get(c, c) for c in text]
+    for i, c in enumerate(text):
+        inside = 0 < i < len(text) - 1 and text[i - 1].isalnum() and text[i + 1].isalnum()
+        if c == "_" and not inside:
+            pieces[i] = "\\_"
+    return "".join(pieces)
+
+
+def code(text: str) -> str:
+    """A text as a code span, between more backticks than it has in a row."""
+    text = visible(text)
+    fence = "`"
+    while fence in text:
+        fence += "`"
+    gap = " " if text.startswith("`") or text.endswith("`") or (text != text.strip() and text.strip()) else ""
+    return f"{fence}{gap}{text}{gap}{fence}"

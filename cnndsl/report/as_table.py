@@ -1,0 +1,189 @@
+"""The table that `check` prints in a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from cnndsl.graph import Graph, Node
+from cnndsl.measure import Analysis, Memory, Totals
+from cnndsl.report import COUNTED, Measured, heading, signature
+from cnndsl.report.grid import Column, draw, fit
+from cnndsl.report.numbers import abbreviated, axes_text, bytes_text, grouped, share
+from cnndsl.terminal import BOLD, PLAIN, Look, pad, visible, wrap
+
+MANY = 1000
+"""A terminal shows more rows than this only when asked; files and pipes get all of them."""
+HEAD, TAIL = 60, 40
+"""How many rows of a long table are shown at its beginning and end."""
+
+
+def render(
+    networks: Sequence[Measured], look: Look = PLAIN, *, connections: bool = False, all_rows: bool = False
+) -> str:
+    """A table for every network, a table of them all if there are several, and how things were counted."""
+    shown = [network for network in networks if network.graph.nodes]
+    parts = [table(n, look, connections=connections, all_rows=all_rows) for n in shown]
+    if len(shown) > 1:
+        parts.append(overview(shown, look))
+    if parts:
+        parts.append("".join(line + "\n" for line in wrap(COUNTED, look.width)))
+    return "\n".join(parts)
+
+
+def table(network: Measured, look: Look = PLAIN, *, connections: bool = False, all_rows: bool = False) -> str:
+    """One network: title, a row for each layer, totals, memory. Layers that an error left without a shape have
+    `?`; those behind them are only counted."""
+    graph, analysis = network
+    rows = _rows(graph)
+    hidden = len(graph.nodes) - len(rows)
+    gap_at, gap = None, ""
+    if look.width is not None and len(rows) > MANY and not all_rows:
+        gap_at, gap = HEAD, f"... {len(rows) - HEAD - TAIL:,} more layers; --all shows them"
+        rows = rows[:HEAD] + rows[-TAIL:]
+    columns, left_out = fit(_columns(rows, network, connections=connections), look)
+    lines = [*_title(graph, look), "", *draw(columns, look, gap_at=gap_at, gap=gap), ""]
+    if hidden:
+        lines += wrap(
+            f"{hidden:,} more layer{'s' * (hidden != 1)}, of unknown shape, follow{'s' * (hidden == 1)}.", look.width
+        )
+    if left_out:
+        lines += wrap(
+            f"No room for: {', '.join(dict.fromkeys(left_out))}. Wider terminals show more, --format csv all.",
+            look.width,
+        )
+    return "\n".join(lines + _footer(graph, analysis, look, connections=connections)) + "\n"
+
+
+def _title(graph: Graph, look: Look) -> list[str]:
+    text = visible(f"{heading(graph)} in {graph.span.source.name}: {signature(graph)}")
+    return [look.paint(line, BOLD) for line in wrap(text, look.width)]
+
+
+def _rows(graph: Graph) -> list[int]:
+    """The nodes to show: of those without a shape only the ones that are to blame, whose inputs have theirs."""
+    return [
+        node.index
+        for node in graph.nodes
+        if node.shapes is not None or all(graph.nodes[edge.node].shapes is not None for edge in node.inputs)
+    ]
+
+
+# --- columns --------------------------------------------------------------------------------------------------------
+
+
+def _columns(rows: list[int], network: Measured, *, connections: bool) -> list[Column]:
+    graph, analysis = network
+    nodes = [graph.nodes[i] for i in rows]
+    measures = [analysis.layers[i] for i in rows]
+    totals = analysis.totals
+    params = [None if m is None else m.params for m in measures]
+    macs = [None if m is None else m.macs for m in measures]
+    columns = [
+        Column("layer", _visible([n.name for n in nodes]), "total" if totals else "", right=False, elastic=True),
+        Column("kind", _visible([n.kind for n in nodes]), right=False, leaves=4),
+        Column("output", _outputs(nodes), right=False),
+        _counts("params", params, totals and totals.params, shared=[n.shares is not None for n in nodes]),
+        _shares(params, totals and totals.params),
+        _counts("MACs", macs, totals and totals.macs, leaves=5),
+        _shares(macs, totals and totals.macs),
+    ]
+    if connections:
+        counted = [None if m is None else m.connections for m in measures]
+        columns.append(_counts("connections", counted, totals and totals.connections, short="conn."))
+    fields = _each([None if m is None else m.receptive_field for m in measures], axes_text)
+    total_field = axes_text(totals.receptive_field) if totals else ""
+    columns.append(Column("receptive field", fields, total_field, short="field", leaves=3))
+    return columns
+
+
+def _counts(
+    title: str,
+    counts: list[Any],
+    total: Any,
+    *,
+    short: str = "",
+    leaves: int = 0,
+    shared: list[bool] | None = None,
+) -> Column:
+    """A column of counts, which can be abbreviated. Shared weights are counted where they are first used."""
+
+    def made(text: Callable[[Any], str]) -> Column:
+        cells = _each(counts, text)
+        if shared and any(shared):
+            cells = ["shared" if s else cell for cell, s in zip(cells, shared, strict=True)]
+        return Column(title, cells, "" if total is None else text(total), short=short, leaves=leaves)
+
+    return made(grouped)._replace(brief=lambda: made(abbreviated))
+
+
+def _shares(counts: list[Any], total: Any) -> Column:
+    return Column("share", _each(counts, lambda count: share(count, total)), leaves=1)
+
+
+def _each(values: list[Any], text: Callable[[Any], str]) -> list[str]:
+    """The text of each value; equal values are made into text once."""
+    made = {value: text(value) for value in set(values)}
+    return [made[value] for value in values]
+
+
+def _outputs(nodes: list[Node]) -> list[str]:
+    return _each([n.shapes for n in nodes], lambda shapes: "?" if shapes is None else ", ".join(map(str, shapes)))
+
+
+def _visible(texts: list[str]) -> list[str]:
+    return texts if "".join(texts).isprintable() else list(map(visible, texts))
+
+
+# --- below the table ------------------------------------------------------------------------------------------------
+
+
+def _footer(graph: Graph, analysis: Analysis, look: Look, *, connections: bool) -> list[str]:
+    entries = [*_totals(analysis.totals, connections=connections), *_memory(analysis.memory)]
+    width = max((len(title) for title, _ in entries), default=0) + 2
+    lines = []
+    for title, text in entries:
+        first, *rest = wrap(text, None if look.width is None else max(look.width - width, 20))
+        lines += [pad(title, width) + first, *(" " * width + line for line in rest)]
+    return lines
+
+
+def _totals(totals: Totals | None, *, connections: bool) -> Iterable[tuple[str, str]]:
+    if totals is None:
+        return
+    frozen = totals.params - totals.trainable
+    trained = f" ({grouped(totals.trainable)} trained, {grouped(frozen)} frozen)" if frozen else ""
+    buffers = f", and {grouped(totals.buffers)} fixed numbers in buffers" if totals.buffers else ""
+    yield "params", f"{grouped(totals.params)}{trained}{buffers}"
+    yield "MACs", f"{grouped(totals.macs)} ({grouped(totals.flops)} FLOPs)"
+    if connections:
+        yield "connections", grouped(totals.connections)
+    yield "depth", f"{totals.depth} weighted layer{'s' * (totals.depth != 1)}"
+
+
+def _memory(memory: Memory | None) -> Iterable[tuple[str, str]]:
+    if memory is None:
+        return
+    at = f"of memory at batch {memory.batch:,}"
+    weights = f"weights {bytes_text(memory.weights)}"
+    kept = (
+        f"gradients {bytes_text(memory.gradients)}, optimizer {bytes_text(memory.optimizer)}, "
+        f"saved activations {bytes_text(memory.saved)}"
+    )
+    peak = f"activations {bytes_text(memory.activations_peak)}"
+    yield "inference", f"{bytes_text(memory.inference)} {at}: {weights}, {peak}"
+    yield "training", f"{bytes_text(memory.training)} {at}: {weights}, {kept}"
+
+
+def overview(networks: Sequence[Measured], look: Look = PLAIN) -> str:
+    """One row for each of several networks."""
+    totals = [n.analysis.totals for n in networks]
+    columns = [
+        Column("network", [visible(heading(n.graph)) for n in networks], right=False, elastic=True),
+        Column("file", [visible(n.graph.span.source.name) for n in networks], right=False, leaves=1),
+        Column("input -> output", [visible(signature(n.graph)) for n in networks], right=False, leaves=2),
+        _counts("params", [t and t.params for t in totals], None),
+        _counts("MACs", [t and t.macs for t in totals], None),
+        Column("receptive field", [axes_text(t and t.receptive_field) for t in totals], short="field", leaves=3),
+    ]
+    return "\n".join(draw(fit(columns, look).columns, look)) + "\n"
