@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 RED, GREEN, YELLOW, CYAN = "31", "32", "33", "36"
 BOLD, DIM = "1", "2"
 
-_DRAWN = "│─·"
+_DRAWN = "│─·…"
 """Every character besides ASCII that this program draws with."""
 
 
@@ -147,7 +147,7 @@ def pad(text: str, width: int, *, right: bool = False) -> str:
     return fill + text if right else text + fill
 
 
-def shorten(text: str, width: int, mark: str = "...") -> str:
+def shorten(text: str, width: int, mark: str) -> str:
     """The text in at most `width` cells: its end, which tells paths such as `stage1.conv2` apart, after a mark."""
     if width_of(text) <= width:
         return text

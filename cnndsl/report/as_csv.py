@@ -40,8 +40,8 @@ def render(networks: Sequence[Measured]) -> Iterator[str]:
             shapes = "" if node.shapes is None else "; ".join(map(str, node.shapes))
             numbers = ",,,,,,,"
             if measure is not None:
-                params, trainable, buffers, macs, connections, field, stride, saved = measure
-                numbers = f"{params},{trainable},{buffers},{macs},{connections},{axes_text(field)},{axes_text(stride)},{saved}"
+                *counts, field, stride, saved = measure
+                numbers = f"{','.join(map(str, counts))},{axes_text(field)},{axes_text(stride)},{saved}"
             layer, kind = cell(visible(node.name)), cell(visible(node.kind))
             yield f"{file},{name},{node.index},{layer},{kind},{cell(shapes)},{numbers},{node.span.line}\r\n"
 

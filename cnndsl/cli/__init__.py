@@ -1,0 +1,64 @@
+"""The `cnndsl` command: everything that reads arguments, prints, and chooses an exit code.
+
+Exit codes: 0 fine, 1 errors in a spec, 2 misuse or a file that can't be read or written, 130 interrupted.
+Modules of commands are imported when the command is called; start-up is a feature.
+"""
+
+from __future__ import annotations
+
+import sys
+
+INTERRUPTED = 130
+MISUSE = 2
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line (`sys.argv` by default) and return the exit code. Never raises for what a user does."""
+    try:
+        code = _run(arguments)
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    except BrokenPipeError:
+        code = 0  # nobody reads on: that is the reader's choice, not an error
+    except OSError as error:
+        code = _complain(error)
+    return _flushed(code)
+
+
+def _run(arguments: list[str] | None) -> int:
+    import click
+
+    from cnndsl.cli.commands import cli
+
+    try:
+        result = cli.main(arguments, prog_name="cnndsl", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except click.Abort:
+        return INTERRUPTED
+    return result if isinstance(result, int) else 0
+
+
+def _complain(error: OSError) -> int:
+    from cnndsl.terminal import visible
+
+    where = visible(str(error.filename)) if error.filename else "standard output"
+    if sys.stderr is not None:
+        sys.stderr.write(f"error: can't write {where}: {error.strerror or error}\n")
+    return MISUSE
+
+
+def _flushed(code: int) -> int:
+    """The exit code, once all output is out. Then the interpreter has nothing left to flush, or to fail at."""
+    if sys.stdout is None:
+        return code
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        from cnndsl.cli.output import discard
+
+        discard(sys.stdout)
+        if not isinstance(error, BrokenPipeError):
+            return _complain(error)
+    return code

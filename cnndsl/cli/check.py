@@ -1,0 +1,141 @@
+"""`cnndsl check`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, NamedTuple
+
+import click
+
+from cnndsl.cli.options import CONTEXT, Target, color_option, input_option, set_option, target
+from cnndsl.cli.output import deliver, exit_code, keep_inputs, show
+from cnndsl.diagnostics import Diagnostic
+from cnndsl.files import STDIN, read_source
+from cnndsl.report import Measured
+from cnndsl.terminal import PLAIN, look_of
+
+if TYPE_CHECKING:
+    from cnndsl.pipeline import Checked
+
+FORMATS = ("table", "json", "csv", "markdown")
+STAGES = ("tree", "graph", "analysis", "source")
+
+
+class Wanted(NamedTuple):
+    """What is to be printed, and how."""
+
+    format: str
+    connections: bool
+    all_rows: bool
+    output: str | None
+    color: str
+
+
+@click.command("check", context_settings=CONTEXT)
+@click.argument("files", metavar="FILE[:NETWORK]...", nargs=-1, required=True, type=click.Path())
+@set_option
+@input_option
+@click.option(
+    "--batch", metavar="N", type=click.IntRange(min=1), default=1, help="Examples that memory is counted for."
+)
+@click.option("--connections", is_flag=True, help="Count connections too, as LeCun's papers do.")
+@click.option("--all", "all_rows", is_flag=True, help="Show every row, also of a network with over 1,000.")
+@click.option("--format", type=click.Choice(FORMATS), default="table", help="How to print the result.")
+@click.option("-o", "--output", metavar="FILE", type=click.Path(), help="Write the result into a file.")
+@click.option("--fail-on-warning", is_flag=True, help="Exit with 1 also if there are only warnings.")
+@color_option
+@click.option("--emit", type=click.Choice(STAGES), help="Print what a stage of the compiler made instead.")
+def command(
+    files: tuple[str, ...],
+    sets: tuple[tuple[str, str], ...],
+    input_: str | None,
+    batch: int,
+    connections: bool,
+    all_rows: bool,
+    format: str,
+    output: str | None,
+    fail_on_warning: bool,
+    color: str,
+    emit: str | None,
+) -> int:
+    """Check specs: every layer's output shape, parameters, MACs and receptive field, or what is wrong and where.
+
+    \b
+    cnndsl check lenet.cnn                        all networks of a file
+    cnndsl check resnet.cnn:ResNet --set depth=101
+    cnndsl check a.cnn b.cnn --format json
+    cat lenet.cnn | cnndsl check -
+
+    The exit code is 0 if all is well, 1 if a spec has errors, 2 if a file can't be read.
+    """
+    targets = [target(file) for file in files]
+    keep_inputs(output, [t.path for t in targets])
+    if sum(t.path == STDIN for t in targets) > 1:
+        raise click.UsageError("Standard input ('-') can be read only once.")
+    checked, diagnostics = _check(targets, sets, input_, batch)
+    wanted = Wanted(format, connections, all_rows, output, color)
+    pieces = _stage(emit, checked) if emit else _report(checked, diagnostics, wanted)
+    deliver(pieces, output)
+    if format != "json" or emit:
+        show(diagnostics, color)
+    return exit_code(diagnostics, fail_on_warning=fail_on_warning)
+
+
+def _check(
+    targets: Iterable[Target], sets: tuple[tuple[str, str], ...], input_: str | None, batch: int
+) -> tuple[list[Checked], list[Diagnostic]]:
+    """Every file's networks, and all that is wrong, the files that can't be read included."""
+    from cnndsl.pipeline import Options, check
+
+    checked, diagnostics = [], []
+    for path, network in targets:
+        source = read_source(path)
+        if isinstance(source, Diagnostic):
+            diagnostics.append(source)
+            continue
+        one = check(source, options=Options(sets=sets, input=input_, batch=batch, network=network))
+        checked.append(one)
+        diagnostics.extend(one.diagnostics)
+    return checked, diagnostics
+
+
+def _report(checked: list[Checked], diagnostics: list[Diagnostic], wanted: Wanted) -> Iterable[str]:
+    networks = [Measured(n.graph, n.analysis) for one in checked for n in one.networks]
+    if wanted.format == "json":
+        from cnndsl.report import as_json
+
+        return as_json.render(networks, diagnostics)
+    if wanted.format == "csv":
+        from cnndsl.report import as_csv
+
+        return as_csv.render(networks)
+    if wanted.format == "markdown":
+        from cnndsl.report import as_markdown
+
+        return as_markdown.render(networks, connections=wanted.connections)
+    from cnndsl.report import as_table
+
+    look = look_of(sys.stdout, wanted.color) if wanted.output is None else PLAIN
+    return [as_table.render(networks, look, connections=wanted.connections, all_rows=wanted.all_rows)]
+
+
+def _stage(emit: str, checked: list[Checked]) -> Iterable[str]:
+    """What one stage made of every file."""
+    from cnndsl.report import as_text
+
+    for one in checked:
+        if emit == "tree":
+            from cnndsl.syntax import parse
+
+            yield from as_text.tree(one.source, parse(one.source)[0].lines)
+            continue
+        for network in one.networks:
+            if emit == "graph":
+                yield from as_text.graph(network.graph)
+            elif emit == "analysis":
+                yield from as_text.analysis(network.graph, network.analysis)
+            elif network.graph.complete:
+                from cnndsl.codegen import emit as source_of
+
+                yield source_of(network.graph)

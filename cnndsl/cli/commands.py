@@ -1,0 +1,71 @@
+"""The `cnndsl` group: its commands by name, each imported when it is called."""
+
+from __future__ import annotations
+
+import os
+from importlib import import_module
+
+import click
+
+from cnndsl import __version__
+
+COMMANDS = {
+    "check": "Every layer's shape, parameters and cost; or what is wrong, and where.",
+    "compile": "Write a network as PyTorch source that stands on its own.",
+}
+"""Each command is `cnndsl.cli.<name>.command`; here is its line in the list of commands."""
+
+
+class Commands(click.Group):
+    """A group that imports a command's module only when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = import_module(f"cnndsl.cli.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if name in COMMANDS or name.startswith("-") or ctx.resilient_parsing:
+            return super().resolve_command(ctx, args)
+        raise click.UsageError(_no_command(name), ctx)
+
+
+def _no_command(name: str) -> str:
+    from cnndsl.diagnostics import closest
+    from cnndsl.terminal import visible
+
+    said = f"There is no command '{visible(name)}'."
+    if name.endswith(".cnn") or os.path.isfile(name):
+        return f"{said} Did you mean 'cnndsl check {visible(name)}'?"
+    near = closest(name, COMMANDS)
+    return f"{said} Did you mean '{near}'?" if near else said
+
+
+@click.group(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(__version__, message="cnndsl %(version)s")
+def cli() -> None:
+    """Describe a convolutional network in a text file, check it, and turn it into PyTorch.
+
+    \b
+    A spec reads like the layer list in a paper:
+        network Small
+        input 28x28x1
+        conv 5x5x8, relu, pool 2
+        dense 10
+
+    Start with 'cnndsl check FILE'. Every command has its own --help.
+    """

@@ -1,0 +1,62 @@
+"""Options and arguments that several commands share."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import click
+
+from cnndsl.terminal import visible
+
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+
+class Target(NamedTuple):
+    """A file, and the network in it that was picked; None for all."""
+
+    path: str
+    network: str | None
+
+
+def target(text: str) -> Target:
+    """`FILE` or `FILE:Network`. A file whose own name has a colon is found as well."""
+    path, colon, network = text.rpartition(":")
+    if colon and path and network.isidentifier() and not os.path.lexists(text):
+        return Target(path, network)
+    return Target(text, None)
+
+
+def settings(context: click.Context, option: click.Parameter, values: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    """`--set name=value`, as pairs of texts. Raises click.BadParameter."""
+    pairs = []
+    for text in values:
+        name, equals, value = text.partition("=")
+        if not equals or not name.strip() or not value.strip():
+            raise click.BadParameter(
+                f"'{visible(text)}' is not of the form name=value, such as depth=101.", context, option
+            )
+        pairs.append((name.strip(), value.strip()))
+    return tuple(pairs)
+
+
+set_option: Decorator = click.option(
+    "--set",
+    "sets",
+    metavar="NAME=VALUE",
+    multiple=True,
+    callback=settings,
+    help="Give a parameter of the network another value. May be repeated.",
+)
+input_option: Decorator = click.option(
+    "--input", "input_", metavar="SIZE", help="Use another input size, as in 224x224x3."
+)
+color_option: Decorator = click.option(
+    "--color",
+    type=click.Choice(["auto", "always", "never"]),
+    default="auto",
+    help="Use colours. 'auto', the default: in a terminal, unless NO_COLOR is set.",
+)

@@ -1,0 +1,90 @@
+"""Printing: results to standard output or into a file, diagnostics to standard error."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import click
+
+from cnndsl.diagnostics import Diagnostic
+from cnndsl.files import STDIN, is_same, write_whole
+from cnndsl.terminal import look_of, visible, write
+
+
+def deliver(pieces: Iterable[str], path: str | None) -> None:
+    """Write the result to standard output, or whole into the file at `path`.
+
+    Raises click.ClickException with exit code 2 if that fails; that nobody reads on is no failure.
+    """
+    if path is not None and path != STDIN:
+        _save("".join(pieces), path)
+        return
+    try:
+        if sys.stdout is None:
+            raise OSError("it is closed")
+        for piece in pieces:
+            write(sys.stdout, piece)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        discard(sys.stdout)
+    except OSError as error:
+        discard(sys.stdout)
+        raise CannotWrite("standard output", error) from error
+
+
+def _save(text: str, path: str) -> None:
+    try:
+        write_whole(path, text.encode("utf-8", "backslashreplace"))
+    except BrokenPipeError:
+        return
+    except (OSError, ValueError) as error:
+        raise CannotWrite(path, error) from error
+
+
+class CannotWrite(click.ClickException):
+    """A result that could not be written: no space, no permission, no such folder."""
+
+    exit_code = 2
+
+    def __init__(self, where: str, error: Exception) -> None:
+        super().__init__(f"can't write {visible(where)}: {getattr(error, 'strerror', None) or error}")
+
+
+def discard(stream: Any) -> None:
+    """Let what a stream still holds go nowhere, so that nothing fails when the program ends."""
+    if stream is None:
+        return
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
+
+
+def show(diagnostics: Sequence[Diagnostic], color: str) -> None:
+    """Draw diagnostics on standard error. Where that can't be written, nothing can be said."""
+    if not diagnostics or sys.stderr is None:
+        return
+    from cnndsl.diagnostics.render import render_all
+
+    try:
+        write(sys.stderr, render_all(diagnostics, look_of(sys.stderr, color)))
+        sys.stderr.flush()
+    except OSError:
+        discard(sys.stderr)
+
+
+def keep_inputs(output: str | None, inputs: Iterable[str]) -> None:
+    """Refuse to write over a file that is read. Raises click.UsageError."""
+    for path in inputs:
+        if output is not None and path != STDIN and is_same(output, path):
+            raise click.UsageError(f"--output {visible(output)} would overwrite the spec itself.")
+
+
+def exit_code(diagnostics: Sequence[Diagnostic], *, fail_on_warning: bool = False) -> int:
+    """2 if a file could not be read, 1 for errors in a spec (or warnings, if they count), else 0."""
+    if any(d.code.startswith("E0") for d in diagnostics):
+        return 2
+    failing = ("error", "warning") if fail_on_warning else ("error",)
+    return 1 if any(d.severity in failing for d in diagnostics) else 0

@@ -1,0 +1,136 @@
+"""Reading specs and writing results: the only place where the compiler touches the file system.
+
+Reading gives a `Source` or a Diagnostic that says why not; writing gives the whole file or leaves what
+was there.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+
+from cnndsl.diagnostics import Diagnostic, closest, problem
+from cnndsl.source import MAX_BYTES, Source, Span
+from cnndsl.terminal import visible
+
+STDIN = "-"
+_SUGGESTED_FROM = 2000
+"""Names in a folder that are compared with a misspelt one."""
+
+
+def read_source(path: str) -> Source | Diagnostic:
+    """The text of a spec; `-` is standard input. Never reads more than 8 MiB, or a line end differently."""
+    name = "<stdin>" if path == STDIN else path
+    try:
+        content = _content(path)
+    except OSError as error:
+        return _unreadable(name, path, error)
+    except ValueError:  # a null character in the path
+        return _about(name, "MissingFile", suggestion=None)
+    if len(content) > MAX_BYTES:
+        return _about(name, "FileTooLarge")
+    text = _decoded(name, content)
+    return text if isinstance(text, Diagnostic) else Source(name, text)
+
+
+def _content(path: str) -> bytes:
+    """At most one byte more than a spec may hold. Raises OSError."""
+    if path == STDIN:
+        if sys.stdin is None:
+            raise OSError("standard input is closed")
+        return sys.stdin.buffer.read(MAX_BYTES + 1)
+    with open(path, "rb") as file:
+        return file.read(MAX_BYTES + 1)
+
+
+def _decoded(name: str, content: bytes) -> str | Diagnostic:
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return _about(name, "WrongEncoding", reason="it begins as UTF-16 does", encoding="UTF-16")
+    zero = content.find(0)
+    if zero >= 0:
+        return _about(name, "BinaryFile", position=f"{zero + 1:,}")
+    try:
+        return content.removeprefix(b"\xef\xbb\xbf").decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        reason = f"line {line:,} has the byte 0x{error.object[error.start]:02x}, which is out of place there"
+        return _about(name, "WrongEncoding", reason=reason, encoding="LATIN1")
+
+
+def _unreadable(name: str, path: str, error: OSError) -> Diagnostic:
+    if isinstance(error, (FileNotFoundError, NotADirectoryError)):
+        return _about(name, "MissingFile", suggestion=_similar(path))
+    if isinstance(error, IsADirectoryError):
+        return _about(name, "FileIsFolder", suggestion=_specs_in(path))
+    return _about(name, "UnreadableFile", reason=(error.strerror or str(error)).lower())
+
+
+def _about(name: str, kind: str, **values: str | None) -> Diagnostic:
+    return problem(kind, Span(Source(name, ""), 0, 0), name=visible(name), **values)
+
+
+def _similar(path: str) -> str | None:
+    """A file that exists and is named much like the one that does not."""
+    folder, wanted = os.path.split(path)
+    if os.path.isfile(path + ".cnn"):
+        return visible(path + ".cnn")
+    found = closest(wanted, _names(folder)) if wanted else None
+    return visible(os.path.join(folder, found)) if found else None
+
+
+def _specs_in(folder: str) -> str | None:
+    specs = sorted(name for name in _names(folder) if name.endswith(".cnn"))
+    return visible(os.path.join(folder, "*.cnn" if len(specs) > 1 else specs[0])) if specs else None
+
+
+def _names(folder: str) -> list[str]:
+    try:
+        with os.scandir(folder or ".") as entries:
+            return [entry.name for entry, _ in zip(entries, range(_SUGGESTED_FROM), strict=False)]
+    except OSError:
+        return []
+
+
+def is_same(path: str, other: str) -> bool:
+    """Whether two paths lead to one file, so that writing one would overwrite the other."""
+    try:
+        return os.path.samefile(path, other)
+    except (OSError, ValueError):
+        return False
+
+
+def write_whole(path: str, content: bytes) -> None:
+    """Write a file as a whole: into a temporary file beside it, which then takes its place, keeping its
+    permissions. Links are followed; devices and pipes are written directly. Raises OSError, and then what was
+    there before is still there.
+    """
+    target = os.path.realpath(path)
+    try:
+        mode = os.stat(target).st_mode
+    except FileNotFoundError:
+        mode = stat.S_IFREG | 0o666 & ~_umask()
+    if not stat.S_ISREG(mode):
+        with open(path, "wb") as file:
+            file.write(content)
+        return
+    if os.path.exists(target) and not os.access(target, os.W_OK):
+        raise PermissionError(13, os.strerror(13), path)
+    temporary = os.path.join(os.path.dirname(target), f".cnndsl-{os.urandom(6).hex()}.tmp")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with open(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, stat.S_IMODE(mode))
+        os.replace(temporary, target)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def _umask() -> int:
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return mask
