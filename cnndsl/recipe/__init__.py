@@ -9,10 +9,11 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from cnndsl.diagnostics import Diagnostic, Edit, Fix, Label, closest, problem
+from cnndsl.elaborate.settings import Setting
 from cnndsl.graph import Graph
 from cnndsl.layers.base import LayerError
 from cnndsl.layers.bind import Given, bind_values, written
-from cnndsl.recipe.base import Option, Setting, SettingKind, option, plain
+from cnndsl.recipe.base import Option, SettingKind, option, plain
 from cnndsl.recipe.losses import CrossEntropy, Loss, Mse
 from cnndsl.recipe.metrics import Accuracy, MeanAbsoluteError, Metric
 from cnndsl.recipe.normalizations import Normalization

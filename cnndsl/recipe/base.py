@@ -1,4 +1,4 @@
-"""What a training setting is, as written and as a choice from the vocabulary."""
+"""What the training vocabulary is made of."""
 
 from __future__ import annotations
 
@@ -7,20 +7,6 @@ from typing import Any, NamedTuple
 
 from cnndsl.layers.arguments import Argument, BadValue, Type
 from cnndsl.layers.bind import Given, bind_values
-from cnndsl.source import Span
-
-
-class Setting(NamedTuple):
-    """One line of a `train:` block, evaluated: its first word, then what follows.
-
-    spans: the place of each of `given`; span: the whole line; name_span: its first word.
-    """
-
-    name: str
-    given: tuple[Given, ...]
-    span: Span
-    spans: tuple[Span, ...]
-    name_span: Span
 
 
 class Option:

@@ -25,7 +25,7 @@ class Examples(NamedTuple):
 
     def pick(self, rows: Tensor) -> Examples:
         """The examples of these rows, in their order."""
-        return Examples(*(None if t is None else t[rows] for t in self))  # type: ignore[arg-type]
+        return Examples(*(None if t is None else t.index_select(0, rows) for t in self))  # type: ignore[arg-type]
 
     def to(self, device: torch.device) -> Examples:
         return Examples(*(None if t is None else t.to(device) for t in self))  # type: ignore[arg-type]

@@ -5,6 +5,7 @@ Everything is stored with the model as plain data, so that new images are prepar
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
@@ -24,7 +25,7 @@ _PIECE = 4096
 
 
 class Prepare(NamedTuple):
-    """What is done to a batch of stored examples; a pure function of it.
+    """What is done to stored examples.
 
     fit: `none`, `pad` or `resize`, to `size` (height, width); input: the network's input without the batch,
     channels first; scale, shift: per channel, value * scale + shift.
@@ -37,8 +38,8 @@ class Prepare(NamedTuple):
     shift: tuple[float, ...]
 
     def fitted(self, images: Tensor) -> Tensor:
-        """uint8 images, N x C x H x W, at the network's size. Padding is 0, the background."""
-        if self.fit == "none" or images.shape[2:] == self.size:
+        """uint8 images, N x C x H x W, at the network's size; values as they are. Padding is 0, the background."""
+        if self.fit == "none" or images.dtype != torch.uint8 or images.shape[2:] == self.size:
             return images
         if self.fit == "pad":
             down, right = (s - n for s, n in zip(self.size, images.shape[2:], strict=True))
@@ -49,18 +50,26 @@ class Prepare(NamedTuple):
         )
         return resized.round_().clamp_(0, 255).to(torch.uint8)
 
-    def __call__(self, stored: Tensor, memory_format: torch.memory_format = torch.contiguous_format) -> Tensor:
-        """float32, N x the network's input."""
-        fitted = self.fitted(stored) if stored.dtype == torch.uint8 else stored
-        x = fitted.to(torch.float32)
-        if self.scale != (1.0,) or self.shift != (0.0,):
-            shape = (1, len(self.scale), *[1] * (x.dim() - 2))
-            scale = torch.tensor(self.scale, device=x.device).view(shape)
-            shift = torch.tensor(self.shift, device=x.device).view(shape)
-            x = x * scale + shift
-        if x.shape[1:] != self.input:
-            x = x.expand(-1, self.input[0], -1, -1) if len(self.input) == 3 else x.flatten(1)
-        return x.contiguous(memory_format=memory_format) if x.dim() == 4 else x
+    def on(
+        self, device: torch.device, memory_format: torch.memory_format = torch.contiguous_format
+    ) -> Callable[[Tensor], Tensor]:
+        """The function that makes stored examples on `device` float32, N x the network's input."""
+        shape = (1, len(self.scale), *[1] * (len(self.input) - 1))
+        scale: Any = torch.tensor(self.scale, device=device).view(shape)
+        shift: Any = torch.tensor(self.shift, device=device).view(shape)
+        if len(self.scale) == 1:
+            scale, shift = self.scale[0], self.shift[0]
+        unchanged = self.scale == (1.0,) and self.shift == (0.0,)
+
+        def prepared(stored: Tensor) -> Tensor:
+            x = self.fitted(stored).to(torch.float32)
+            if not unchanged:
+                x = x.mul(scale).add_(shift)
+            if x.shape[1:] != self.input:
+                x = x.expand(-1, self.input[0], -1, -1) if len(self.input) == 3 else x.flatten(1)
+            return x.contiguous(memory_format=memory_format) if x.dim() == 4 else x
+
+        return prepared
 
     def to_json(self) -> dict[str, Any]:
         return {key: list(value) if isinstance(value, tuple) else value for key, value in self._asdict().items()}
@@ -143,7 +152,7 @@ def statistics(inputs: Tensor, fit: Prepare) -> tuple[list[float], list[float]]:
     """Mean and deviation of each channel over all examples and places, as the network will see them."""
     count, total, squares = 0, torch.zeros(()), torch.zeros(())
     for piece in inputs.split(_PIECE):
-        x = fit.fitted(piece) if piece.dtype == torch.uint8 else piece
+        x = fit.fitted(piece)
         channels = x.to(torch.float64).flatten(2) if x.dim() > 2 else x.to(torch.float64).unsqueeze(2)
         count += channels.shape[0] * channels.shape[2]
         total = total + channels.sum((0, 2))
@@ -153,7 +162,9 @@ def statistics(inputs: Tensor, fit: Prepare) -> tuple[list[float], list[float]]:
     return mean.tolist(), variance.sqrt().tolist()
 
 
-def _said_fit(fit: str, image: tuple[int, int], size: tuple[int, int], channels: int, input: tuple[int, ...]) -> list[str]:
+def _said_fit(
+    fit: str, image: tuple[int, int], size: tuple[int, int], channels: int, input: tuple[int, ...]
+) -> list[str]:
     shown, wanted = "x".join(map(str, image)), "x".join(map(str, size))
     said = []
     if fit == "pad":
