@@ -1,0 +1,108 @@
+"""Run folders: what a training run leaves behind. A run never writes into another's folder.
+
+spec.cnn            the spec, as it was read
+recipe.json         network, every setting, how inputs are prepared, the environment
+model.py            the PyTorch source that was trained
+metrics.csv         one line for each epoch
+checkpoints/        what `--resume` goes on from
+model.safetensors   the weights, when the run has ended or was stopped
+result.json         the last epoch's numbers, and the test's
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import cnndsl
+from cnndsl.runtime.checkpoints import FOLDER
+from cnndsl.runtime.errors import RunError
+from cnndsl.runtime.files import write_error, write_file
+
+VERSION = 1
+SPEC, RECIPE, SOURCE, METRICS = "spec.cnn", "recipe.json", "model.py", "metrics.csv"
+WEIGHTS, RESULT = "model.safetensors", "result.json"
+_MAX_JSON = 16 * 1024 * 1024
+
+
+def create(out: Path, name: str) -> Path:
+    """A new folder `out/name-1`, `-2`, …: the first that nobody has. Raises WriteError."""
+    number = 1
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        taken = [path.name[len(name) + 1 :] for path in out.glob(f"{name}-*")]
+        number = 1 + max((int(n) for n in taken if n.isascii() and n.isdigit() and len(n) < 10), default=0)
+        while True:
+            run = out / f"{name}-{number}"
+            try:
+                run.mkdir()
+            except FileExistsError:
+                number += 1
+                continue
+            (run / FOLDER).mkdir()
+            return run
+    except OSError as error:
+        raise write_error(out / f"{name}-{number}", error) from error
+
+
+def write_json(path: Path, data: dict[str, Any]) -> None:
+    """Raises WriteError."""
+    write_file(path, json.dumps(data, indent=2, ensure_ascii=False) + "\n")
+
+
+def read_recipe(run: Path) -> dict[str, Any]:
+    """What recipe.json holds. Raises RunError."""
+    path = run / RECIPE
+    try:
+        if path.stat().st_size > _MAX_JSON:
+            raise RunError(f"{path} is too large to be a run's")
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise RunError(f"{run} is no run folder: it has no {RECIPE}", "runs that never began start anew") from None
+    except (OSError, UnicodeDecodeError, RecursionError) as error:
+        raise RunError(f"can't read {path}: {error}") from None
+    except json.JSONDecodeError as error:
+        raise RunError(f"{path} is damaged: {error}") from None
+    if not isinstance(data, dict) or data.get("version") != VERSION:
+        raise RunError(f"{path} is not of a run of this version of cnndsl")
+    return data
+
+
+def read_spec(run: Path) -> str:
+    """The spec's text. Raises RunError."""
+    try:
+        return (run / SPEC).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise RunError(f"can't read {run / SPEC}: {error}") from None
+
+
+def write_metrics(run: Path, history: list[dict[str, float]]) -> None:
+    """metrics.csv: the history's keys, then a line for each epoch. Raises WriteError."""
+    lines = [",".join(history[0]) if history else "epoch"]
+    lines += [",".join(repr(value) for value in row.values()) for row in history]
+    write_file(run / METRICS, "\n".join(lines) + "\n")
+
+
+def write_weights(run: Path, module: torch.nn.Module, about: dict[str, str]) -> None:
+    """model.safetensors: the state dict, with `about` as its metadata. Raises WriteError."""
+    from safetensors.torch import save
+
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in module.state_dict().items()}
+    write_file(run / WEIGHTS, save(tensors, about))
+
+
+def environment(device: torch.device) -> dict[str, Any]:
+    """What a result may depend on besides the recipe."""
+    return {
+        "cnndsl": cnndsl.__version__,
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "system": platform.platform(),
+        "processor": platform.machine(),
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
+        "threads": torch.get_num_threads(),
+    }
