@@ -147,7 +147,7 @@ def problem_class(name: str) -> type[Diagnostic]:
     return result
 
 
-def problem(name: str, span: Span, **values: Any) -> Diagnostic:
+def problem(name: str, span: Span, /, **values: Any) -> Diagnostic:
     """A diagnostic of the named class at `span`; `values` as its templates and constructor want."""
     return problem_class(name)(span, **values)
 
