@@ -28,7 +28,7 @@ class Recipe(NamedTuple):
     """How a network is trained; everything is set, by the recipe or by default.
 
     validation: a share (a float below 1) or a number of training examples; clip: 0 for none.
-    places: the lines of the settings that the spec gives.
+    settings: the lines that it was read from.
     """
 
     data: Source
@@ -44,7 +44,11 @@ class Recipe(NamedTuple):
     shuffle: bool
     clip: float
     seed: int
-    places: dict[str, Span]
+    settings: tuple[Setting, ...] = ()
+
+    def place(self, name: str) -> Span | None:
+        """The line that sets `name`, or None if that is by default."""
+        return next((setting.span for setting in self.settings if setting.name == name), None)
 
     def to_json(self) -> dict[str, Any]:
         """Every setting as plain data, from which `from_json` makes an equal recipe."""
@@ -81,7 +85,7 @@ def read(settings: Sequence[Setting], graph: Graph, span: Span) -> tuple[Recipe,
                 values[setting.name] = _value(kind, setting)
             except _SettingError as refused:
                 diagnostics.append(refused.diagnostic)
-    recipe = _complete(values, places)
+    recipe = _complete(values)._replace(settings=tuple(settings))
     # What follows from a mistake above is not reported: without the data or loss meant, nothing can be compared.
     meant = all(name in values or name not in places for name in ("data", "loss", "metrics"))
     if meant and graph.complete:
@@ -94,7 +98,7 @@ def from_json(data: dict[str, Any]) -> Recipe:
     if not isinstance(data, dict) or set(data) != set(BY_NAME):
         raise ValueError("the settings are not those of a recipe")
     try:
-        return Recipe(places={}, **{kind.name: _from_json(kind, data[kind.name]) for kind in SETTINGS})
+        return Recipe(**{kind.name: _from_json(kind, data[kind.name]) for kind in SETTINGS})
     except LayerError as error:
         raise ValueError(f"a setting of the recipe is wrong ({error.problem}: {error.values})") from None
 
@@ -126,7 +130,7 @@ def _as_text(value: Any) -> str:
     return plain(value)
 
 
-def _complete(values: dict[str, Any], places: dict[str, Span]) -> Recipe:
+def _complete(values: dict[str, Any]) -> Recipe:
     """The recipe of the settings given, the others by default. Defaults may depend on the data and the loss."""
     data = values.get("data") or option(Digits)
     loss = values.get("loss") or option(Mse if isinstance(data, Table) else CrossEntropy)
@@ -140,7 +144,7 @@ def _complete(values: dict[str, Any], places: dict[str, Span]) -> Recipe:
     }
     for kind in SETTINGS:
         defaults.setdefault(kind.name, kind.initial)
-    return Recipe(**{**defaults, **values, "data": data, "loss": loss}, places=places)
+    return Recipe(**{**defaults, **values, "data": data, "loss": loss})
 
 
 class _SettingError(Exception):

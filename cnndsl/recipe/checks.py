@@ -19,7 +19,7 @@ def check(recipe: Recipe, graph: Graph, span: Span) -> list[Diagnostic]:
     if ends := _several_ends(recipe, graph, span):
         return ends
     found = [*_check_input(recipe, graph, span), *_check_output(recipe, graph, span)]
-    if found and "data" not in recipe.places:
+    if found and recipe.place("data") is None:
         return [problem("NoData", span, why=found[0].message_text())]
     return [*found, *_check_weights(graph), *_check_metrics(recipe, graph, span), *_check_ending(recipe, graph)]
 
@@ -36,7 +36,7 @@ def _several_ends(recipe: Recipe, graph: Graph, span: Span) -> list[Diagnostic]:
     outputs = [o for o in graph.outputs if not o.training]
     for ends, count in (("inputs", len(graph.inputs)), ("outputs", len(outputs))):
         if count != 1:
-            where = recipe.places.get("data", span)
+            where = recipe.place("data") or span
             return [problem("SeveralEnds", where, count=count, ends=ends, data=recipe.data.name)]
     return []
 
@@ -68,14 +68,14 @@ def _check_output(recipe: Recipe, graph: Graph, span: Span) -> list[Diagnostic]:
 
 def _at(error: LayerError, span: Span, recipe: Recipe) -> Diagnostic:
     """A source's refusal: at the recipe's own line if an argument is to blame, else at the network's."""
-    place = recipe.places.get("data")
+    place = recipe.place("data")
     if error.argument is not None and place is not None:
         return problem(error.problem, place, labels=(Label(span, "for this"),), **error.values)
     return problem(error.problem, span, labels=_data_label(recipe), **error.values)
 
 
 def _data_label(recipe: Recipe) -> tuple[Label, ...]:
-    place = recipe.places.get("data")
+    place = recipe.place("data")
     return (Label(place, "the data"),) if place is not None else ()
 
 
@@ -91,7 +91,7 @@ def _check_weights(graph: Graph) -> list[Diagnostic]:
 
 def _check_metrics(recipe: Recipe, graph: Graph, span: Span) -> list[Diagnostic]:
     _, shape = main_output(graph)
-    where = recipe.places.get("metrics", span)
+    where = recipe.place("metrics") or span
     has_classes = recipe.data.classes is not None or recipe.loss.target == "classes"
     found = []
     for metric in recipe.metrics:
@@ -110,7 +110,7 @@ def _check_metrics(recipe: Recipe, graph: Graph, span: Span) -> list[Diagnostic]
 def _check_ending(recipe: Recipe, graph: Graph) -> list[Diagnostic]:
     node, _ = main_output(graph)
     values = {"kind": node.kind, "loss": recipe.loss.name}
-    place = recipe.places.get("loss")
+    place = recipe.place("loss")
     labels = (Label(place, "the loss"),) if place is not None else ()
     if recipe.loss.name == "cross_entropy" and node.kind in SOFTMAXES:
         return [problem("SoftmaxBeforeLoss", node.span, labels=labels, **values)]

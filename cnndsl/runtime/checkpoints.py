@@ -42,7 +42,7 @@ def save(run: Path, epoch: int, step: int, state: dict[str, Any]) -> Path:
 
 def load(run: Path) -> tuple[dict[str, Any] | None, list[Path]]:
     """The newest state that is whole, or None if there is none; and the newer files that are damaged."""
-    damaged = []
+    damaged: list[Path] = []
     for path in found(run):
         try:
             content = path.read_bytes()

@@ -10,11 +10,11 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-import torch.nn.functional as F
+from torch.nn import functional
 
 from cnndsl.layers.code import Attribute, Binary, Call, Input
 
-_ROOTS = {"F": F, "torch": torch}
+_ROOTS = {"F": functional, "torch": torch}
 _OPERATORS = {"+": operator.add, "-": operator.sub, "*": operator.mul}
 
 Function = Callable[..., Any]

@@ -38,7 +38,7 @@ class Position(NamedTuple):
     step: int = 0
 
 
-class Stopped(Exception):  # noqa: N818: not an error
+class StopRequest(Exception):  # noqa: N818
     """The user asked to stop; the state is that of a whole step."""
 
 
@@ -146,7 +146,7 @@ class Loop:
     def run_epoch(self, progress: Progress, stop: Callable[[], bool]) -> Row:
         """The rest of the epoch that `position` is in, then its measurement.
 
-        Raises Stopped after a whole step, and NotFiniteError.
+        Raises StopRequest after a whole step, and NotFiniteError.
         """
         began = time.monotonic() - self.seconds
         epoch, first = self.position
@@ -167,7 +167,7 @@ class Loop:
             if stop():
                 self._look(losses, step + 1)
                 self.seconds = time.monotonic() - began
-                raise Stopped
+                raise StopRequest
         row = self._row(epoch, time.monotonic() - began)
         self.position = Position(epoch + 1, 0)
         self.history.append(row)

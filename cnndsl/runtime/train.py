@@ -7,7 +7,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,15 +15,14 @@ import torch
 from torch import Tensor, nn
 
 from cnndsl.graph import Graph
-from cnndsl.recipe import Recipe, from_json
+from cnndsl.recipe import Recipe
 from cnndsl.recipe.checks import main_output
 from cnndsl.runtime import checkpoints, run_folder
-from cnndsl.runtime.data import Split
 from cnndsl.runtime.data.prepare import Prepared, prepare
 from cnndsl.runtime.data.sources import Wanted, read
-from cnndsl.runtime.errors import RunError, TrainingError
+from cnndsl.runtime.errors import TrainingError
 from cnndsl.runtime.files import write_file
-from cnndsl.runtime.loop import Interrupts, Loop, Row, Stopped, epochs
+from cnndsl.runtime.loop import Interrupts, Loop, Row, StopRequest, epochs
 from cnndsl.runtime.module import build_module, module_paths
 from cnndsl.runtime.progress import Progress
 from cnndsl.shape import Shape
@@ -48,6 +47,9 @@ class Options(NamedTuple):
     settings: tuple[tuple[str, str], ...] = ()
 
 
+DEFAULTS = Options()
+
+
 class Result(NamedTuple):
     """What a run came to. `run` is its folder, None for a dry one; `test` is None where no test was made.
 
@@ -60,7 +62,7 @@ class Result(NamedTuple):
     stopped: bool
 
 
-def train(graph: Graph, recipe: Recipe, options: Options = Options()) -> Result:
+def train(graph: Graph, recipe: Recipe, options: Options = DEFAULTS) -> Result:
     """Train a complete graph by a recipe that `cnndsl.recipe.read` found nothing wrong with.
 
     Raises TrainingError. PyTorch's random state and settings are afterwards as they were before.
@@ -76,7 +78,7 @@ def train(graph: Graph, recipe: Recipe, options: Options = Options()) -> Result:
         return _go(job, run, progress)
 
 
-def resume(run: Path, graph: Graph, recipe: Recipe, options: Options = Options()) -> Result:
+def resume(run: Path, graph: Graph, recipe: Recipe, options: Options = DEFAULTS) -> Result:
     """Go on with a run from its last whole checkpoint, or from the beginning if it has none.
 
     `graph` must be that of the run's own spec (`read_run`). Raises TrainingError.
@@ -147,9 +149,9 @@ def channels_first(shape: Shape) -> tuple[int, ...]:
 def _prepare(graph: Graph, recipe: Recipe, options: Options, device: torch.device) -> _Job:
     """The network, its data and the loop. The seed must be set: it gives the weights."""
     module = build_module(graph, train=True)
-    input = graph.nodes[graph.inputs[0]].shapes
-    assert input is not None
-    first, last = channels_first(input[0]), channels_first(main_output(graph)[1])
+    shapes = graph.nodes[graph.inputs[0]].shapes
+    assert shapes is not None
+    first, last = channels_first(shapes[0]), channels_first(main_output(graph)[1])
     if all(side == 1 for side in last[1:]):
         last = last[:1]
     of_classes = recipe.loss.target == "classes" or recipe.data.classes is not None
@@ -159,7 +161,7 @@ def _prepare(graph: Graph, recipe: Recipe, options: Options, device: torch.devic
     flat = any(p.dim() == 4 for p in module.parameters()) and len(first) == 3
     memory_format = torch.channels_last if flat else torch.contiguous_format
     module = module.to(device=device, memory_format=memory_format)
-    split = Split(*(None if part is None else part.to(device) for part in prepared.split))  # type: ignore[arg-type]
+    split = prepared.split.each(lambda part: part.to(device))
     to_input = prepared.prepare.on(device, memory_format)
     loop = Loop(module, recipe, split, to_input, last[0], penalties(graph, module), device)
     return _Job(graph, recipe, options, prepared, loop)
@@ -168,7 +170,7 @@ def _prepare(graph: Graph, recipe: Recipe, options: Options, device: torch.devic
 def penalties(graph: Graph, module: nn.Module) -> list[tuple[float, Tensor]]:
     """Each weight that a layer's `l2=` puts into the loss, with its factor; biases are not among them."""
     paths = module_paths(graph)
-    found = []
+    found: list[tuple[float, Tensor]] = []
     for node in graph.nodes:
         factor = getattr(node.layer, "l2", 0.0)
         if factor and node.shares is None:
@@ -214,7 +216,7 @@ def _go(job: _Job, run: Path, progress: Progress) -> Result:
                 for row in epochs(loop, progress, stop):
                     _save(run, loop)
                     progress.line(_epoch_line(row, loop))
-            except Stopped:
+            except StopRequest:
                 return _stop(job, run, progress)
             return _finish(job, run, progress)
     except TrainingError as error:
@@ -318,6 +320,4 @@ def _epoch_line(row: Row, loop: Loop) -> str:
 
 def _numbers(values: dict[str, float], recipe: Recipe) -> str:
     shares = {metric.name for metric in recipe.metrics if metric.share}
-    return " ".join(
-        f"{name} {value:.2%}" if name in shares else f"{name} {value:.4g}" for name, value in values.items()
-    )
+    return " ".join(f"{name} {value:{'.2%' if name in shares else '.4g'}}" for name, value in values.items())

@@ -6,11 +6,12 @@ Everything is stored with the model as plain data, so that new images are prepar
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
+from torch.nn import functional
 
 from cnndsl.recipe import Recipe
 from cnndsl.recipe.base import portion
@@ -43,9 +44,9 @@ class Prepare(NamedTuple):
             return images
         if self.fit == "pad":
             down, right = (s - n for s, n in zip(self.size, images.shape[2:], strict=True))
-            return F.pad(images, (right // 2, right - right // 2, down // 2, down - down // 2))
+            return functional.pad(images, (right // 2, right - right // 2, down // 2, down - down // 2))
         smaller = self.size[0] < images.shape[2] or self.size[1] < images.shape[3]
-        resized = F.interpolate(
+        resized = functional.interpolate(
             images.to(torch.float32), self.size, mode="bilinear", align_corners=False, antialias=smaller
         )
         return resized.round_().clamp_(0, 255).to(torch.uint8)
@@ -98,7 +99,7 @@ def prepare(raw: Raw, recipe: Recipe, input: tuple[int, ...], limit: int | None 
     if image and fit != "none":
         total = sum(len(part) for part in split if part is not None)
         if total * split.train.inputs.shape[1] * size[0] * size[1] <= FIT_ONCE:
-            split = Split(*(None if p is None else _fit_once(p, bare) for p in split))  # type: ignore[arg-type]
+            split = split.each(lambda part: _fit_once(part, bare))
     scale, shift = _affine(recipe, split.train.inputs, bare)
     made = bare._replace(scale=scale, shift=shift)
     if recipe.normalize.name != "none":
@@ -119,8 +120,7 @@ def _split(raw: Raw, recipe: Recipe, limit: int | None) -> Split:
         order = torch.randperm(total, generator=torch.Generator().manual_seed(recipe.seed))
         validation = raw.train.pick(order[:wanted].sort().values)
         train = raw.train.pick(order[wanted:].sort().values)
-    parts = (train, validation, raw.test if recipe.test else None)
-    return Split(*(None if part is None else _limited(part, limit) for part in parts))  # type: ignore[arg-type]
+    return Split(train, validation, raw.test if recipe.test else None).each(lambda part: _limited(part, limit))
 
 
 def _limited(part: Examples, limit: int | None) -> Examples:
@@ -130,7 +130,11 @@ def _limited(part: Examples, limit: int | None) -> Examples:
 
 
 def _fit_once(part: Examples, fit: Prepare) -> Examples:
-    return part._replace(inputs=torch.cat([fit.fitted(piece) for piece in part.inputs.split(_PIECE)]))
+    return replace(part, inputs=torch.cat([fit.fitted(piece) for piece in _pieces(part.inputs)]))
+
+
+def _pieces(inputs: Tensor) -> list[Tensor]:
+    return [inputs[start : start + _PIECE] for start in range(0, len(inputs), _PIECE)]
 
 
 def _affine(recipe: Recipe, inputs: Tensor, fit: Prepare) -> tuple[tuple[float, ...], tuple[float, ...]]:
@@ -151,7 +155,7 @@ def _affine(recipe: Recipe, inputs: Tensor, fit: Prepare) -> tuple[tuple[float, 
 def statistics(inputs: Tensor, fit: Prepare) -> tuple[list[float], list[float]]:
     """Mean and deviation of each channel over all examples and places, as the network will see them."""
     count, total, squares = 0, torch.zeros(()), torch.zeros(())
-    for piece in inputs.split(_PIECE):
+    for piece in _pieces(inputs):
         x = fit.fitted(piece)
         channels = x.to(torch.float64).flatten(2) if x.dim() > 2 else x.to(torch.float64).unsqueeze(2)
         count += channels.shape[0] * channels.shape[2]
