@@ -33,8 +33,8 @@ class Options(NamedTuple):
 
     data_root: folder of the data sets; out: where run folders are made; device: `cpu`, `cuda` or `auto`;
     limit: at most so many examples of each part; dry_run: say what would be done, and do nothing;
-    stream: where progress is written (standard output); settings: the parameters set from outside, as
-    written, that `--resume` sets again.
+    stream: where progress is written (standard output), color: `auto`, `always` or `never`; settings: the
+    parameters set from outside, as written, that `resume` sets again.
     """
 
     data_root: str | None = None
@@ -44,6 +44,7 @@ class Options(NamedTuple):
     quiet: bool = False
     dry_run: bool = False
     stream: Any = None
+    color: str = "auto"
     settings: tuple[tuple[str, str], ...] = ()
 
 
@@ -67,7 +68,7 @@ def train(graph: Graph, recipe: Recipe, options: Options = DEFAULTS) -> Result:
 
     Raises TrainingError. PyTorch's random state and settings are afterwards as they were before.
     """
-    progress = Progress(options.stream or sys.stdout, quiet=options.quiet)
+    progress = _progress(options)
     with _settings(recipe.seed, device_of(options.device)) as device:
         job = _prepare(graph, recipe, options, device)
         _say_plan(job, progress)
@@ -81,9 +82,10 @@ def train(graph: Graph, recipe: Recipe, options: Options = DEFAULTS) -> Result:
 def resume(run: Path, graph: Graph, recipe: Recipe, options: Options = DEFAULTS) -> Result:
     """Go on with a run from its last whole checkpoint, or from the beginning if it has none.
 
-    `graph` must be that of the run's own spec (`read_run`). Raises TrainingError.
+    `graph` and `recipe` are those of the run's own folder (`cnndsl.runtime.rebuild.read_run`); only the
+    recipe's `epochs` may be others. Raises TrainingError.
     """
-    progress = Progress(options.stream or sys.stdout, quiet=options.quiet)
+    progress = _progress(options)
     about = run_folder.read_recipe(run)
     device = device_of(options.device if options.device != "auto" else str(about.get("device", "auto")))
     threads = about.get("environment", {}).get("threads")
@@ -96,8 +98,17 @@ def resume(run: Path, graph: Graph, recipe: Recipe, options: Options = DEFAULTS)
         if state is not None:
             job.loop.restore(state)
         done = job.loop.position
+        if done.epoch >= recipe.epochs and (run / run_folder.RESULT).exists():
+            progress.line(f"{run} is complete: {_epochs(done.epoch)}; --epochs N goes on up to N")
+            return Result(run, tuple(job.loop.history), None, False)
+        if recipe.to_json() != about["recipe"]:
+            run_folder.write_json(run / run_folder.RECIPE, {**about, "recipe": recipe.to_json()})
         progress.line(f"going on with {run} after epoch {done.epoch}" + (f", step {done.step}" if done.step else ""))
         return _go(job, run, progress)
+
+
+def _progress(options: Options) -> Progress:
+    return Progress(options.stream or sys.stdout, quiet=options.quiet, color=options.color)
 
 
 # --- preparation ----------------------------------------------------------------------------------------------------
