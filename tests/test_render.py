@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from textwrap import dedent
 
 import pytest
@@ -244,7 +245,7 @@ def test_long_lines_are_cut_around_the_mark(filler: str) -> None:
         text = source(filler * before + "HERE" + filler * after)
         for look in (PLAIN, Look(60)):
             rows = render(too_large(at(text, "HERE")), look).split("\n")
-            line, under = next((a, b) for a, b in zip(rows, rows[1:], strict=False) if "HERE" in a)
+            line, under = next((a, b) for a, b in pairwise(rows) if "HERE" in a)
             assert "^^^^" in under
             assert width_of(line[: line.index("HERE")]) == under.index("^^^^")
             assert width_of(line) <= (look.width or 170)

@@ -81,16 +81,16 @@ def _columns(rows: list[int], network: Measured, *, connections: bool) -> list[C
     macs = [None if m is None else m.macs for m in measures]
     columns = [
         Column("layer", _visible([n.name for n in nodes]), "total" if totals else "", right=False, elastic=True),
-        Column("kind", _visible([n.kind for n in nodes]), right=False, leaves=4),
+        Column("kind", _visible([n.kind for n in nodes]), right=False, leaves=5),
         Column("output", _outputs(nodes), right=False),
         _counts("params", params, totals and totals.params, shared=[n.shares is not None for n in nodes]),
         _shares(params, totals and totals.params),
-        _counts("MACs", macs, totals and totals.macs, leaves=5),
+        _counts("MACs", macs, totals and totals.macs, leaves=6),
         _shares(macs, totals and totals.macs),
     ]
     if connections:
         counted = [None if m is None else m.connections for m in measures]
-        columns.append(_counts("connections", counted, totals and totals.connections, short="conn."))
+        columns.append(_counts("connections", counted, totals and totals.connections, short="conn.", leaves=4))
     fields = _each([None if m is None else m.receptive_field for m in measures], axes_text)
     total_field = axes_text(totals.receptive_field) if totals else ""
     columns.append(Column("receptive field", fields, total_field, short="field", leaves=3))
@@ -143,7 +143,7 @@ def _footer(graph: Graph, analysis: Analysis, look: Look, *, connections: bool) 
     width = max((len(title) for title, _ in entries), default=0) + 2
     lines = []
     for title, text in entries:
-        first, *rest = wrap(text, None if look.width is None else max(look.width - width, 20))
+        first, *rest = wrap(text, None if look.width is None else max(look.width - width, 10))
         lines += [pad(title, width) + first, *(" " * width + line for line in rest)]
     return lines
 
@@ -183,7 +183,7 @@ def overview(networks: Sequence[Measured], look: Look = PLAIN) -> str:
         Column("file", [visible(n.graph.span.source.name) for n in networks], right=False, leaves=1),
         Column("input -> output", [visible(signature(n.graph)) for n in networks], right=False, leaves=2),
         _counts("params", [t and t.params for t in totals], None),
-        _counts("MACs", [t and t.macs for t in totals], None),
+        _counts("MACs", [t and t.macs for t in totals], None, leaves=4),
         Column("receptive field", [axes_text(t and t.receptive_field) for t in totals], short="field", leaves=3),
     ]
     return "\n".join(draw(fit(columns, look).columns, look)) + "\n"
