@@ -24,11 +24,13 @@ SPATIAL_AXES = {rank: axes[:-1] for rank, axes in ((len(a) - 1, a) for a in AXES
 class Shape(NamedTuple):
     """The shape of one tensor without its batch axis, channels last.
 
-    `tokens` marks a sequence of integers (`input L tokens`): its only axis is its length.
+    `tokens` marks a sequence of integers (`input L tokens`): its only axis is its length. `plane` marks
+    a tensor of indices, as max pooling makes: the spatial sizes of the map that they point into.
     """
 
     sizes: tuple[Size, ...]
     tokens: bool = False
+    plane: tuple[Size, ...] = ()
 
     @property
     def spatial(self) -> tuple[Size, ...]:

@@ -35,6 +35,15 @@ class Type:
         raise NotImplementedError
 
 
+LARGEST = 2**31 - 1
+"""The largest whole number that an argument may be: no tensor has a longer side."""
+
+
+def _alone(value: Any) -> Any:
+    """The only side of a size that has one; any other value as it is."""
+    return value[0] if isinstance(value, tuple) and len(value) == 1 else value
+
+
 def _whole(value: Any) -> int | None:
     """An integer, or a float that is one; else None."""
     if isinstance(value, bool):
@@ -46,16 +55,23 @@ def _whole(value: Any) -> int | None:
     return None
 
 
+def _within(value: Any, minimum: int | None) -> int | None:
+    """The value as a whole number from `minimum` (None: -LARGEST) to LARGEST; else None."""
+    whole = _whole(value)
+    lowest = -LARGEST if minimum is None else minimum
+    return whole if whole is not None and lowest <= whole <= LARGEST else None
+
+
 class Count(Type):
     """A whole number of at least `minimum`."""
 
     def __init__(self, minimum: int = 1) -> None:
         self.minimum = minimum
-        self.wanted = f"a whole number of at least {minimum}"
+        self.wanted = f"a whole number from {minimum} to {LARGEST:_}"
 
     def convert(self, value: Any) -> int:
-        whole = _whole(value[0] if isinstance(value, tuple) and len(value) == 1 else value)
-        if whole is None or whole < self.minimum:
+        whole = _within(_alone(value), self.minimum)
+        if whole is None:
             raise BadValue(self.wanted)
         return whole
 
@@ -66,7 +82,7 @@ class Integer(Type):
     wanted = "a whole number"
 
     def convert(self, value: Any) -> int:
-        whole = _whole(value)
+        whole = _within(_alone(value), None)
         if whole is None:
             raise BadValue(self.wanted)
         return whole
@@ -85,6 +101,7 @@ class Number(Type):
             self.wanted = "a number"
 
     def convert(self, value: Any) -> float:
+        value = _alone(value)
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise BadValue(self.wanted)
         try:
@@ -101,46 +118,55 @@ class Number(Type):
 class Sizes(Type):
     """One whole number per axis (`5x5`), or one for all axes (`2`); always a tuple.
 
-    `minimum` bounds each; `fewest` and `most` bound how many there may be.
+    `minimum` bounds each (None: negative ones too); `fewest` and `most` bound how many there may be.
     """
 
-    def __init__(self, minimum: int = 1, fewest: int = 1, most: int = 3) -> None:
+    def __init__(self, minimum: int | None = 1, fewest: int = 1, most: int = 3) -> None:
         self.minimum, self.fewest, self.most = minimum, fewest, most
         sizes = "a size such as 2 or 3x3" if fewest == 1 else "a size such as 28x28x1"
-        self.wanted = f"{sizes}, each side at least {minimum}"
+        self.wanted = f"{sizes} of at most {most} sides"
+        if minimum is not None:
+            self.wanted += f", each from {minimum} to {LARGEST:_}"
 
     def convert(self, value: Any) -> tuple[int, ...]:
         values = value if isinstance(value, (tuple, list)) else (value,)
-        whole = tuple(_whole(v) for v in values)
-        if not self.fewest <= len(whole) <= self.most or any(v is None or v < self.minimum for v in whole):
+        whole = tuple(w for w in (_within(v, self.minimum) for v in values) if w is not None)
+        if len(whole) != len(values) or not self.fewest <= len(whole) <= self.most:
             raise BadValue(self.wanted)
-        return whole  # type: ignore[return-value]
+        return whole
 
 
-class Padding(Type):
-    """Zeros around the input: `same`, `valid`, one number, `0x1` per axis, or `[top, bottom, left, right]`.
+class Sides(Type):
+    """Cells on each side of each axis: one number, `0x1` per axis, or `[top, bottom, left, right]`.
 
-    Converted to `"same"`, or a tuple of one number for all axes, one per axis, or (a list) a pair per axis:
-    the forms are told apart by `("sides", (…))` for the last.
+    Converted to a tuple of one number for all axes or one per axis; a list, which has a pair per axis, to
+    `("sides", (…))`.
     """
 
-    wanted = "`same`, `valid`, a number, a size such as 0x1, or [top, bottom, left, right]"
+    wanted = "a number, a size such as 0x1, or a list such as [top, bottom, left, right], none negative"
+
+    def convert(self, value: Any) -> Any:
+        values = value if isinstance(value, (tuple, list)) else (value,)
+        whole = tuple(w for w in (_within(v, 0) for v in values) if w is not None)
+        if len(whole) != len(values) or len(whole) not in ((2, 4, 6) if isinstance(value, list) else (1, 2, 3)):
+            raise BadValue(self.wanted)
+        return ("sides", whole) if isinstance(value, list) else whole
+
+
+class Padding(Sides):
+    """Zeros around the input: what Sides takes, `valid` for none, or `same`, which stays the word."""
+
+    wanted = "`same`, `valid`, " + Sides.wanted
 
     def words(self) -> dict[str, Any]:
         return {"same": "same", "valid": "valid"}
 
     def convert(self, value: Any) -> Any:
-        if value in ("same", "valid"):
-            return "same" if value == "same" else (0,)
-        values = value if isinstance(value, (tuple, list)) else (value,)
-        whole = tuple(_whole(v) for v in values)
-        if not whole or any(v is None or v < 0 for v in whole):
-            raise BadValue(self.wanted)
-        if isinstance(value, list):
-            if len(whole) not in (2, 4, 6):
+        if isinstance(value, str):
+            if value not in ("same", "valid"):
                 raise BadValue(self.wanted)
-            return ("sides", whole)
-        return whole
+            return "same" if value == "same" else (0,)
+        return super().convert(value)
 
 
 class Choice(Type):
@@ -183,9 +209,15 @@ class Text(Type):
 
 
 class Tensor(Type):
-    """The name of a tensor made before (`as p1`); the elaborator makes it an input of the layer."""
+    """The name of a tensor made before (`as p1`); the elaborator makes it a further input of the layer.
+
+    `output` is which of that layer's outputs: 0, or the number of one of its `extra_outputs`.
+    """
 
     wanted = "the name of a layer above"
+
+    def __init__(self, output: int = 0) -> None:
+        self.output = output
 
     def convert(self, value: Any) -> str:
         if isinstance(value, str):

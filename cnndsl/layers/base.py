@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from cnndsl.layers.arguments import REQUIRED, Argument, Choice, Flag, Number
-from cnndsl.layers.code import Code
+from cnndsl.layers.arguments import REQUIRED, Argument, Choice, Flag, Number, Tensor
+from cnndsl.layers.code import SELF, Attribute, Call, Code, Support, call
 from cnndsl.shape import Shape, Size
 
 
@@ -74,7 +74,8 @@ class Operation(NamedTuple):
 
     For weighted sums (`conv`, `linear`, …): each of `weights` is used at `positions` places, and every
     output element has a bias if `bias`. `window` is the inputs that one output of a pool, an
-    interpolation or a local norm sees. `inputs` and `outputs` count elements.
+    interpolation or a local norm sees; `links` is how many all outputs see together, where their windows
+    differ. A norm takes its statistics over `positions` groups. `inputs` and `outputs` count elements.
     """
 
     primitive: str
@@ -84,12 +85,17 @@ class Operation(NamedTuple):
     weights: Size = 0
     bias: bool = False
     window: Size = 0
+    links: Size = 0
 
 
 class Window(NamedTuple):
     """What one output sees along one axis: `size` inputs `dilation` apart, the first at `-pad`.
 
-    The next output begins `stride / upscale` inputs further on.
+    The next output begins `stride / upscale` inputs further on. Where `upscale` is not 1, outputs see
+    windows that begin at different inputs and may differ in size: `size` is the largest, and n + 1
+    neighbouring outputs together see at most `dilation * (size - 1) + 1 + (slack + n * stride) // upscale`
+    inputs, slack below upscale. (Think of the inputs as standing `upscale` cells apart. This is exact but for
+    a transposed convolution that is both strided and dilated.)
     """
 
     size: Size = 1
@@ -97,10 +103,14 @@ class Window(NamedTuple):
     dilation: Size = 1
     pad: Size = 0
     upscale: Size = 1
+    slack: Size = 0
 
 
 class Example(NamedTuple):
-    """An item as written and an input it fits, for the reference and the contract test."""
+    """An item as written and an input it fits, for the reference and the contract test.
+
+    Where the kind needs others before it, `item` is a line of items of which it is the last.
+    """
 
     item: str
     input: str
@@ -124,7 +134,12 @@ class Layer:
     examples: tuple[Example, ...] = ()
     fewest_inputs = 1
     most_inputs: int | None = 1
-    """None: any number, as merges take."""
+    """How many tensors it takes, not counting those that Tensor arguments name; None: any number, as merges
+    take. Rules get the inputs, then the tensors of the given Tensor arguments in order of declaration."""
+    extra_outputs: tuple[str, ...] = ()
+    """Names of the outputs after the first, which exist only where a Tensor argument asks for one."""
+    takes_tokens = False
+    """Whether the input is a sequence of integers."""
 
     def __init__(self, **values: Any) -> None:
         self.__dict__.update(values)
@@ -141,9 +156,34 @@ class Layer:
         values = ", ".join(f"{a.name}={getattr(self, a.name)!r}" for a in self.arguments)
         return f"{type(self).__name__}({values})"
 
+    def check(self) -> None:
+        """Refuses arguments that don't go together, whatever the input. Raises LayerError."""
+
     def infer(self, *inputs: Shape) -> Inferred:
-        """The outputs' shapes. The default keeps the input's."""
-        return Inferred((inputs[0],))
+        """The outputs' shapes: the first, then `extra_outputs`. The default keeps the input's."""
+        return Inferred((self.take(inputs[0]),))
+
+    def tensors(self) -> tuple[tuple[str, int], ...]:
+        """The tensors that its Tensor arguments name, each with the number of the output it takes."""
+        return tuple(
+            (getattr(self, a.name), a.type.output)
+            for a in self.arguments
+            if isinstance(a.type, Tensor) and isinstance(getattr(self, a.name), str)
+        )
+
+    def take(self, x: Shape) -> Shape:
+        """The input, once it is known to be of the sort that the kind works on. Raises LayerError."""
+        if x.tokens and not self.takes_tokens:
+            raise LayerError("TokensNotNumbers", None, kind=self.kind, input=x)
+        if self.takes_tokens and not x.tokens:
+            raise LayerError("NumbersNotTokens", None, kind=self.kind, input=x)
+        return x
+
+    def take_map(self, x: Shape) -> Shape:
+        """The input, once it is known to have at least one spatial axis. Raises LayerError."""
+        if self.take(x).rank == 0:
+            raise LayerError("NeedsPositions", None, kind=self.kind, input=x)
+        return x
 
     def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
         """The tensors that the layer owns, in the order of the state dict."""
@@ -157,18 +197,54 @@ class Layer:
         """What one output sees of the input, along each spatial axis of the input."""
         return (Window(),) * inputs[0].rank
 
+    def follows(self, *inputs: Shape) -> tuple[int | None, ...]:
+        """For each spatial axis of the output, the input's axis that it runs along; None if it mixes several."""
+        return tuple(range(inputs[0].rank))
+
     def code(self, inputs: tuple[Shape, ...], outputs: tuple[Shape, ...]) -> Code:
         """The PyTorch that does it."""
         raise NotImplementedError(type(self).__name__)
 
 
-INIT = Argument(
-    "init",
-    Choice("default", "lecun", "glorot", "he", "normal", "dirac", "zeros", "whiten"),
-    default="default",
-    help="how the weights start: PyTorch's own way, LeCun's (uniform within 2.4/fan-in), Glorot's, He's, …",
-    bare=False,
-)
+class Elementwise(Layer):
+    """A kind that computes every element from the same element of its input, and learns nothing."""
+
+    primitive = ""
+    """Its operation, if that is not named as the kind."""
+
+    def operations(self, inputs: tuple[Shape, ...], outputs: tuple[Shape, ...]) -> tuple[Operation, ...]:
+        return (Operation(self.primitive or self.kind, inputs[0].elements, outputs[0].elements),)
+
+    def expression(self) -> Any:
+        """The output, as PyTorch computes it from the input X."""
+        raise NotImplementedError(type(self).__name__)
+
+    def code(self, inputs: tuple[Shape, ...], outputs: tuple[Shape, ...]) -> Code:
+        return Code(self.expression(), layout="any")
+
+
+INITS = {
+    "default": "PyTorch's own way",
+    "lecun": "weights and biases uniform within 2.4 / fan-in of their unit (LeCun et al. 1998)",
+    "glorot": "uniform within sqrt(6 / (fan-in + fan-out)) (Glorot & Bengio 2010)",
+    "he": "normal, deviation sqrt(2 / fan-in) (He et al. 2015)",
+    "he_fan_out": "normal, deviation sqrt(2 / fan-out), as torchvision's ResNets",
+    "normal": "normal with deviation `std`",
+    "trunc_normal": "normal with deviation `std`, drawn again beyond 2",
+    "orthogonal": "orthogonal rows (Saxe et al. 2014)",
+    "dirac": "the identity, as far as there are channels",
+    "zeros": "all zero",
+}
+"""What `init=` may say. All but `default` and `lecun` start biases at zero."""
+
+
+def init_argument(*options: str) -> Argument:
+    """The argument `init` of a kind to which these of INITS apply."""
+    help = "how the weights start: " + "; ".join(f"`{option}` {INITS[option]}" for option in options)
+    return Argument("init", Choice(*options), default="default", help=help, bare=False)
+
+
+STD = Argument("std", Number(minimum=0), default=None, help="standard deviation of a normal start; 0.02 if not given")
 FROZEN = Argument(
     "frozen",
     Choice("none", "all", "weight", "bias"),
@@ -179,16 +255,121 @@ FROZEN = Argument(
 )
 L2 = Argument("l2", Number(minimum=0), default=0.0, help="factor of this layer's squared weights in the loss")
 
+_WEIGHT, _BIAS = Attribute(SELF, "weight"), Attribute(SELF, "bias")
+
+
+class Setup(NamedTuple):
+    """Calls made once after a layer's modules, and the functions they need."""
+
+    calls: tuple[Call, ...] = ()
+    support: tuple[Support, ...] = ()
+
 
 class WeightedLayer(Layer):
-    """A kind with learned weights: takes `init=`, `frozen` and `l2=` besides its own arguments."""
+    """A kind with learned weights: takes `init=`, `std=`, `frozen` and `l2=` besides its own arguments.
 
-    common = (INIT, FROZEN, L2)
+    Its module calls its parameters `weight` and `bias`, unless the kind overrides `learned` and `initial`.
+    """
+
+    common = (
+        init_argument(
+            "default", "lecun", "glorot", "he", "he_fan_out", "normal", "trunc_normal", "orthogonal", "zeros"
+        ),
+        STD,
+        FROZEN,
+        L2,
+    )
+
+    init: str
+    std: float | None
+    frozen: str
+    l2: float
+
+    def learned(self) -> tuple[str, ...]:
+        """The names of its parameters."""
+        return ("weight", "bias") if self.__dict__.get("bias", False) else ("weight",)
+
+    def check(self) -> None:
+        values = self.__dict__
+        names = self.learned()
+        for argument, unset in (("init", "default"), ("frozen", "none"), ("l2", 0.0)):
+            if not names and values.get(argument, unset) != unset:
+                raise LayerError("NothingLearned", argument, kind=self.kind, name=argument)
+        if self.frozen not in ("none", "all", *names):
+            raise LayerError("NothingToFreeze", "frozen", kind=self.kind, name=self.frozen, known=list(names))
+        if values.get("std") is not None and not values["init"].endswith("normal"):
+            raise LayerError("WithoutEffect", "std", kind=self.kind, name="std", needs="`init=normal`")
 
     def parameter(self, name: str, shape: tuple[int, ...]) -> Weight:
         """A parameter of the layer, frozen if the layer says so."""
-        frozen = self.__dict__["frozen"]
-        return Weight(name, shape, "frozen" if frozen in ("all", name) else "parameter")
+        return Weight(name, shape, "frozen" if self.frozen in ("all", name) else "parameter")
+
+    def parameters(self, weight: tuple[int, ...], bias: tuple[int, ...]) -> tuple[Weight, ...]:
+        """The weight and, if the layer has one, the bias, of these shapes."""
+        shapes = {"weight": weight, "bias": bias}
+        return tuple(self.parameter(name, shapes[name]) for name in self.learned())
+
+    def fan_in(self, *inputs: Shape) -> int:
+        """How many inputs a unit of the layer has."""
+        raise NotImplementedError(type(self).__name__)
+
+    def initial(self, *inputs: Shape) -> Setup:
+        """What gives the parameters their first values, where that is not PyTorch's own way."""
+        if self.init == "default":
+            return Setup()
+        if self.init == "lecun":
+            return Setup((call("lecun_uniform_", SELF, self.fan_in(*inputs)),), (_LECUN,))
+        bias = tuple(call("nn.init.zeros_", _BIAS) for name in self.learned() if name == "bias")
+        return Setup((self.initial_weight(*inputs), *bias))
+
+    def initial_weight(self, *inputs: Shape) -> Call:
+        """The call that fills the weight."""
+        if self.init in ("normal", "trunc_normal"):
+            return call(f"nn.init.{self.init}_", _WEIGHT, std=self.deviation)
+        return _INITIAL[self.init]
+
+    @property
+    def deviation(self) -> float:
+        """The standard deviation of a normal start."""
+        return 0.02 if self.std is None else self.std
+
+    def setup(self, *inputs: Shape) -> Setup:
+        """Everything to do once after the modules are made: initialise, then freeze."""
+        first = self.initial(*inputs)
+        if self.frozen == "none":
+            return first
+        target = SELF if self.frozen == "all" else Attribute(SELF, self.frozen)
+        return Setup((*first.calls, call(".requires_grad_", target, False)), first.support)
+
+    def made(
+        self,
+        forward: Any,
+        module: Call,
+        inputs: tuple[Shape, ...],
+        support: tuple[Support, ...] = (),
+        layout: str = "first",
+    ) -> Code:
+        """The Code of a layer with one module, set up as the layer's arguments ask."""
+        setup = self.setup(*inputs)
+        return Code(forward, (("", module),), (*support, *setup.support), layout, setup.calls)
+
+
+_INITIAL = {
+    "glorot": call("nn.init.xavier_uniform_", _WEIGHT),
+    "he": call("nn.init.kaiming_normal_", _WEIGHT, nonlinearity="relu"),
+    "he_fan_out": call("nn.init.kaiming_normal_", _WEIGHT, mode="fan_out", nonlinearity="relu"),
+    "orthogonal": call("nn.init.orthogonal_", _WEIGHT),
+    "zeros": call("nn.init.zeros_", _WEIGHT),
+}
+
+_LECUN = Support(
+    "lecun_uniform_",
+    '''def lecun_uniform_(module, fan_in):
+    """Start weights and biases uniform within 2.4 / fan_in (LeCun et al. 1998, appendix A)."""
+    for parameter in module.parameters(recurse=False):
+        nn.init.uniform_(parameter, -2.4 / fan_in, 2.4 / fan_in)
+''',
+)
 
 
 def axes(value: int | tuple[int, ...], rank: int, argument: str) -> tuple[int, ...]:
@@ -218,14 +399,17 @@ __all__ = [
     "Choice",
     "Code",
     "Condition",
+    "Elementwise",
     "Example",
     "Flag",
     "Inferred",
     "Layer",
     "LayerError",
     "Operation",
+    "Setup",
     "Weight",
     "WeightedLayer",
     "Window",
     "axes",
+    "init_argument",
 ]

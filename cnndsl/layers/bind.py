@@ -26,28 +26,49 @@ class Given(NamedTuple):
 
 
 def bind(kind: type[Layer], given: Sequence[Given]) -> Layer:
-    """The layer of class `kind` with these arguments. Raises LayerError."""
-    return kind(**bind_values(kind.kind, kind.arguments, given, kind.pack))
+    """The layer of class `kind` with these arguments, checked against each other. Raises LayerError."""
+    example = kind.examples[0].item if kind.examples else None
+    layer = kind(**bind_values(kind.kind, kind.arguments, given, kind.pack, example))
+    layer.check()
+    return layer
 
 
 def bind_values(
-    owner: str, arguments: tuple[Argument, ...], given: Sequence[Given], pack: tuple[str, ...] = ()
+    owner: str,
+    arguments: tuple[Argument, ...],
+    given: Sequence[Given],
+    pack: tuple[str, ...] = (),
+    example: str | None = None,
 ) -> dict[str, Any]:
-    """Every argument's value, converted, defaults filled in.
+    """Every argument's value, converted, defaults filled in. `example` is a right use, for messages.
 
     Raises LayerError with the index of the argument to blame, or None if one is missing.
     """
-    binding = _Binding(owner, arguments, pack)
+    binding = _Binding(owner, arguments, pack, example)
     for index, one in enumerate(given):
         binding.take(index, one)
     return binding.finish()
 
 
+def places_of(kind: type[Layer], given: Sequence[Given]) -> dict[str, int]:
+    """Which written argument set each argument of the kind, as far as they can be bound."""
+    binding = _Binding(kind.kind, kind.arguments, kind.pack, None)
+    for index, one in enumerate(given):
+        try:
+            binding.take(index, one)
+        except LayerError:
+            break
+    return binding.set_by
+
+
 class _Binding:
     """The values set so far, and which written argument set each."""
 
-    def __init__(self, owner: str, arguments: tuple[Argument, ...], pack: tuple[str, ...]) -> None:
+    def __init__(
+        self, owner: str, arguments: tuple[Argument, ...], pack: tuple[str, ...], example: str | None
+    ) -> None:
         self.owner = owner
+        self.example = example
         self.arguments = arguments
         self.pack = pack
         self.values: dict[str, Any] = {}
@@ -59,7 +80,7 @@ class _Binding:
         elif given.form == "slash":
             argument = next((a for a in self.arguments if a.slash), None)
             if argument is None:
-                raise LayerError("NoStride", index, kind=self.owner)
+                raise LayerError("NoStride", index, kind=self.owner, value=written(given.value))
             self._set(index, argument, given.value)
         elif given.form == "word":
             self._word(index, given.value)
@@ -87,7 +108,10 @@ class _Binding:
             if isinstance(argument.type, Tensor) or argument.type.words():
                 self._set(index, argument, word)
                 return
-        raise LayerError("UnknownWord", index, kind=self.owner, word=word, known=list(self.known_words()))
+        names = [a.name for a in self.arguments]
+        raise LayerError(
+            "UnknownWord", index, kind=self.owner, word=word, known=list(self.known_words()), names=names
+        )
 
     def _positional(self, index: int, value: Any) -> None:
         if self.pack and self.pack[0] not in self.set_by and isinstance(value, tuple) and len(value) > 1:
@@ -121,7 +145,14 @@ class _Binding:
         for argument in self.arguments:
             if argument.name not in self.values:
                 if argument.default is REQUIRED:
-                    raise LayerError("MissingArgument", None, kind=self.owner, name=argument.name, help=argument.help)
+                    raise LayerError(
+                        "MissingArgument",
+                        None,
+                        kind=self.owner,
+                        name=argument.name,
+                        meaning=argument.help,
+                        example=self.example,
+                    )
                 self.values[argument.name] = argument.default
         return self.values
 

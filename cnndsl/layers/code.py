@@ -40,8 +40,22 @@ class Attribute(NamedTuple):
     name: str
 
 
+class Slice(NamedTuple):
+    """`start:stop` inside a Subscript; None leaves an end open."""
+
+    start: int | None = None
+    stop: int | None = None
+
+
+class Subscript(NamedTuple):
+    """`owner[index, …]`; each index a number or a Slice."""
+
+    owner: Any
+    index: tuple[int | Slice, ...]
+
+
 class Binary(NamedTuple):
-    """`left operator right`, for `+`, `*` and `-`."""
+    """`left operator right`, for `+`, `-`, `*` and `/`."""
 
     operator: str
     left: Any
@@ -64,6 +78,9 @@ class Code(NamedTuple):
     layout: where the channels stand in the tensors it takes and gives: `first` (N, C, …), `last`
         (N, …, C), or `any`, for operations to which it is the same.
     setup: calls made once, after the modules: initialisation, freezing.
+    extended: for a kind with `extra_outputs`, the expression that gives a tuple of the first output and
+        the extra ones; used instead of `forward` where one of those is wanted, and then needs
+        `extended_support` besides.
     """
 
     forward: Any
@@ -71,6 +88,8 @@ class Code(NamedTuple):
     support: tuple[Support, ...] = ()
     layout: str = "first"
     setup: tuple[Call, ...] = ()
+    extended: Any = None
+    extended_support: tuple[Support, ...] = ()
 
 
 X = Input(0)

@@ -6,11 +6,11 @@ description of SAME padding for `same` (output ceil(in / stride), the odd cell a
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
-from cnndsl.layers.base import Condition, LayerError, axes
+from cnndsl.layers.base import Condition, LayerError, Window, axes
 from cnndsl.layers.code import Call, call
-from cnndsl.shape import SPATIAL_AXES, Size, ceil_div, maximum
+from cnndsl.shape import SPATIAL_AXES, Size, ceil_div, maximum, minimum
 
 Pads = tuple[tuple[Size, Size], ...]
 """Per spatial axis, the cells added before and after."""
@@ -21,23 +21,16 @@ def reach(kernel: Size, dilation: Size) -> Size:
     return dilation * (kernel - 1) + 1
 
 
-def resolve(
-    pad: Any, spatial: tuple[Size, ...], kernel: tuple[int, ...], stride: tuple[int, ...], dilation: tuple[int, ...]
-) -> Pads:
-    """The cells that `pad`, as the Padding type gives it, adds on each side of each axis."""
-    rank = len(spatial)
-    if pad == "same":
-        totals = (
-            maximum((ceil_div(n, s) - 1) * s + reach(k, d) - n, 0)
-            for n, k, s, d in zip(spatial, kernel, stride, dilation, strict=True)
-        )
-        return tuple((total // 2, total - total // 2) for total in totals)
-    if pad and pad[0] == "sides":
+def explicit(pad: Any, rank: int, argument: str = "pad") -> Pads:
+    """The cells on each side of each axis that `pad`, as the Sides type gives it, asks for. Raises LayerError."""
+    if pad[0] == "sides":
         sides = pad[1]
         if len(sides) != 2 * rank:
-            raise LayerError("WrongNumberOfSides", "pad", given=len(sides), rank=rank, wanted=2 * rank)
+            raise LayerError(
+                "WrongNumberOfSides", argument, name=argument, given=len(sides), rank=rank, wanted=2 * rank
+            )
         return tuple((sides[2 * i], sides[2 * i + 1]) for i in range(rank))
-    return tuple((p, p) for p in axes(pad, rank, "pad"))
+    return tuple((p, p) for p in axes(pad, rank, argument))
 
 
 def is_symmetric(pads: Pads) -> bool:
@@ -56,30 +49,100 @@ def compact(values: tuple[int, ...]) -> int | tuple[int, ...]:
     return values[0] if len(set(values)) == 1 else values
 
 
-def fits(
-    spatial: tuple[Size, ...], pads: Pads, kernel: tuple[int, ...], stride: tuple[int, ...], dilation: tuple[int, ...]
-) -> tuple[Condition, ...]:
-    """On every axis the padded input must be at least as large as the kernel reaches."""
-    return tuple(
-        Condition(
-            n + before + after,
-            ">=",
-            reach(k, d),
-            "WindowTooLarge",
-            "kernel",
-            {"axis": axis, "size": n, "before": before, "after": after, "kernel": k, "dilation": d, "stride": s},
+class Sliding(NamedTuple):
+    """A window on its way over the spatial axes: everything resolved, one value per axis.
+
+    ceil: whether positions are rounded up, as PyTorch's `ceil_mode` does: a last window that is cut by
+    the edge counts if it begins inside the input or the padding before it.
+    """
+
+    spatial: tuple[Size, ...]
+    pads: Pads
+    kernel: tuple[int, ...]
+    stride: tuple[int, ...]
+    dilation: tuple[int, ...]
+    ceil: bool = False
+
+    @staticmethod
+    def over(
+        spatial: tuple[Size, ...],
+        pad: Any,
+        kernel: tuple[int, ...],
+        stride: tuple[int, ...],
+        dilation: tuple[int, ...] = (1,),
+        ceil: bool = False,
+    ) -> Sliding:
+        """From arguments as their types give them. Raises LayerError."""
+        rank = len(spatial)
+        stride, dilation = axes(stride, rank, "stride"), axes(dilation, rank, "dilation")
+        pads = same(spatial, kernel, stride, dilation) if pad == "same" else explicit(pad, rank)
+        return Sliding(spatial, pads, kernel, stride, dilation, ceil)
+
+    @property
+    def padded(self) -> tuple[Size, ...]:
+        """The input's spatial sizes with the padding."""
+        return tuple(n + before + after for n, (before, after) in zip(self.spatial, self.pads, strict=True))
+
+    @property
+    def reaches(self) -> tuple[Size, ...]:
+        """How many cells the window spans on each axis."""
+        return tuple(reach(k, d) for k, d in zip(self.kernel, self.dilation, strict=True))
+
+    def positions(self) -> tuple[Size, ...]:
+        """Positions of the window on each axis: floor((n + pads - reach) / stride) + 1."""
+        free = tuple(n - r for n, r in zip(self.padded, self.reaches, strict=True))
+        if not self.ceil:
+            return tuple(f // s + 1 for f, s in zip(free, self.stride, strict=True))
+        starts = (ceil_div(n + p[0], s) for n, p, s in zip(self.spatial, self.pads, self.stride, strict=True))
+        return tuple(
+            minimum(ceil_div(f, s) + 1, start) for f, s, start in zip(free, self.stride, starts, strict=True)
         )
-        for axis, n, (before, after), k, s, d in zip(
-            SPATIAL_AXES[len(spatial)], spatial, pads, kernel, stride, dilation, strict=True
+
+    def fits(self, argument: str = "kernel") -> tuple[Condition, ...]:
+        """On every axis there must be at least one position."""
+        return tuple(
+            Condition(
+                n + before + after + (s - 1 if self.ceil else 0),
+                ">=",
+                r,
+                "WindowTooLarge",
+                argument,
+                {"axis": axis, "size": n, "before": before, "after": after, "reach": r, "stride": s, "ceil": self.ceil},
+            )
+            for axis, n, (before, after), r, s in zip(
+                SPATIAL_AXES[len(self.spatial)], self.spatial, self.pads, self.reaches, self.stride, strict=True
+            )
         )
-    )
+
+    def windows(self) -> tuple[Window, ...]:
+        """What one output sees along each axis."""
+        return tuple(
+            Window(k, s, d, before)
+            for k, s, d, (before, _) in zip(self.kernel, self.stride, self.dilation, self.pads, strict=True)
+        )
 
 
-def slide(
-    spatial: tuple[Size, ...], pads: Pads, kernel: tuple[int, ...], stride: tuple[int, ...], dilation: tuple[int, ...]
-) -> tuple[Size, ...]:
-    """Positions of a window on each axis: floor((n + pads - reach) / stride) + 1."""
-    return tuple(
-        (n + before + after - reach(k, d)) // s + 1
-        for n, (before, after), k, s, d in zip(spatial, pads, kernel, stride, dilation, strict=True)
+def spread(kernel: int, stride: int, dilation: int, before: int) -> Window:
+    """What one output of a transposed convolution sees, `before` of whose cells are cut off.
+
+    With the inputs `stride` cells apart and nothing between, it is a convolution with stride 1; inputs and
+    kernel cells meet every stride / gcd(stride, dilation) kernel cells.
+    """
+    from math import gcd
+
+    common = gcd(stride, dilation)
+    size = (kernel - 1) // (stride // common) + 1
+    far = dilation * (kernel - 1)
+    slack = min(far - dilation // common * (size - 1) * stride, stride - 1)
+    return Window(size, 1, dilation // common, (far - before) // stride, stride, slack)
+
+
+def same(
+    spatial: tuple[Size, ...], kernel: tuple[int, ...], stride: tuple[int, ...], dilation: tuple[int, ...]
+) -> Pads:
+    """The cells that make ceil(n / stride) positions, the odd one after (TensorFlow's SAME)."""
+    totals = (
+        maximum((ceil_div(n, s) - 1) * s + reach(k, d) - n, 0)
+        for n, k, s, d in zip(spatial, kernel, stride, dilation, strict=True)
     )
+    return tuple((total // 2, total - total // 2) for total in totals)
