@@ -44,6 +44,13 @@ class Node(NamedTuple):
     shares: int | None = None
     named: bool = False
 
+    @property
+    def results(self) -> tuple[Shape, ...] | None:
+        """The shapes of its outputs without those that exist only for a layer that asks (a pool's indices)."""
+        if self.shapes is None or self.layer is None:
+            return self.shapes
+        return self.shapes[: len(self.shapes) - len(self.layer.extra_outputs)]
+
 
 class Output(NamedTuple):
     """One result of the network: its name, where it comes from, and whether it only serves training."""

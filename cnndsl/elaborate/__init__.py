@@ -1,0 +1,120 @@
+"""From the syntax tree to graphs: blocks expanded, shapes inferred, claims checked."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from cnndsl.diagnostics import Diagnostic, closest, problem
+from cnndsl.elaborate.evaluate import UNKNOWN, Budget, EvaluationError, Scope, Silent, evaluate
+from cnndsl.elaborate.file import File, NetworkLines, sort_lines
+from cnndsl.elaborate.network import Changes, Elaborated, Expander
+from cnndsl.elaborate.settings import Expectation, Setting
+from cnndsl.source import Source, Span
+from cnndsl.syntax import parse_line, tree
+from cnndsl.syntax.faults import SyntaxFault
+from cnndsl.syntax.tree import Document
+
+__all__ = ["Changes", "Elaborated", "Expectation", "Options", "Setting", "elaborate"]
+
+
+class Options(NamedTuple):
+    """What a user asks for besides the file: parameters (`--set`), sizes (`--input`), one network."""
+
+    sets: tuple[tuple[str, str], ...] = ()
+    input: str | None = None
+    network: str | None = None
+
+
+def elaborate(document: Document, options: Options = Options()) -> tuple[list[Elaborated], list[Diagnostic]]:  # noqa: B008
+    """The networks of a document, in its order, and what is wrong with them."""
+    file, diagnostics = sort_lines(document)
+    whole = Span(document.source, 0, min(len(document.source.text), 1))
+    chosen = _choose(file, options, whole, diagnostics)
+    if not file.networks and not any(line.statement is None for line in document.lines):
+        diagnostics.append(problem("EmptyFile", whole))
+    budget = Budget()
+    scope = Scope(None, dict.fromkeys(file.unknown, UNKNOWN))
+    changes = _changes(file, options, diagnostics)
+    results = []
+    for network in chosen:
+        span = network.header.span() if network.header else whole
+        expander = Expander(file, network, scope, budget, changes, span)
+        if not results:
+            for line in file.lets:
+                expander.let(line, scope)
+        result, found = expander.run()
+        results.append(result)
+        diagnostics += found
+        if result.skipped:
+            by = " and ".join(["--set"] * bool(changes.parameters) + ["--input"] * bool(changes.inputs))
+            claims = f"{result.skipped} claim{'s' if result.skipped > 1 else ''}"
+            diagnostics.append(problem("ClaimsNotApplicable", span, claims=claims, name=network.name, by=by))
+    diagnostics.sort(key=lambda d: (d.span.source is not document.source, d.span.start))
+    return results, diagnostics
+
+
+def _choose(file: File, options: Options, whole: Span, diagnostics: list[Diagnostic]) -> list[NetworkLines]:
+    """The networks asked for."""
+    if options.network is None:
+        return list(file.networks.values())
+    if options.network in file.networks:
+        return [file.networks[options.network]]
+    known = ", ".join(file.networks) or "none"
+    guess = closest(options.network, file.networks)
+    diagnostics.append(problem("UnreachableNetwork", whole, name=options.network, known=known, guess=guess))
+    return []
+
+
+def _changes(file: File, options: Options, diagnostics: list[Diagnostic]) -> Changes:
+    """What `--set` and `--input` ask for; texts that can't be read are reported at themselves."""
+    known = {p.name for network in file.networks.values() for p in network.parameters}
+    parameters: dict[str, Any] = {}
+    for name, text in options.sets:
+        source = Source("--set", f"{name}={text}")
+        if name not in known:
+            diagnostics.append(
+                problem(
+                    "UnknownParameter", Span(source, 0, len(name)), owner="this file", name=name,
+                    known=", ".join(sorted(known)) or "none", guess=closest(name, known),
+                )  # fmt: skip
+            )
+            continue
+        value, failure = _outside_value(text)
+        if failure is not None:
+            span = Span(source, len(name) + 1, len(source.text))
+            diagnostics.append(problem("BadSetting", span, message=failure))
+        else:
+            parameters[name] = value
+    return Changes(parameters, _input_changes(options, diagnostics))
+
+
+def _outside_value(text: str) -> tuple[Any, str | None]:
+    """The value of a text from the command line: an expression, or a bare name. The second part says what is wrong."""
+    try:
+        statement = parse_line(f"let value = {text}")
+    except SyntaxFault:
+        return None, f"`{text}` is not a value"
+    assert isinstance(statement, tree.Let)
+    if isinstance(statement.value, tree.Name):
+        return statement.value.name, None
+    try:
+        return evaluate(statement.value, Scope(), Budget()), None
+    except EvaluationError as error:
+        return None, problem(error.problem, Span(Source("", ""), 0, 0), **error.values).message_text()
+    except Silent:
+        return None, f"`{text}` has no value"
+
+
+def _input_changes(options: Options, diagnostics: list[Diagnostic]) -> dict[str, tuple[int, ...]]:
+    """`224x224x3` for the only input, or `left=28x28x1,right=28x28x1`."""
+    inputs: dict[str, tuple[int, ...]] = {}
+    for part in options.input.split(",") if options.input else ():
+        name, _, text = part.rpartition("=")
+        sizes = text.strip().split("x")
+        if not 1 <= len(sizes) <= 4 or not all(s.isascii() and s.isdigit() and len(s) < 19 and int(s) > 0 for s in sizes):
+            span = Span(Source("--input", options.input or ""), 0, len(options.input or ""))
+            message = f"`{text}` is not an input size"
+            diagnostics.append(problem("InputOverride", span, message=message, label="write height x width x channels, such as 32x32x1"))
+            continue
+        inputs[name.strip()] = tuple(map(int, sizes))
+    return inputs

@@ -1,0 +1,77 @@
+"""The state of an expansion within one scope: a network's lines, or one call of a block."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cnndsl.elaborate.evaluate import Scope
+from cnndsl.graph import Edge
+from cnndsl.layers.bind import Given
+from cnndsl.source import Span
+
+
+class Frame:
+    """Where an expansion is.
+
+    here: the current tensor; None before the network's input. input: the tensor that the block got.
+    tensors: names given with `as`, with the place of each. prefix: what the names of the nodes made here
+    begin with. rest: what `...` stands for. calls: the items that called the blocks, outermost first.
+    """
+
+    __slots__ = ("calls", "here", "input", "prefix", "rest", "scope", "tensors")
+
+    def __init__(
+        self,
+        scope: Scope,
+        here: Edge | None = None,
+        prefix: str = "",
+        calls: tuple[Span, ...] = (),
+        rest: tuple[list[Given], list[Span]] | None = None,
+    ) -> None:
+        self.scope = scope
+        self.here = here
+        self.input = here
+        self.prefix = prefix
+        self.calls = calls
+        self.rest = rest
+        self.tensors: dict[str, tuple[Edge, Span]] = {}
+
+    @property
+    def in_block(self) -> bool:
+        return bool(self.calls)
+
+
+class Names:
+    """The names of a network's nodes: each once. Names from the spec win over derived ones."""
+
+    def __init__(self) -> None:
+        self.counts: dict[str, int] = {}
+        self.taken: dict[str, tuple[int, bool]] = {}
+        """Each name, with its node's number and whether the spec gave it."""
+
+    def derive(self, base: str, index: int) -> str:
+        """A name that no node has, for node number `index`: the base, or the base with a number behind."""
+        count = self.counts.get(base, 0)
+        name = base
+        while True:
+            count += 1
+            name = base if count == 1 else f"{base}_{count}"
+            if name not in self.taken:
+                break
+        self.counts[base] = count
+        self.taken[name] = (index, False)
+        return name
+
+    def give(self, name: str, index: int) -> int | None:
+        """Let node number `index` have a name from the spec; returns the node that has to be renamed, if any."""
+        before = self.taken.get(name)
+        self.taken[name] = (index, True)
+        return before[0] if before is not None and not before[1] else None
+
+
+def attributes_of(shape: Any) -> dict[str, Any]:
+    """What expressions can ask a tensor of known shape: its sizes by name."""
+    values: dict[str, Any] = dict(zip(shape.axes, shape.sizes, strict=False))
+    values["shape"] = shape.sizes
+    values["channels"] = shape.channels
+    return values

@@ -1,0 +1,547 @@
+"""What can be wrong with the meaning of a spec: names, arguments, expressions, claims, limits."""
+
+from __future__ import annotations
+
+from cnndsl.diagnostics import Diagnostic, closest
+
+# --- names and structure ----------------------------------------------------------------------------------------
+
+FOREIGN_KINDS = {
+    "conv1d": "conv",
+    "conv2d": "conv",
+    "conv3d": "conv",
+    "convolution": "conv",
+    "convolutional": "conv",
+    "convtranspose2d": "deconv",
+    "conv2dtranspose": "deconv",
+    "depthwiseconv2d": "dwconv",
+    "maxpool": "pool 2",
+    "maxpool2d": "pool 2",
+    "maxpooling2d": "pool 2",
+    "avgpool": "pool 2 avg",
+    "avgpool2d": "pool 2 avg",
+    "averagepooling2d": "pool 2 avg",
+    "globalavgpool": "globalpool avg",
+    "gap": "globalpool avg",
+    "fc": "dense",
+    "fullyconnected": "dense",
+    "innerproduct": "dense",
+    "batchnorm": "bn",
+    "batchnorm2d": "bn",
+    "batchnormalization": "bn",
+    "layernorm": "ln",
+    "groupnorm": "gn",
+    "leakyrelu": "leaky 0.01",
+    "swish": "silu",
+    "interpolate": "upsample",
+    "cat": "concat",
+    "concatenate": "concat",
+    "reorg": "pixelunshuffle",
+}
+
+
+class UnknownKind(Diagnostic):
+    """A line names a layer that is neither a kind of the language nor a block of the file.
+
+    Wrong: `maxpool 2`. Right: `pool 2` (max is the default), `pool 2 avg`.
+    """
+
+    code = "E201"
+    title = "unknown layer kind"
+    message = "there is no layer kind or block named `{name}`"
+    label = "not a layer"
+
+    def help_text(self) -> str | None:
+        name = self.values["name"].lower().replace("_", "").replace("-", "")
+        if name in FOREIGN_KINDS:
+            return f"it is called `{FOREIGN_KINDS[name]}` here"
+        guess = closest(self.values["name"], self.values["known"])
+        return f"did you mean `{guess}`?" if guess else "`cnndsl explain` and docs/layers.md list the kinds"
+
+
+class NoNetwork(Diagnostic):
+    """Layers stand before any `network` line.
+
+    Right: `network LeNet5`, then `input 32x32x1`, then the layers.
+    """
+
+    code = "E202"
+    title = "no network"
+    message = "this line belongs to no network"
+    label = "a `network NAME` line has to come first"
+
+
+class EmptyFile(Diagnostic):
+    """A spec without a network: empty, or only comments and definitions."""
+
+    code = "E203"
+    title = "no network in the file"
+    message = "this file describes no network"
+    label = "write `network NAME`, an `input 32x32x1` and the layers"
+
+
+class NoInput(Diagnostic):
+    """A network's first layer comes before its `input`."""
+
+    code = "E204"
+    title = "layer before the input"
+    message = "`{name}` has no input: this network's `input` line is missing or comes later"
+    label = "the first layer"
+    help = "write the input's height x width x channels first, such as `input 32x32x1`"
+
+
+class NoLayers(Diagnostic):
+    """A network without a layer."""
+
+    code = "E205"
+    title = "network without layers"
+    message = "the network `{name}` has no layers"
+    label = "nothing follows"
+
+
+class DefinedTwice(Diagnostic):
+    """Two networks, blocks, inputs or layers of one scope have the same name."""
+
+    code = "E206"
+    title = "name defined twice"
+    message = "the {what} `{name}` is defined twice"
+    label = "the second one"
+
+
+class UnknownNetwork(Diagnostic):
+    """`network A = B(…)` names a network `B` that the file doesn't define."""
+
+    code = "E207"
+    title = "unknown network"
+    message = "there is no network `{name}` to make an instance of"
+    label = "not a network of this file"
+    help = "did you mean `{guess}`?"
+
+
+class UnknownParameter(Diagnostic):
+    """A parameter is set that the network or block doesn't have."""
+
+    code = "E208"
+    title = "unknown parameter"
+    message = "`{owner}` has no parameter `{name}`"
+    label = "its parameters: {known}"
+    help = "did you mean `{guess}`?"
+
+
+class ParameterWithoutValue(Diagnostic):
+    """A network's parameter has no default and is not set."""
+
+    code = "E209"
+    title = "parameter without a value"
+    message = "the parameter `{name}` of `{owner}` has no value"
+    label = "give it a default, `{name}=…`, or set it with `--set {name}=…`"
+
+
+class UndefinedTensor(Diagnostic):
+    """A name is used as a layer's that no layer above has."""
+
+    code = "E210"
+    title = "unknown layer name"
+    message = "no layer above is named `{name}`"
+    label = "not the name of a layer"
+    help = "did you mean `{guess}`?"
+
+
+class NotHere(Diagnostic):
+    """A statement that has no meaning where it stands, such as `network` inside a body or `else` without `if`."""
+
+    code = "E211"
+    title = "statement in the wrong place"
+    message = "{what} can't stand here"
+    label = "{why}"
+
+
+class NotAMerge(Diagnostic):
+    """A layer line ends with `:`, but only merges (`add`, `concat`, `mul`, `max`) have arms."""
+
+    code = "E212"
+    title = "not a merge"
+    message = "`{name}` has no arms, so its line doesn't end with `:`"
+    label = "not a merge"
+
+
+class NotYet(Diagnostic):
+    """A part of the language that this version reads but does not carry out."""
+
+    code = "E213"
+    title = "not in this version"
+    message = "this version does not carry out {what} yet"
+    label = "understood, but not carried out"
+
+
+class MissingWeights(Diagnostic):
+    """`reuse` names a layer that has no weights."""
+
+    code = "E214"
+    title = "nothing to reuse"
+    message = "`{name}` has no weights to reuse"
+    label = "a layer without weights"
+    help = "did you mean `{guess}`?"
+
+
+class WrongNumberOfInputs(Diagnostic):
+    """A merge gets too few tensors, or a layer several."""
+
+    code = "E215"
+    title = "wrong number of inputs"
+    message = "`{name}` takes {wanted}, and gets {given}"
+    label = "{given} here"
+
+
+class ArmExpected(Diagnostic):
+    """The body of a merge consists of arms, each beginning with `|`."""
+
+    code = "E216"
+    title = "an arm is expected"
+    message = "the body of a merge consists of arms, each beginning with `|`"
+    label = "not an arm"
+
+
+class EmptyMerge(Diagnostic):
+    """None of a merge's arms came into being."""
+
+    code = "E217"
+    title = "merge without arms"
+    message = "this merge has no arms"
+    label = "nothing to merge"
+
+
+class NotAName(Diagnostic):
+    """Braces stand where a layer's kind or a name is expected, and hold something else."""
+
+    code = "E218"
+    title = "not a name"
+    message = "{what} is expected here, but this is {value}"
+    label = "has to be a name"
+
+
+class UnreachableNetwork(Diagnostic):
+    """`FILE:Network` names a network that the file doesn't have."""
+
+    code = "E219"
+    title = "unknown network"
+    message = "this file has no network `{name}`; it has {known}"
+    label = "the first network of the file"
+    help = "did you mean `{guess}`?"
+
+
+class BlockArguments(Diagnostic):
+    """A block gets more or other arguments than it has parameters."""
+
+    code = "E231"
+    title = "wrong arguments for a block"
+    message = "{message}"
+    label = "{owner}({parameters})"
+
+
+class InputOverride(Diagnostic):
+    """`--input` gives a size that no input of the network takes."""
+
+    code = "E232"
+    title = "input size can't be set"
+    message = "{message}"
+    label = "{label}"
+
+
+class BadInputSize(Diagnostic):
+    """An input's size: one to four whole numbers of at least 1, channels last."""
+
+    code = "E233"
+    title = "not an input size"
+    message = "an input has one to four sizes, each a whole number of at least 1; this is {value}"
+    label = "height x width x channels, such as 32x32x1"
+
+
+# --- shapes and claims ------------------------------------------------------------------------------------------
+
+
+class ClaimFails(Diagnostic):
+    """A claim `-> 14x14x6` differs from what the layers before it give."""
+
+    code = "E501"
+    title = "claim does not hold"
+    message = "the claim says {claimed}, but this is {actual}"
+    label = "{actual} here"
+
+
+class ExpectFails(Diagnostic):
+    """An `expect` line is not true of the network."""
+
+    code = "E502"
+    title = "expectation not met"
+    message = "expected {wanted}, but {actual}"
+    label = "does not hold"
+
+
+class ClaimShape(Diagnostic):
+    """A claim is a size: whole numbers, `_` for any."""
+
+    code = "E503"
+    title = "not a size"
+    message = "a claim is a size such as 14x14x6, with `_` where any size may stand"
+    label = "not a size"
+
+
+class ClaimsNotApplicable(Diagnostic):
+    """Claims and expectations hold for the declared input and default parameters; others were asked for."""
+
+    code = "N504"
+    severity = "note"
+    title = "claims don't apply"
+    message = "{claims} of `{name}` not checked: they hold for the sizes and parameters in the file"
+    label = "changed by {by}"
+
+
+# --- expressions ------------------------------------------------------------------------------------------------
+
+
+class UndefinedName(Diagnostic):
+    """An expression uses a name that has no value there."""
+
+    code = "E401"
+    title = "undefined name"
+    message = "`{name}` has no value here"
+    label = "not defined"
+
+    def help_text(self) -> str | None:
+        guess = closest(self.values["name"], self.values["known"])
+        return f"did you mean `{guess}`?" if guess and guess != self.values["name"] else None
+
+
+class DivisionByZero(Diagnostic):
+    """A division by zero."""
+
+    code = "E402"
+    title = "division by zero"
+    message = "this divides by zero"
+    label = "the divisor is 0"
+
+
+class ResultTooLarge(Diagnostic):
+    """A number grows beyond what any network needs."""
+
+    code = "E403"
+    title = "result too large"
+    message = "this number would be too large"
+    label = "more than 1,200 digits"
+
+
+class NoRealNumber(Diagnostic):
+    """An expression such as `(-8) ** 0.5` has no real value."""
+
+    code = "E404"
+    title = "no real number"
+    message = "this has no real value"
+    label = "a root of a negative number"
+
+
+class WrongOperand(Diagnostic):
+    """An operator is used on something it isn't meant for."""
+
+    code = "E405"
+    title = "wrong operand"
+    message = "`{operator}` does not work with {value}"
+    label = "works with numbers, and with lists for `+` and `*`"
+
+
+class CannotCompare(Diagnostic):
+    """Two values of different kinds are compared by size."""
+
+    code = "E406"
+    title = "values that can't be compared"
+    message = "{left} and {right} can't be compared"
+    label = "no order between them"
+
+
+class RoughlyWhat(Diagnostic):
+    """`~` compares a number with one that is written out: `params ~ 44.5M`."""
+
+    code = "E407"
+    title = "`~` without a written number"
+    message = "`~` compares with a number as written, such as `params ~ 44.5M`"
+    label = "no written number on the right"
+
+
+class NoAttributes(Diagnostic):
+    """Something has no attributes."""
+
+    code = "E408"
+    title = "no such attribute"
+    message = "{value} has no `.{name}`"
+    label = "only layers and tensors have attributes"
+
+
+class UnknownAttribute(Diagnostic):
+    """A layer or tensor has no attribute of that name."""
+
+    code = "E409"
+    title = "no such attribute"
+    message = "{what} has no `.{name}`"
+    label = "not an attribute"
+
+    def help_text(self) -> str | None:
+        guess = closest(self.values["name"], self.values["known"])
+        return f"did you mean `.{guess}`?" if guess else "it has " + ", ".join(self.values["known"])
+
+
+class MissingKey(Diagnostic):
+    """A dictionary doesn't have the key asked for."""
+
+    code = "E410"
+    title = "no such key"
+    message = "the dictionary has no key {key}"
+    label = "not a key"
+    help = "its keys are {keys}"
+
+
+class BadKey(Diagnostic):
+    """A dictionary's keys are numbers, names or truth values."""
+
+    code = "E411"
+    title = "not a key"
+    message = "{value} can't be a dictionary's key"
+    label = "keys are numbers or names"
+
+
+class NotIndexable(Diagnostic):
+    """Only lists, sizes and dictionaries have parts."""
+
+    code = "E412"
+    title = "nothing to index"
+    message = "{value} has no parts to take one of"
+    label = "not a list or dictionary"
+
+
+class BadIndex(Diagnostic):
+    """An index is a whole number."""
+
+    code = "E413"
+    title = "not an index"
+    message = "an index is a whole number, not {value}"
+    label = "not a whole number"
+
+
+class IndexOutOfRange(Diagnostic):
+    """A list is shorter than the index asks."""
+
+    code = "E414"
+    title = "index out of range"
+    message = "there is no item {index} in a list of {length}"
+    label = "items are numbered from 0"
+
+
+class ZeroStep(Diagnostic):
+    """A slice with a step of zero."""
+
+    code = "E415"
+    title = "slice with step 0"
+    message = "a slice can't have a step of 0"
+    label = "0"
+
+
+class NotAFunction(Diagnostic):
+    """Something is called that is no function."""
+
+    code = "E416"
+    title = "not a function"
+    message = "{value} is not a function"
+    label = "can't be called"
+
+
+class WrongCall(Diagnostic):
+    """A function gets arguments it can't take."""
+
+    code = "E417"
+    title = "wrong arguments"
+    message = "`{name}` can't be called with {given}"
+    label = "wrong arguments"
+    help = "it is used as {usage}"
+
+
+class NotIterable(Diagnostic):
+    """`for` goes over lists and dictionaries."""
+
+    code = "E418"
+    title = "not a list"
+    message = "{value} is not a list"
+    label = "a list is expected"
+
+
+class CannotUnpack(Diagnostic):
+    """Several names are given the parts of a list that has another number of them."""
+
+    code = "E419"
+    title = "wrong number of parts"
+    message = "{names} names are to be set, but there are {given} values"
+    label = "{given} here"
+
+
+class NotACount(Diagnostic):
+    """A number of repetitions is a whole number of at least 0."""
+
+    code = "E420"
+    title = "not a count"
+    message = "a number of repetitions is a whole number of at least 0, not {value}"
+    label = "not a count"
+
+
+class BadSetting(Diagnostic):
+    """A value given with `--set` can't be read."""
+
+    code = "E421"
+    title = "value can't be read"
+    message = "{message}"
+    label = "write it as `--set name=value`"
+
+
+# --- limits -----------------------------------------------------------------------------------------------------
+
+
+class TooManyNodes(Diagnostic):
+    """A network has more layers than the limit."""
+
+    code = "E710"
+    title = "too many layers"
+    message = "the network has more than {limit:,} layers"
+    label = "the limit is reached here"
+
+
+class TooManySteps(Diagnostic):
+    """Evaluating the file's expressions takes more steps than any real spec."""
+
+    code = "E711"
+    title = "too much to compute"
+    message = "the expressions of this file take more than {limit:,} steps"
+    label = "the limit is reached here"
+
+
+class TooDeep(Diagnostic):
+    """Expressions or function calls are nested deeper than the limit; a function may call itself without end."""
+
+    code = "E712"
+    title = "nested too deeply"
+    message = "this expression is nested, or calls itself, more than {limit} levels deep"
+    label = "too deep"
+
+
+class ListTooLong(Diagnostic):
+    """A list is longer than the limit."""
+
+    code = "E713"
+    title = "list too long"
+    message = "this list would have more than {limit:,} items"
+    label = "too long"
+
+
+class TooManyCalls(Diagnostic):
+    """Blocks call each other, or themselves, deeper than the limit: a recursion without an end."""
+
+    code = "E714"
+    title = "recursion without end"
+    message = "blocks call each other more than {limit} levels deep"
+    label = "called again here"

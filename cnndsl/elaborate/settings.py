@@ -1,0 +1,31 @@
+"""What elaboration hands on besides the graph: lines of `train:` blocks, evaluated, and expectations."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from cnndsl.elaborate.evaluate import Scope
+from cnndsl.layers.bind import Given
+from cnndsl.source import Span
+from cnndsl.syntax.tree import Line
+
+
+class Setting(NamedTuple):
+    """One line of a `train:` block, evaluated: its first word, then what follows.
+
+    spans: the place of each of `given`; span: the whole line; name_span: its first word.
+    """
+
+    name: str
+    given: tuple[Given, ...]
+    span: Span
+    spans: tuple[Span, ...]
+    name_span: Span
+
+
+class Expectation(NamedTuple):
+    """An `expect` line: its condition, and the names it may use."""
+
+    line: Line
+    condition: Any
+    scope: Scope

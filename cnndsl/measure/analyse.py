@@ -1,0 +1,161 @@
+"""Measuring a graph: one pass in its order, with everything remembered that depends on a layer and its inputs alone."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from cnndsl.graph import INPUT, Graph, Node
+from cnndsl.layers.base import Layer, Operation, Window
+from cnndsl.measure import Analysis, LayerMeasure, Memory, Totals
+from cnndsl.measure.memory import Activations
+from cnndsl.measure.primitives import connections, core_macs
+from cnndsl.measure.receptive import Field, behind, input_field, union
+from cnndsl.shape import Shape, product
+
+FLOAT = 4
+"""Bytes of a 32-bit float."""
+
+
+class _Fixed(NamedTuple):
+    """What a layer with given inputs always measures; `windows` is None where it passes every cell on by itself."""
+
+    params: int
+    trainable: int
+    buffers: int
+    macs: int
+    connections: int
+    operations: tuple[Operation, ...]
+    windows: tuple[Window, ...] | None
+    follows: tuple[int | None, ...]
+
+
+def analyse(graph: Graph, batch: int = 1, slots: int = 2) -> Analysis:
+    """The numbers of a graph. Totals and memory are None unless every node has a shape.
+
+    batch: examples at once, for memory. slots: numbers that the optimizer keeps for each parameter
+    (2 for Adam, 1 for SGD with momentum, 0 for plain SGD).
+    """
+    pass_ = _Pass(graph)
+    layers = tuple(pass_.measure(node) for node in graph.nodes)
+    if not graph.complete or not graph.outputs:
+        return Analysis(layers, None, None)
+    return Analysis(layers, pass_.totals(layers), pass_.memory(layers, batch, slots))
+
+
+class _Pass:
+    """One walk over the nodes of a graph."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.fixed: dict[tuple[Any, ...], _Fixed] = {}
+        self.fields: list[Field | None] = []
+        self.depths: list[int] = []
+        self.activations = Activations(graph)
+
+    def measure(self, node: Node) -> LayerMeasure | None:
+        if node.shapes is None:
+            self.fields.append(None)
+            self.depths.append(0)
+            return None
+        if node.kind == INPUT or node.layer is None:
+            field = input_field(node.shapes[0])
+            self.fields.append(field)
+            self.depths.append(0)
+            return LayerMeasure(0, 0, 0, 0, 0, field.receptive_field(), field.stride(), 0)
+        inputs = tuple(self._shape(edge) for edge in node.inputs)
+        key = (node.layer, *inputs)
+        fixed = self.fixed.get(key)
+        if fixed is None:
+            fixed = self.fixed[key] = _fixed(node.layer, inputs, node.shapes)
+        own = node.shares is None
+        field = self._field(node, fixed)
+        self.fields.append(field)
+        weighted = fixed.params + fixed.buffers > 0
+        self.depths.append(max(self.depths[edge.node] for edge in node.inputs) + weighted)
+        saved = self.activations.take(node, fixed.operations, learns=fixed.trainable > 0)
+        return LayerMeasure(
+            fixed.params if own else 0,
+            fixed.trainable if own else 0,
+            fixed.buffers if own else 0,
+            fixed.macs,
+            fixed.connections,
+            field.receptive_field() if field else (),
+            field.stride() if field else (),
+            saved,
+        )
+
+    def _shape(self, edge: Any) -> Shape:
+        shapes = self.graph.nodes[edge.node].shapes
+        assert shapes is not None
+        return shapes[edge.output]
+
+    def _field(self, node: Node, fixed: _Fixed) -> Field | None:
+        """What the node's output sees; None where an input is unknown."""
+        fields = [self.fields[edge.node] for edge in node.inputs]
+        known = [f for f in fields if f is not None]
+        if len(known) != len(fields) or not known:
+            return None
+        field = known[0] if len(known) == 1 else union(known)
+        if fixed.windows is None:
+            return field
+        return behind(field, fixed.windows, fixed.follows, self._whole())
+
+    def _whole(self) -> Shape:
+        shapes = self.graph.nodes[self.graph.inputs[0]].shapes
+        assert shapes is not None
+        return shapes[0]
+
+    def totals(self, layers: tuple[LayerMeasure | None, ...]) -> Totals:
+        known = [m for m in layers if m is not None]
+        last = self._main_output()
+        main = layers[last]
+        assert main is not None
+        return Totals(
+            sum(m.params for m in known),
+            sum(m.trainable for m in known),
+            sum(m.buffers for m in known),
+            sum(m.macs for m in known),
+            sum(m.connections for m in known),
+            main.receptive_field,
+            main.stride,
+            self.depths[last],
+        )
+
+    def _main_output(self) -> int:
+        """The node of the last output that is not for training alone."""
+        main = [o for o in self.graph.outputs if not o.training] or list(self.graph.outputs)
+        return main[-1].edge.node
+
+    def memory(self, layers: tuple[LayerMeasure | None, ...], batch: int, slots: int) -> Memory:
+        known = [m for m in layers if m is not None]
+        params = sum(m.params for m in known)
+        trainable = sum(m.trainable for m in known)
+        return Memory(
+            batch=batch,
+            weights=FLOAT * (params + sum(m.buffers for m in known)),
+            activations_peak=batch * self.activations.peak(),
+            gradients=FLOAT * trainable,
+            optimizer=FLOAT * trainable * slots,
+            saved=batch * sum(m.saved for m in known) + self.activations.saved_once,
+        )
+
+
+def _fixed(layer: Layer, inputs: tuple[Shape, ...], outputs: tuple[Shape, ...]) -> _Fixed:
+    weights = layer.weights(*inputs)
+    operations = layer.operations(inputs, outputs)
+    windows: tuple[Window, ...] | None = layer.window(*inputs)
+    follows = layer.follows(*inputs)
+    rank = inputs[0].rank
+    if windows == (Window(),) * rank and follows == tuple(range(rank)):
+        windows = None
+    params = [w for w in weights if w.kind != "buffer"]
+    return _Fixed(
+        sum(product(w.shape) for w in params),
+        sum(product(w.shape) for w in params if w.kind == "parameter"),
+        sum(product(w.shape) for w in weights if w.kind == "buffer"),
+        sum(core_macs(op) for op in operations),
+        sum(connections(op) for op in operations),
+        operations,
+        windows,
+        follows,
+    )

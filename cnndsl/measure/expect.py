@@ -1,0 +1,130 @@
+"""Checking `expect` lines against the numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cnndsl.diagnostics import Diagnostic, Edit, Fix, problem
+from cnndsl.elaborate import Elaborated, Expectation
+from cnndsl.elaborate.evaluate import Budget, EvaluationError, Scope, Silent, View, evaluate
+from cnndsl.graph import Graph
+from cnndsl.layers.bind import written
+from cnndsl.measure import Analysis, LayerMeasure
+from cnndsl.syntax import tree
+
+
+def check_expectations(elaborated: Elaborated, analysis: Analysis) -> list[Diagnostic]:
+    """What the network's `expect` lines say that is not so. Silent while the network has errors of its own."""
+    if analysis.totals is None:
+        return []
+    names = _names(elaborated.graph, analysis)
+    found: list[Diagnostic] = []
+    for expectation in elaborated.expectations:
+        found += _check(expectation, names)
+    return found
+
+
+def _check(expectation: Expectation, names: dict[str, Any]) -> list[Diagnostic]:
+    line = expectation.line
+    scope = Scope(expectation.scope, names)
+    found: list[Diagnostic] = []
+    for condition in _parts(expectation.condition):
+        try:
+            if not evaluate(condition, scope, Budget()):
+                found.append(_failure(expectation, condition, scope))
+        except EvaluationError as error:
+            found.append(problem(error.problem, line.span(error.node or condition), **error.values))
+        except Silent:
+            pass
+    return found
+
+
+def _parts(condition: Any) -> list[Any]:
+    """The conditions that `and` joins: each fails by itself."""
+    if isinstance(condition, tree.Binary) and condition.operator == "and":
+        return [*_parts(condition.left), *_parts(condition.right)]
+    return [condition]
+
+
+def _failure(expectation: Expectation, condition: Any, scope: Scope) -> Diagnostic:
+    """What was expected and what is; where one number would do, the fix writes it."""
+    line = expectation.line
+    span = line.span(condition)
+    wanted = f"`{span.text}`"
+    if not isinstance(condition, tree.Compare) or len(condition.operators) != 1:
+        return problem("ExpectFails", span, wanted=wanted, actual="that is not so")
+    left, right = condition.operands
+    value = evaluate(left, scope, Budget())
+    subject = line.span(left).text
+    actual = f"{subject} is {_shown(value)}"
+    fixes: tuple[Fix, ...] = ()
+    if condition.operators[0] in ("==", "~") and isinstance(right, tree.Number) and isinstance(value, int):
+        place = line.span(right)
+        fixes = (Fix(f"expect {_shown(value)}", (Edit(place, f"{value:_}"),), "possible"),)
+    return problem("ExpectFails", span, wanted=wanted, actual=actual, fixes=fixes)
+
+
+def _shown(value: Any) -> str:
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else written(value)
+
+
+
+
+def _names(graph: Graph, analysis: Analysis) -> dict[str, Any]:
+    """What an `expect` line can name: the network's numbers, and those of every layer that the spec names."""
+    totals, memory = analysis.totals, analysis.memory
+    assert totals is not None
+    assert memory is not None
+    names: dict[str, Any] = {
+        "params": totals.params,
+        "macs": totals.macs,
+        "flops": totals.flops,
+        "connections": totals.connections,
+        "rf": _axes(totals.receptive_field),
+        "stride": _axes(totals.stride),
+        "depth": totals.depth,
+        "memory": memory.training,
+    }
+    for node, measure in zip(graph.nodes, analysis.layers, strict=True):
+        if node.named and measure is not None and node.shapes is not None:
+            _add(names, node.name, _view(node.name, measure, node.shapes[0]))
+    return names
+
+
+def _axes(values: tuple[Any, ...]) -> Any:
+    """One number where all axes agree, as papers write it; else the size."""
+    return values[0] if values and len(set(values)) == 1 else values
+
+
+def _view(name: str, measure: LayerMeasure, shape: Any) -> View:
+    values = {
+        "params": measure.params,
+        "macs": measure.macs,
+        "flops": 2 * measure.macs,
+        "connections": measure.connections,
+        "rf": _axes(measure.receptive_field),
+        "stride": _axes(measure.stride),
+        "memory": measure.saved,
+        "shape": shape.sizes,
+        "channels": shape.channels,
+        **dict(zip(shape.axes, shape.sizes, strict=False)),
+    }
+    return View(f"the layer `{name}`", values)
+
+
+def _add(names: dict[str, Any], name: str, view: View) -> None:
+    """Let expressions reach a layer by its name: `c3`, `stage[0]` or `stage1.conv2`."""
+    owner, dot, rest = name.partition(".")
+    if dot:
+        outer = names.setdefault(owner, View(f"the block `{owner}`", {}))
+        if isinstance(outer, View):
+            inner: dict[str, Any] = outer.values
+            _add(inner, rest, view)
+        return
+    base, bracket, index = name.partition("[")
+    if not bracket:
+        names[name] = view
+        return
+    entries = names.setdefault(base, {})
+    if isinstance(entries, dict) and index[:-1].isdigit():
+        entries[int(index[:-1])] = view

@@ -1,0 +1,84 @@
+"""The compiler as one straight function: text, tree, graph, analysis."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from cnndsl.diagnostics import Diagnostic
+from cnndsl.elaborate import Elaborated, elaborate
+from cnndsl.elaborate import Options as ElaborateOptions
+from cnndsl.graph import Graph
+from cnndsl.measure import Analysis
+from cnndsl.measure.analyse import analyse
+from cnndsl.measure.expect import check_expectations
+from cnndsl.source import Source
+from cnndsl.syntax import parse
+from cnndsl.syntax.tree import Document
+
+if TYPE_CHECKING:
+    from cnndsl.recipe import Recipe
+
+
+class Options(NamedTuple):
+    """What a user asks for besides the file.
+
+    sets: `--set` texts by name. input: the `--input` text. batch: examples, for memory. network: the only one
+    wanted.
+    """
+
+    sets: tuple[tuple[str, str], ...] = ()
+    input: str | None = None
+    batch: int = 1
+    network: str | None = None
+
+
+class CheckedNetwork(NamedTuple):
+    """One network, as far as it could be understood; `recipe` is None if it has no (valid) `train:` block."""
+
+    graph: Graph
+    analysis: Analysis
+    recipe: Recipe | None
+
+
+class Checked(NamedTuple):
+    """A file checked. `document` is its syntax tree."""
+
+    source: Source
+    document: Document
+    networks: tuple[CheckedNetwork, ...]
+    diagnostics: tuple[Diagnostic, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether there is no error."""
+        return all(d.severity != "error" for d in self.diagnostics)
+
+
+def check(source: Source, options: Options = Options(), memory: dict[str, Any] | None = None) -> Checked:  # noqa: B008
+    """Everything that is known of a spec without PyTorch. Never raises for what the spec says.
+
+    `memory` remembers parsed lines: pass the same dictionary again when the file has changed.
+    """
+    document, diagnostics = parse(source, memory)
+    elaborated, found = elaborate(document, ElaborateOptions(options.sets, options.input, options.network))
+    diagnostics += found
+    networks = []
+    for one in elaborated:
+        analysis = analyse(one.graph, options.batch)
+        diagnostics += check_expectations(one, analysis)
+        recipe, found = _recipe(one)
+        diagnostics += found
+        networks.append(CheckedNetwork(one.graph, analysis, recipe))
+    diagnostics.sort(key=lambda d: (d.span.source is not source, d.span.start))
+    return Checked(source, document, tuple(networks), tuple(diagnostics))
+
+
+def _recipe(one: Elaborated) -> tuple[Recipe | None, list[Diagnostic]]:
+    """The network's recipe. The training vocabulary is only loaded for networks that have one."""
+    if one.train is None:
+        return None, []
+    from cnndsl.recipe import read
+
+    recipe, found = read(one.settings, one.graph, one.train)
+    failed = any(d.severity == "error" for d in found)
+    return None if failed else recipe, found
