@@ -9,6 +9,7 @@ import csv
 import io
 import json
 import re
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -171,7 +172,6 @@ def test_no_row_is_wider_than_the_terminal(width: int, connections: bool, prefix
 
 def test_columns_stay_aligned_with_wide_names() -> None:
     rows = as_table.table(network(prefix="段階.")).split("\n")[2:17]
-    assert {width_of(row[: row.rindex("x") - 2].rstrip()) for row in rows[2:3]}
     assert len({width_of(row) for row in rows}) == 1
 
 
@@ -260,12 +260,10 @@ def test_names_with_escapes_are_made_visible_everywhere() -> None:
 def test_headings() -> None:
     given = network(parameters={"depth": 50, "kernel": (3, 3), "se": False, "long": "x" * 100})
     assert heading(given.graph) == f"LeNet5(depth=50, kernel=3x3, se=false, long={'x' * 37}...)"
-    nodes = given.graph.nodes
     two = given.graph._replace(inputs=(0, 1), outputs=(*given.graph.outputs, Output("early", Edge(3))))
     assert signature(two) == "input 32x32x1, c1 28x28x6 -> output 10, early 14x14x6"
     only_training = given.graph._replace(outputs=(Output("early", Edge(3), training=True), *given.graph.outputs))
     assert signature(only_training) == "32x32x1 -> 10"
-    assert len(nodes) == 12
 
 
 # --- JSON -----------------------------------------------------------------------------------------------------------
@@ -432,7 +430,7 @@ def cells(markdown: str) -> list[list[str]]:
     """The text of every table cell, row by row, as a Markdown parser sees it."""
     rows: list[list[str]] = []
     tokens = MarkdownIt("commonmark").enable("table").parse(markdown)
-    for before, token in zip(tokens, tokens[1:], strict=False):
+    for before, token in pairwise(tokens):
         if before.type == "tr_open":
             rows.append([])
         if before.type in ("th_open", "td_open"):

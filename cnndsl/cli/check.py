@@ -32,7 +32,7 @@ class Wanted(NamedTuple):
     color: str
 
 
-@click.command("check", context_settings=CONTEXT)
+@click.command(context_settings=CONTEXT)
 @click.argument("files", metavar="FILE[:NETWORK]...", nargs=-1, required=True, type=click.Path())
 @set_option
 @input_option
@@ -46,7 +46,7 @@ class Wanted(NamedTuple):
 @click.option("--fail-on-warning", is_flag=True, help="Exit with 1 also if there are only warnings.")
 @color_option
 @click.option("--emit", type=click.Choice(STAGES), help="Print what a stage of the compiler made instead.")
-def command(
+def check(
     files: tuple[str, ...],
     sets: tuple[tuple[str, str], ...],
     input_: str | None,
@@ -86,7 +86,8 @@ def _check(
     targets: Iterable[Target], sets: tuple[tuple[str, str], ...], input_: str | None, batch: int
 ) -> tuple[list[Checked], list[Diagnostic]]:
     """Every file's networks, and all that is wrong, the files that can't be read included."""
-    from cnndsl.pipeline import Options, check
+    from cnndsl.pipeline import Options
+    from cnndsl.pipeline import check as check_source
 
     checked, diagnostics = [], []
     for path, network in targets:
@@ -94,7 +95,7 @@ def _check(
         if isinstance(source, Diagnostic):
             diagnostics.append(source)
             continue
-        one = check(source, options=Options(sets=sets, input=input_, batch=batch, network=network))
+        one = check_source(source, Options(sets=sets, input=input_, batch=batch, network=network))
         checked.append(one)
         diagnostics.extend(one.diagnostics)
     return checked, diagnostics
@@ -126,9 +127,7 @@ def _stage(emit: str, checked: list[Checked]) -> Iterable[str]:
 
     for one in checked:
         if emit == "tree":
-            from cnndsl.syntax import parse
-
-            yield from as_text.tree(one.source, parse(one.source)[0].lines)
+            yield from as_text.tree(one.source, one.document.lines)
             continue
         for network in one.networks:
             if emit == "graph":

@@ -11,9 +11,10 @@ from cnndsl import __version__
 
 COMMANDS = {
     "check": "Every layer's shape, parameters and cost; or what is wrong, and where.",
-    "compile": "Write a network as PyTorch source that stands on its own.",
+    "train": "Train a network by the recipe in its file.",
+    "compile": "Write networks as PyTorch source that stands on its own.",
 }
-"""Each command is `cnndsl.cli.<name>.command`; here is its line in the list of commands."""
+"""Each command is `cnndsl.cli.<name>.<name>`; here is its line in the list of commands."""
 
 
 class Commands(click.Group):
@@ -25,7 +26,7 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = import_module(f"cnndsl.cli.{cmd_name}").command
+        command: click.Command = getattr(import_module(f"cnndsl.cli.{cmd_name}"), cmd_name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

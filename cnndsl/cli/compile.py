@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import click
 
+from cnndsl import __version__
 from cnndsl.cli.options import CONTEXT, color_option, input_option, set_option, target
 from cnndsl.cli.output import deliver, exit_code, keep_inputs, show
 from cnndsl.diagnostics import Diagnostic
 from cnndsl.files import read_source
+from cnndsl.source import Source
+from cnndsl.terminal import visible
 
 
-@click.command("compile", context_settings=CONTEXT)
+@click.command(context_settings=CONTEXT)
 @click.argument("file", metavar="FILE[:NETWORK]", type=click.Path())
 @click.option("-o", "--output", metavar="FILE", type=click.Path(), help="Write the source into a file, as in model.py.")
 @set_option
 @input_option
 @color_option
-def command(file: str, output: str | None, sets: tuple[tuple[str, str], ...], input_: str | None, color: str) -> int:
-    """Write a network as readable PyTorch source that does not need this program.
+def compile(  # noqa: A001 - the command's name
+    file: str, output: str | None, sets: tuple[tuple[str, str], ...], input_: str | None, color: str
+) -> int:
+    """Write the networks of a file as readable PyTorch source that does not need this program.
 
     \b
-    cnndsl compile lenet.cnn -o lenet.py
+    cnndsl compile lenet5.cnn -o lenet5.py
     cnndsl compile resnet.cnn:ResNet --set depth=101 -o resnet101.py
 
     A file with errors is not compiled: they are shown, and nothing is written.
@@ -33,14 +38,17 @@ def command(file: str, output: str | None, sets: tuple[tuple[str, str], ...], in
         return exit_code([source])
     from cnndsl.pipeline import Options, check
 
-    checked = check(source, options=Options(sets=sets, input=input_, batch=1, network=network))
+    checked = check(source, Options(sets=sets, input=input_, network=network))
     code = exit_code(checked.diagnostics)
-    if code == 0 and len(checked.networks) > 1:
-        names = ", ".join(one.graph.name for one in checked.networks)
-        raise click.UsageError(f"{file} holds several networks: {names}. Pick one, as in {path}:{names.split(',')[0]}.")
     if code == 0:
-        from cnndsl.codegen import emit
+        from cnndsl.codegen import emit_file
 
-        deliver([emit(checked.networks[0].graph)], output)
+        deliver([emit_file([one.graph for one in checked.networks], _note(source, sets, input_))], output)
     show(checked.diagnostics, color)
     return code
+
+
+def _note(source: Source, sets: tuple[tuple[str, str], ...], input_: str | None) -> str:
+    """Where the source comes from, so that it can be made again."""
+    options = [*(f"--set {name}={value}" for name, value in sets), *([f"--input {input_}"] if input_ else [])]
+    return visible(" ".join([f"Made by cnndsl {__version__} from {source.name}", *options]))
