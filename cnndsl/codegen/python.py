@@ -105,7 +105,7 @@ def _broken(start: str, value: Any, names: Names, indent: str, end: str = "") ->
     inner = indent + "    "
     if len(line) <= WIDTH:
         return [line]
-    if isinstance(value, tuple):
+    if type(value) is tuple:  # the named tuples of cnndsl.layers.code are no tuples of the written file
         if value and all(isinstance(v, (int, float, str)) for v in value):
             return [start + "(", *_filled(value, inner, names), f"{indent}){end}"]
         body = [text for v in value for text in _broken(inner, v, names, inner, ",")]
