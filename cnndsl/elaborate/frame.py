@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from cnndsl.elaborate.evaluate import Scope
 from cnndsl.graph import Edge
 from cnndsl.layers.bind import Given
@@ -67,11 +65,3 @@ class Names:
         before = self.taken.get(name)
         self.taken[name] = (index, True)
         return before[0] if before is not None and not before[1] else None
-
-
-def attributes_of(shape: Any) -> dict[str, Any]:
-    """What expressions can ask a tensor of known shape: its sizes by name."""
-    values: dict[str, Any] = dict(zip(shape.axes, shape.sizes, strict=False))
-    values["shape"] = shape.sizes
-    values["channels"] = shape.channels
-    return values

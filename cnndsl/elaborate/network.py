@@ -22,7 +22,7 @@ from cnndsl.elaborate.evaluate import (
     iterate,
 )
 from cnndsl.elaborate.file import File, NetworkLines
-from cnndsl.elaborate.frame import Frame, Names, attributes_of
+from cnndsl.elaborate.frame import Frame, Names
 from cnndsl.elaborate.names import base_names
 from cnndsl.elaborate.settings import Expectation, Setting
 from cnndsl.elaborate.values import (
@@ -439,7 +439,11 @@ class Expander:
         last = len(steps) - 1
         for index, step in enumerate(steps):
             if step.layer is not None and frame.here is not None:
-                frame.here = self._apply(step.layer, step.item, line, (frame.here,), frame, bases[index])
+                alias = step.item.alias
+                name = alias.name if alias is not None else None
+                frame.here = self._apply(step.layer, step.item, line, (frame.here,), frame, bases[index], name)
+                if alias is not None:
+                    self._define_tensor(alias.name, frame.here, line.span(alias), frame)
             else:
                 body = line.body if index == last and statement.opens else None
                 self._item(step, line, frame, bases[index], body)
@@ -452,7 +456,8 @@ class Expander:
         for index, item in enumerate(statement.items):
             name = item.kind.name if isinstance(item.kind, tree.Name) else ""
             opens = statement.opens and index == len(statement.items) - 1
-            plain = name and item.alias is None and item.count is None and not opens and name not in self.file.blocks
+            alone = item.count is None and (item.alias is None or not item.alias.steps)
+            plain = name and alone and not opens and name not in self.file.blocks
             layer = self._static_layer(name, item) if plain and all(map(is_static, item.arguments)) else None
             steps.append(_Step(item, name, layer))
         kinds = tuple(step.name or "layer" for step in steps)
@@ -764,14 +769,7 @@ class Expander:
 
     def _view(self, name: str, edge: Edge) -> Tensor:
         shapes = self.nodes[edge.node].shapes
-        if shapes is None:
-
-            def silent() -> Any:
-                raise Silent
-
-            axes = ("channels", "height", "width", "length", "depth", "shape")
-            return Tensor(name, edge, dict.fromkeys(axes, silent))
-        return Tensor(name, edge, attributes_of(shapes[min(edge.output, len(shapes) - 1)]))
+        return Tensor(name, edge, shapes[edge.output] if shapes is not None else None)
 
     def _refresh(self, frame: Frame) -> None:
         """Let expressions see the current tensor as `here`, and the block's own as `input`."""

@@ -4,21 +4,40 @@ from __future__ import annotations
 
 from typing import Any
 
-from cnndsl.elaborate.evaluate import Budget, EvaluationError, Scope, View, evaluate
+from cnndsl.elaborate.evaluate import Budget, EvaluationError, Scope, Silent, View, evaluate
 from cnndsl.graph import Edge
 from cnndsl.layers.bind import Given
+from cnndsl.shape import Shape
 from cnndsl.source import Span
 from cnndsl.syntax import tree
 from cnndsl.syntax.tree import Line
 
 
 class Tensor(View):
-    """A tensor as expressions see it: `skip.channels`; as an argument it stands for the tensor itself."""
+    """A tensor as expressions see it: `skip.channels`; as an argument it stands for the tensor itself.
 
-    def __init__(self, name: str, edge: Edge, values: dict[str, Any]) -> None:
-        super().__init__(f"the tensor `{name}`", values)
+    shape: None where an error left it unknown; then asking for a size is silent.
+    """
+
+    def __init__(self, name: str, edge: Edge, shape: Shape | None) -> None:
         self.name = name
         self.edge = edge
+        self.shape = shape
+
+    @property
+    def what(self) -> str:  # type: ignore[override]
+        return f"the tensor `{self.name}`"
+
+    @property
+    def values(self) -> dict[str, Any]:  # type: ignore[override]
+        """Its sizes by the names of its axes. Raises Silent."""
+        if self.shape is None:
+            raise Silent
+        return {
+            "shape": self.shape.sizes,
+            "channels": self.shape.channels,
+            **dict(zip(self.shape.axes, self.shape.sizes, strict=False)),
+        }
 
 
 class LocalName(str):
