@@ -240,8 +240,6 @@ def _bound(make: Any, setting: Setting, skipped: int) -> Any:
 def blame(error: LayerError, setting: Setting, skipped: int) -> Diagnostic:
     """The diagnostic of a LayerError about a setting of whose given the first `skipped` were not bound."""
     argument = error.argument
-    values = dict(error.values)
-    extra: dict[str, Any] = {}
     span = setting.span
     if isinstance(argument, int):
         span = setting.spans[argument + skipped]
@@ -249,7 +247,7 @@ def blame(error: LayerError, setting: Setting, skipped: int) -> Diagnostic:
         named = (s for g, s in zip(setting.given, setting.spans, strict=True) if g.name == argument)
         worded = (s for g, s in zip(setting.given, setting.spans, strict=True) if g.value == argument)
         span = next(named, None) or next(worded, None) or setting.span
-    return problem(error.problem, span, **extra, **values)
+    return problem(error.problem, span, **error.values)
 
 
 __all__ = ["SETTINGS", "Recipe", "Setting", "from_json", "read"]

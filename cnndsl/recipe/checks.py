@@ -21,7 +21,7 @@ def check(recipe: Recipe, graph: Graph, span: Span) -> list[Diagnostic]:
     found = [*_check_input(recipe, graph, span), *_check_output(recipe, graph, span)]
     if found and recipe.place("data") is None:
         return [problem("NoData", span, why=found[0].message_text())]
-    return [*found, *_check_weights(graph), *_check_metrics(recipe, graph, span), *_check_ending(recipe, graph)]
+    return [*found, *_check_weights(graph), *_check_metrics(recipe, graph), *_check_ending(recipe, graph)]
 
 
 def main_output(graph: Graph) -> tuple[Node, Shape]:
@@ -89,9 +89,11 @@ def _check_weights(graph: Graph) -> list[Diagnostic]:
     return [problem("NothingToTrain", graph.span, name=graph.name)]
 
 
-def _check_metrics(recipe: Recipe, graph: Graph, span: Span) -> list[Diagnostic]:
+def _check_metrics(recipe: Recipe, graph: Graph) -> list[Diagnostic]:
     _, shape = main_output(graph)
-    where = recipe.place("metrics") or span
+    where = recipe.place("metrics")
+    if where is None:
+        return []
     has_classes = recipe.data.classes is not None or recipe.loss.target == "classes"
     found = []
     for metric in recipe.metrics:
