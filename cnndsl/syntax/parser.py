@@ -80,6 +80,10 @@ def parse_line(text: str) -> Statement:
                 last_end = token[3]
                 break
             origin, length, builder, kept = rules[-1 - action]
+            if builder is None and length == 1:
+                # Most reductions only give what they have another name.
+                states[-1] = actions[states[-2]][origin]
+                continue
             if length:
                 start = starts[-length]
                 if builder is None:
