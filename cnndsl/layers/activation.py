@@ -147,9 +147,7 @@ class CELU(_Activation):
     """
 
     kind = "celu"
-    arguments = (
-        Argument("alpha", Number(1e-6), default=1.0, positional=True, help="limit far left of 0, negated"),
-    )
+    arguments = (Argument("alpha", Number(1e-6), default=1.0, positional=True, help="limit far left of 0, negated"),)
     examples = (Example("celu", "8x8x4"), Example("celu 0.5", "10"))
 
     alpha: float
@@ -276,7 +274,18 @@ class Softplus(_Activation):
         return call("F.softplus", X) if self.beta == 1 else call("F.softplus", X, beta=self.beta)
 
 
-class Softmax(_Activation):
+class _OverChannels(_Activation):
+    """What functions of all channels of a position share."""
+
+    def operations(self, inputs: tuple[Shape, ...], outputs: tuple[Shape, ...]) -> tuple[Operation, ...]:
+        (x,) = inputs
+        return (Operation(self.primitive or self.kind, x.elements, x.elements, product(x.spatial)),)
+
+    def code(self, inputs: tuple[Shape, ...], outputs: tuple[Shape, ...]) -> Code:
+        return Code(call(self.function, X, dim=1))
+
+
+class Softmax(_OverChannels):
     """Softmax over channels: exp(x) divided by its sum over the channels of a position.
 
     PyTorch: `F.softmax(x, dim=1)`.
@@ -288,15 +297,8 @@ class Softmax(_Activation):
     function = "F.softmax"
     examples = (Example("softmax", "10"), Example("softmax", "8x8x4"), Example("softmax", "9x4"))
 
-    def operations(self, inputs: tuple[Shape, ...], outputs: tuple[Shape, ...]) -> tuple[Operation, ...]:
-        (x,) = inputs
-        return (Operation(self.primitive or self.kind, x.elements, x.elements, product(x.spatial)),)
 
-    def code(self, inputs: tuple[Shape, ...], outputs: tuple[Shape, ...]) -> Code:
-        return Code(call(self.function, X, dim=1))
-
-
-class LogSoftmax(Softmax):
+class LogSoftmax(_OverChannels):
     """Logarithm of softmax over channels, computed without overflow.
 
     PyTorch: `F.log_softmax(x, dim=1)`. It goes with `loss nll`.

@@ -13,7 +13,7 @@ REQUIRED: Any = type("Required", (), {"__repr__": lambda self: "REQUIRED", "__sl
 """The default of an argument that has none."""
 
 
-class BadValue(Exception):
+class BadValue(Exception):  # noqa: N818
     """A value of the wrong type or range; `wanted` completes "this must be …"."""
 
     def __init__(self, wanted: str) -> None:

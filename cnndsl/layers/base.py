@@ -136,8 +136,6 @@ class Layer:
     most_inputs: int | None = 1
     """How many tensors it takes, not counting those that Tensor arguments name; None: any number, as merges
     take. Rules get the inputs, then the tensors of the given Tensor arguments in order of declaration."""
-    extra_outputs: tuple[str, ...] = ()
-    """Names of the outputs after the first, which exist only where a Tensor argument asks for one."""
     takes_tokens = False
     """Whether the input is a sequence of integers."""
 
@@ -155,6 +153,11 @@ class Layer:
     def __repr__(self) -> str:
         values = ", ".join(f"{a.name}={getattr(self, a.name)!r}" for a in self.arguments)
         return f"{type(self).__name__}({values})"
+
+    @property
+    def extra_outputs(self) -> tuple[str, ...]:
+        """Names of the outputs after the first, which exist only where a Tensor argument asks for one."""
+        return ()
 
     def check(self) -> None:
         """Refuses arguments that don't go together, whatever the input. Raises LayerError."""
@@ -240,8 +243,8 @@ INITS = {
 
 def init_argument(*options: str) -> Argument:
     """The argument `init` of a kind to which these of INITS apply."""
-    help = "how the weights start: " + "; ".join(f"`{option}` {INITS[option]}" for option in options)
-    return Argument("init", Choice(*options), default="default", help=help, bare=False)
+    meaning = "how the weights start: " + "; ".join(f"`{option}` {INITS[option]}" for option in options)
+    return Argument("init", Choice(*options), default="default", help=meaning, bare=False)
 
 
 STD = Argument("std", Number(minimum=0), default=None, help="standard deviation of a normal start; 0.02 if not given")

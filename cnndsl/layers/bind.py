@@ -6,10 +6,10 @@ the spans (the elaborator) turns that into a place.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from cnndsl.layers.arguments import REQUIRED, Argument, BadValue, Flag, Tensor
+from cnndsl.layers.arguments import REQUIRED, Argument, BadValue, Tensor
 from cnndsl.layers.base import Layer, LayerError
 
 
@@ -64,9 +64,7 @@ def places_of(kind: type[Layer], given: Sequence[Given]) -> dict[str, int]:
 class _Binding:
     """The values set so far, and which written argument set each."""
 
-    def __init__(
-        self, owner: str, arguments: tuple[Argument, ...], pack: tuple[str, ...], example: str | None
-    ) -> None:
+    def __init__(self, owner: str, arguments: tuple[Argument, ...], pack: tuple[str, ...], example: str | None) -> None:
         self.owner = owner
         self.example = example
         self.arguments = arguments
@@ -109,9 +107,7 @@ class _Binding:
                 self._set(index, argument, word)
                 return
         names = [a.name for a in self.arguments]
-        raise LayerError(
-            "UnknownWord", index, kind=self.owner, word=word, known=list(self.known_words()), names=names
-        )
+        raise LayerError("UnknownWord", index, kind=self.owner, word=word, known=list(self.known_words()), names=names)
 
     def _positional(self, index: int, value: Any) -> None:
         if self.pack and self.pack[0] not in self.set_by and isinstance(value, tuple) and len(value) > 1:
@@ -125,7 +121,7 @@ class _Binding:
             raise LayerError("TooManyArguments", index, kind=self.owner, value=written(value))
         self._set(index, argument, value)
 
-    def _open_positionals(self) -> Iterable[Argument]:
+    def _open_positionals(self) -> Iterator[Argument]:
         return (a for a in self.arguments if a.positional and a.name not in self.set_by)
 
     def _set(self, index: int, argument: Argument, value: Any) -> None:
@@ -175,4 +171,4 @@ def written(value: Any) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-__all__ = ["Given", "bind", "bind_values", "written", "Flag"]
+__all__ = ["Given", "bind", "bind_values", "places_of", "written"]

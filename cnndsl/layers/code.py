@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 class Input(NamedTuple):
     """The layer's n-th input tensor, batch first."""
 
-    index: int = 0
+    index: int = 0  # type: ignore[assignment]  # hides tuple.index, which nobody needs here
 
 
 class Module(NamedTuple):
@@ -51,7 +51,7 @@ class Subscript(NamedTuple):
     """`owner[index, …]`; each index a number or a Slice."""
 
     owner: Any
-    index: tuple[int | Slice, ...]
+    index: tuple[int | Slice, ...]  # type: ignore[assignment]
 
 
 class Binary(NamedTuple):

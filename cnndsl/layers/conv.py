@@ -24,7 +24,7 @@ from cnndsl.layers.code import SELF, Attribute, Call, Code, Slice, Subscript, X,
 from cnndsl.layers.padding import Pads, Sliding, compact, explicit, is_symmetric, pad_call, reach, spread
 from cnndsl.shape import SPATIAL_AXES, Shape, Size, maximum, product
 
-KERNEL = Argument("kernel", Sizes(), positional=True, unit="cells", help="sides of the kernel; their number is the rank")
+KERNEL = Argument("kernel", Sizes(), positional=True, unit="cells", help="the kernel's sides; their number is the rank")
 CHANNELS = Argument("channels", Count(), positional=True, unit="channels", help="number of output channels")
 STRIDE = Argument("stride", Sizes(), default=(1,), slash=True, unit="cells", help="step between positions, also `/2`")
 DILATION = Argument("dilation", Sizes(), default=(1,), unit="cells", help="distance between the kernel's cells")
@@ -81,10 +81,10 @@ class _Convolution(WeightedLayer):
 
     def _kernels(self, x: Shape) -> int:
         """How many kernels of one channel there are: pairs of a connected input and output channel."""
-        return self._outputs(x) * (x.channels // self.groups)
+        return int(self._outputs(x) * (x.channels // self.groups))
 
     def fan_in(self, *inputs: Shape) -> int:
-        return inputs[0].channels // self.groups * product(self.kernel)
+        return int(inputs[0].channels // self.groups * product(self.kernel))
 
     def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
         (x,) = inputs
@@ -114,11 +114,12 @@ class _Convolution(WeightedLayer):
     def window(self, *inputs: Shape) -> tuple[Window, ...]:
         return self._sliding(inputs[0]).windows()
 
-    def _options(self, x: Shape) -> dict[str, object]:
-        """The module's keyword arguments, padding apart, that differ from PyTorch's defaults."""
+    def _options(self, **padding: object) -> dict[str, object]:
+        """The module's keyword arguments that differ from PyTorch's defaults, in PyTorch's order."""
         options: dict[str, object] = {}
         if any(s != 1 for s in self.stride):
             options["stride"] = compact(self.stride)
+        options.update(padding)
         if any(d != 1 for d in self.dilation):
             options["dilation"] = compact(self.dilation)
         if self.groups != 1:
@@ -131,10 +132,10 @@ class _Convolution(WeightedLayer):
         """The input, padded first where the module itself can't, and the module's keyword arguments."""
         pads = self._sliding(x).pads
         if not is_symmetric(pads):
-            return pad_call(X, pads), self._options(x)
+            return pad_call(X, pads), self._options()
         if any(before for before, _ in pads):
-            return X, {"padding": compact(tuple(before for before, _ in pads)), **self._options(x)}
-        return X, self._options(x)
+            return X, self._options(padding=compact(tuple(before for before, _ in pads)))
+        return X, self._options()
 
 
 class Conv(_Convolution):
@@ -443,13 +444,14 @@ class Deconv(_Convolution):
         )
 
     def code(self, inputs: tuple[Shape, ...], outputs: tuple[Shape, ...]) -> Code:
-        (x,), (y,) = inputs, outputs
+        (x,) = inputs
         _, _, pads, outpad = self._cuts(x.rank)
-        options = self._options(x)
+        padding: dict[str, object] = {}
         if any(min(pad) for pad in pads):
-            options["padding"] = compact(tuple(min(pad) for pad in pads))
+            padding["padding"] = compact(tuple(min(pad) for pad in pads))
         if any(outpad):
-            options["output_padding"] = compact(outpad)
+            padding["output_padding"] = compact(outpad)
+        options = self._options(**padding)
         module = call(f"nn.ConvTranspose{x.rank}d", x.channels, self.channels, compact(self.kernel), **options)
         forward: object = Call(SELF, (X,))
         if not is_symmetric(pads):

@@ -88,7 +88,7 @@ class Dense(_Sums):
 
 
 class Linear(_Sums):
-    """Linear map of the channels, the same at every position: what `conv 1x1x…` does, and what `dense` does to a vector.
+    """Linear map of the channels, the same at every position: what `conv 1x1x…` does; on a vector, what `dense` does.
 
     PyTorch: `nn.Linear` on the last axis of a channels-last tensor.
 

@@ -94,9 +94,7 @@ class Sliding(NamedTuple):
         if not self.ceil:
             return tuple(f // s + 1 for f, s in zip(free, self.stride, strict=True))
         starts = (ceil_div(n + p[0], s) for n, p, s in zip(self.spatial, self.pads, self.stride, strict=True))
-        return tuple(
-            minimum(ceil_div(f, s) + 1, start) for f, s, start in zip(free, self.stride, starts, strict=True)
-        )
+        return tuple(minimum(ceil_div(f, s) + 1, start) for f, s, start in zip(free, self.stride, starts, strict=True))
 
     def fits(self, argument: str = "kernel") -> tuple[Condition, ...]:
         """On every axis there must be at least one position."""

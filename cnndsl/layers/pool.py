@@ -7,7 +7,7 @@ from typing import Any
 from cnndsl.layers.arguments import Argument, Choice, Flag, Padding, Sizes, Tensor
 from cnndsl.layers.base import Condition, Example, Inferred, Layer, LayerError, Operation, Window, axes
 from cnndsl.layers.code import Call, Code, Input, Support, X, call
-from cnndsl.layers.padding import Sliding, compact, is_symmetric, pad_call, spread
+from cnndsl.layers.padding import Pads, Sliding, compact, explicit, is_symmetric, pad_call, spread
 from cnndsl.shape import SPATIAL_AXES, Shape, product
 
 KERNEL = Argument("kernel", Sizes(), positional=True, unit="cells", help="sides of the window; one number for all axes")
@@ -99,8 +99,6 @@ class Pool(Windowed):
         Example("pool 2x2x2 max", "4x6x8x3"),
         Example("pool 3 /2 avg pad=1", "5x6x7x3"),
     )
-    extra_outputs = ("indices",)
-
     mode: str
     pad: Any
     ceil: bool
@@ -116,6 +114,10 @@ class Pool(Windowed):
                 "Exclusive", "ceil", kind=self.kind, first="ceil", second="padding that differs between two sides"
             )
 
+    @property
+    def extra_outputs(self) -> tuple[str, ...]:
+        return ("indices",) if self.mode == "max" else ()
+
     def _sliding(self, x: Shape) -> Sliding:
         return self.sliding(x, self.pad, self.ceil)
 
@@ -124,11 +126,7 @@ class Pool(Windowed):
         sliding = self._sliding(x)
         conditions = sliding.fits()
         if self.pad != "same":
-            conditions += tuple(
-                Condition(k, ">=", 2 * cells, "PadTooLarge", "pad", {"axis": axis, "pad": cells, "kernel": k})
-                for axis, k, pads in zip(SPATIAL_AXES[x.rank], sliding.kernel, sliding.pads, strict=True)
-                for cells in pads
-            )
+            conditions += _at_most_half(sliding.pads, sliding.kernel)
         output = Shape((*sliding.positions(), x.channels))
         indices = (Shape(output.sizes, plane=x.spatial),) if self.mode == "max" else ()
         return Inferred((output, *indices), conditions)
@@ -153,7 +151,8 @@ class Pool(Windowed):
     def operations(self, inputs: tuple[Shape, ...], outputs: tuple[Shape, ...]) -> tuple[Operation, ...]:
         x, y = inputs[0], outputs[0]
         sliding = self._sliding(x)
-        padded, before = x.elements, ()
+        padded = x.elements
+        before: tuple[Operation, ...] = ()
         if self._native(sliding) is None:
             padded = product(sliding.padded) * x.channels
             before = (Operation("pad", x.elements, padded),)
@@ -184,6 +183,15 @@ class Pool(Windowed):
             support = _padded_avg_pool(x.rank)
             return Code(call(support.name, X, kernel, compact(sliding.stride), pads), support=(support,))
         return Code(call(function, pad_call(X, sliding.pads), kernel, **step))
+
+
+def _at_most_half(pads: Pads, kernel: tuple[int, ...]) -> tuple[Condition, ...]:
+    """PyTorch pads a pool by at most half its window."""
+    return tuple(
+        Condition(k, ">=", 2 * cells, "PadTooLarge", "pad", {"axis": axis, "pad": cells, "kernel": k})
+        for axis, k, pad in zip(SPATIAL_AXES[len(kernel)], kernel, pads, strict=True)
+        for cells in pad
+    )
 
 
 _PADDED_MAX_POOL = Support(
@@ -296,9 +304,7 @@ class AdaptivePool(Layer):
 
     def window(self, *inputs: Shape) -> tuple[Window, ...]:
         (x,) = inputs
-        return tuple(
-            adaptive(n, out) for n, out in zip(x.spatial, axes(self.size, x.rank, "size"), strict=True)
-        )
+        return tuple(adaptive(n, out) for n, out in zip(x.spatial, axes(self.size, x.rank, "size"), strict=True))
 
     def code(self, inputs: tuple[Shape, ...], outputs: tuple[Shape, ...]) -> Code:
         size = compact(axes(self.size, inputs[0].rank, "size"))
@@ -331,27 +337,41 @@ class Unpool(Windowed):
         KERNEL,
         Argument("indices", Tensor(output=1), positional=True, help="the max pool to undo, by its name"),
         STRIDE,
-        Argument("pad", Sizes(0), default=(0,), unit="cells", help="the padding that the pool had"),
+        Argument(
+            "pad", Padding(), default=(0,), unit="cells", help="the padding that the pool had, or the word `same`"
+        ),
     )
     examples = (
         Example("pool 2 as p, relu, unpool 2 p", "8x6x4"),
         Example("pool 2 as p, tanh, unpool 2x2 p", "9x7x4"),
         Example("pool 3 /2 pad=1 as p, unpool 3 p /2 pad=1", "9x9x4"),
         Example("pool 3 /2 pad=1 as p, unpool 3 p /2 pad=1", "8x8x4"),
-        Example("pool 2 /1 same as p, unpool 2 p /1", "5x6x2"),
-        Example("pool 4 /2 pad=[1, 2, 2, 1] as p, unpool 4 p /2 pad=1", "8x8x2"),
+        Example("pool 2 /1 same as p, unpool 2 p /1 same", "5x6x2"),
+        Example("pool 3 /2 same as p, unpool 3 p /2 same", "8x9x2"),
+        Example("pool 4 /2 pad=[1, 2, 2, 1] as p, unpool 4 p /2 pad=[1, 2, 2, 1]", "8x8x2"),
+        Example("pool 3 /2 ceil as p, unpool 3 p /2", "8x6x2"),
         Example("pool 2 as p, unpool 2 p", "11x3"),
         Example("pool 2 as p, unpool 2 p", "4x5x6x3"),
     )
 
-    pad: tuple[int, ...]
+    pad: Any
+
+    def _geometry(self, x: Shape) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """A kernel and a padding for PyTorch's function, per axis.
+
+        PyTorch uses them for nothing but to check the output size, and knows no padding that differs
+        between two sides: what it differs by is taken off the kernel. For `same` the stride leads back best.
+        """
+        if self.pad == "same":
+            return self.steps(x), (0,) * x.rank
+        pads = explicit(self.pad, x.rank)
+        kernel = (k - abs(before - after) for k, (before, after) in zip(self.sides(x), pads, strict=True))
+        return tuple(kernel), tuple(min(pad) for pad in pads)
 
     def _default(self, x: Shape) -> tuple[Any, ...]:
-        """The size that the window alone suggests: (n - 1) * stride - 2 * padding + kernel."""
-        pads = axes(self.pad, x.rank, "pad")
-        return tuple(
-            (n - 1) * s - 2 * p + k for n, s, p, k in zip(x.spatial, self.steps(x), pads, self.sides(x), strict=True)
-        )
+        """The size that the window alone leads back to: (n - 1) * stride - 2 * padding + kernel."""
+        kernel, pads = self._geometry(x)
+        return tuple((n - 1) * s - 2 * p + k for n, s, p, k in zip(x.spatial, self.steps(x), pads, kernel, strict=True))
 
     def infer(self, *inputs: Shape) -> Inferred:
         x, indices = inputs
@@ -360,8 +380,7 @@ class Unpool(Windowed):
             raise LayerError("UnpoolShape", "indices", input=x, pooled=indices)
         shapes = {"input": x, "pooled": indices}
         conditions = [
-            Condition(a, "==", b, "UnpoolShape", "indices", shapes)
-            for a, b in zip(x.sizes, indices.sizes, strict=True)
+            Condition(a, "==", b, "UnpoolShape", "indices", shapes) for a, b in zip(x.sizes, indices.sizes, strict=True)
         ]
         default, steps = self._default(x), self.steps(x)
         for axis, n, made, s in zip(SPATIAL_AXES[x.rank], indices.plane, default, steps, strict=True):
@@ -375,14 +394,17 @@ class Unpool(Windowed):
 
     def window(self, *inputs: Shape) -> tuple[Window, ...]:
         x = inputs[0]
-        pads = axes(self.pad, x.rank, "pad")
-        return tuple(spread(k, s, 1, p) for k, s, p in zip(self.sides(x), self.steps(x), pads, strict=True))
+        kernel, pads = self._geometry(x)
+        return tuple(spread(k, s, 1, p) for k, s, p in zip(kernel, self.steps(x), pads, strict=True))
 
     def code(self, inputs: tuple[Shape, ...], outputs: tuple[Shape, ...]) -> Code:
         x, (y,) = inputs[0], outputs
-        options = self.step_options(x)
-        if any(self.pad):
-            options["padding"] = compact(self.pad)
+        kernel, pads = self._geometry(x)
+        options: dict[str, Any] = {}
+        if self.steps(x) != kernel:
+            options["stride"] = compact(self.steps(x))
+        if any(pads):
+            options["padding"] = compact(pads)
         if self._default(x) != y.spatial:
             options["output_size"] = y.spatial
-        return Code(call(f"F.max_unpool{x.rank}d", X, Input(1), compact(self.sides(x)), **options))
+        return Code(call(f"F.max_unpool{x.rank}d", X, Input(1), compact(kernel), **options))

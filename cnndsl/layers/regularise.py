@@ -9,7 +9,8 @@ from cnndsl.shape import Shape
 
 
 class Dropout(Elementwise):
-    """Dropout: in training each cell is zeroed with a probability, the others divided by 1 - p (Srivastava et al. 2014).
+    """Dropout: in training each cell is zeroed with probability p, the others are divided by 1 - p (Srivastava et al.
+    2014).
 
     `spatial` zeroes whole channels (Tompson et al. 2015).
 

@@ -361,7 +361,8 @@ class Shuffle(_Shaping):
 
 
 class Roll(_Shaping):
-    """Roll: shifts a map by some cells; what leaves on one side comes in on the other (shifted windows, Liu et al. 2021).
+    """Roll: shifts a map by some cells; what leaves on one side comes in on the other, as for the shifted windows of
+    Swin (Liu et al. 2021).
 
     `roll 3` shifts down and right by three cells, `roll -3` back; `roll shift=[1, -2]` by axis.
 
@@ -388,7 +389,9 @@ class Roll(_Shaping):
 
     def code(self, inputs: tuple[Shape, ...], outputs: tuple[Shape, ...]) -> Code:
         rank = inputs[0].rank
-        return Code(call("torch.roll", X, axes(self.shift, rank, "shift"), tuple(range(2, rank + 2))))
+        if rank == 1:
+            return Code(call("torch.roll", X, self.shift[0], dims=2))
+        return Code(call("torch.roll", X, axes(self.shift, rank, "shift"), dims=tuple(range(2, rank + 2))))
 
 
 class Scale(Elementwise):
@@ -407,13 +410,18 @@ class Scale(Elementwise):
         Argument("factor", Number(), positional=True, help="what every cell is multiplied by"),
         Argument("offset", Number(), default=0.0, positional=True, help="what is then added"),
     )
-    examples = (Example("scale 0.17", "8x8x4"), Example("scale 2 -1", "10"), Example("scale 1 0.5", "9x3"))
+    examples = (
+        Example("scale 0.17", "8x8x4"),
+        Example("scale 2 -1", "10"),
+        Example("scale 1 0.5", "9x3"),
+        Example("scale 1", "9"),
+    )
 
     factor: float
     offset: float
 
     def expression(self) -> Any:
-        scaled = Binary("*", X, _plain(self.factor))
+        scaled = X if self.factor == 1 else Binary("*", X, _plain(self.factor))
         if not self.offset:
             return scaled
         sign = "+" if self.offset > 0 else "-"
@@ -422,7 +430,8 @@ class Scale(Elementwise):
     def operations(self, inputs: tuple[Shape, ...], outputs: tuple[Shape, ...]) -> tuple[Operation, ...]:
         n = inputs[0].elements
         scale = Operation("scale", n, n)
-        return (scale, Operation("shift", n, n)) if self.offset else (scale,)
+        shift = (Operation("shift", n, n),) if self.offset else ()
+        return shift if self.offset and self.factor == 1 else (scale, *shift)
 
 
 def _plain(value: float) -> int | float:

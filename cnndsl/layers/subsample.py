@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from cnndsl.layers.base import FROZEN, L2, STD, Example, Inferred, Operation, Weight, WeightedLayer, Window, init_argument
+from cnndsl.layers.base import (
+    FROZEN,
+    L2,
+    STD,
+    Example,
+    Inferred,
+    Operation,
+    Weight,
+    WeightedLayer,
+    Window,
+    init_argument,
+)
 from cnndsl.layers.code import SELF, Call, Code, Support, X, call
 from cnndsl.layers.padding import compact
 from cnndsl.layers.pool import KERNEL, STRIDE, Windowed
