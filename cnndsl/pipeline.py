@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from cnndsl.recipe import Recipe
 
 
+ADAM_STATES = 2
+"""Numbers kept for each parameter by Adam, which memory is counted for where a network has no recipe."""
+
+
 class Options(NamedTuple):
     """What a user asks for besides the file.
 
@@ -64,10 +68,10 @@ def check(source: Source, options: Options = Options(), memory: dict[str, Any] |
     diagnostics += found
     networks = []
     for one in elaborated:
-        analysis = analyse(one.graph, options.batch)
-        diagnostics += check_expectations(one, analysis)
         recipe, found = _recipe(one)
         diagnostics += found
+        analysis = analyse(one.graph, options.batch, recipe.optimizer.states if recipe else ADAM_STATES)
+        diagnostics += check_expectations(one, analysis)
         networks.append(CheckedNetwork(one.graph, analysis, recipe))
     diagnostics.sort(key=lambda d: (d.span.source is not source, d.span.start))
     return Checked(source, document, tuple(networks), tuple(diagnostics))
