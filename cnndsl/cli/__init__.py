@@ -37,6 +37,8 @@ def _run(arguments: list[str] | None) -> int:
         return error.exit_code
     except click.Abort:
         return INTERRUPTED
+    except SystemExit:
+        raise BrokenPipeError from None  # how click ends where nobody reads its help
     return result if isinstance(result, int) else 0
 
 

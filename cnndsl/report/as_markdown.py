@@ -15,7 +15,7 @@ def render(networks: Sequence[Measured], *, connections: bool = False) -> Iterat
     shown = [network for network in networks if network.graph.nodes]
     for network in shown:
         yield from _network(network, connections=connections)
-    if shown:
+    if any(network.analysis.totals for network in shown):
         yield f"<sub>{escaped(COUNTED)}</sub>\n"
 
 

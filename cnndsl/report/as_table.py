@@ -26,7 +26,7 @@ def render(
     parts = [table(n, look, connections=connections, all_rows=all_rows) for n in shown]
     if len(shown) > 1:
         parts.append(overview(shown, look))
-    if parts:
+    if any(network.analysis.totals for network in shown):
         parts.append("".join(line + "\n" for line in wrap(COUNTED, look.width)))
     return "\n".join(parts)
 
