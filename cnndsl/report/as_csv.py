@@ -37,7 +37,7 @@ def render(networks: Sequence[Measured]) -> Iterator[str]:
     for graph, analysis in networks:
         file, name = cell(visible(graph.span.source.name)), cell(visible(graph.name))
         for node, measure in zip(graph.nodes, analysis.layers, strict=True):
-            shapes = "" if node.shapes is None else "; ".join(map(str, node.shapes))
+            shapes = "" if node.results is None else "; ".join(map(str, node.results))
             numbers = ",,,,,,,"
             if measure is not None:
                 *counts, field, stride, saved = measure

@@ -115,7 +115,7 @@ class _Texts:
             f'{{"id": {node.index}, "name": {json.dumps(node.name)}, "named": {"true" if node.named else "false"}, '
             f'"kind": {json.dumps(node.kind)}, "span": {self._span(node.span)}, '
             f'"calls": {self._call_list(node.calls)}, '
-            f'"inputs": [{inputs}]{ports}, "outputs": {self._outputs(node.shapes)}, "shares": {shares}, '
+            f'"inputs": [{inputs}]{ports}, "outputs": {self._outputs(node.results)}, "shares": {shares}, '
             f"{self._numbers(measure)}}}"
         )
 

@@ -34,7 +34,7 @@ def _network(network: Measured, *, connections: bool) -> Iterator[str]:
         key = (measure, node.shares is not None)
         if key not in made:
             made[key] = " | ".join(_numbers(*key, whole, connections=connections))
-        shapes = UNKNOWN if node.shapes is None else ", ".join(map(str, node.shapes))
+        shapes = UNKNOWN if node.results is None else ", ".join(map(str, node.results))
         yield _row([escaped(node.name), escaped(node.kind), escaped(shapes), made[key]])
     if totals:
         counted = [f"**{grouped(totals.connections)}**"] * connections

@@ -128,7 +128,7 @@ def _each(values: list[Any], text: Callable[[Any], str]) -> list[str]:
 
 
 def _outputs(nodes: list[Node]) -> list[str]:
-    return _each([n.shapes for n in nodes], lambda shapes: "?" if shapes is None else ", ".join(map(str, shapes)))
+    return _each([n.results for n in nodes], lambda shapes: "?" if shapes is None else ", ".join(map(str, shapes)))
 
 
 def _visible(texts: list[str]) -> list[str]:

@@ -30,7 +30,7 @@ def graph(value: Graph) -> Iterator[str]:
     for node in value.nodes:
         inputs = ", ".join(f"{e.node}.{e.output}" if e.output else str(e.node) for e in node.inputs)
         layer = node.kind if node.layer is None else repr(node.layer)
-        shapes = "?" if node.shapes is None else ", ".join(map(str, node.shapes))
+        shapes = "?" if node.results is None else ", ".join(map(str, node.results))
         shared = "" if node.shares is None else f" sharing {node.shares}"
         line, column = node.span.source.position(node.span.start)
         place = f"{node.span.source.name}:{line}:{column}"
