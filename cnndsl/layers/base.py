@@ -7,10 +7,11 @@ caller checks on integers, on vectors of sizes, or keeps as constraints on symbo
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 from cnndsl.layers.arguments import REQUIRED, Argument, Choice, Flag, Number, Tensor
 from cnndsl.layers.code import SELF, Attribute, Call, Code, Support, call
+from cnndsl.record import Record
 from cnndsl.shape import Shape, Size
 
 
@@ -28,7 +29,7 @@ class LayerError(Exception):
         self.values = values
 
 
-class Condition(NamedTuple):
+class Condition(Record):
     """`left relation right` must hold, or `problem` is reported at `argument` with `values`."""
 
     left: Size
@@ -50,14 +51,14 @@ class Condition(NamedTuple):
         return LayerError(self.problem, self.argument, **self.values)
 
 
-class Inferred(NamedTuple):
+class Inferred(Record):
     """What a shape rule gives: the outputs' shapes, and what must hold for them to be right."""
 
     outputs: tuple[Shape, ...]
     conditions: tuple[Condition, ...] = ()
 
 
-class Weight(NamedTuple):
+class Weight(Record):
     """A tensor that belongs to a layer, named and shaped as in the module's state dict.
 
     `kind` is `parameter` (learned), `frozen` (a parameter without gradient) or `buffer` (running
@@ -69,13 +70,14 @@ class Weight(NamedTuple):
     kind: str = "parameter"
 
 
-class Operation(NamedTuple):
+class Operation(Record):
     """One primitive operation on one example; counters are tables over `primitive`.
 
     For weighted sums (`conv`, `linear`, …): each of `weights` is used at `positions` places, and every
     output element has a bias if `bias`. `window` is the inputs that one output of a pool, an
     interpolation or a local norm sees; `links` is how many all outputs see together, where their windows
-    differ. A norm takes its statistics over `positions` groups. `inputs` and `outputs` count elements.
+    differ. A norm takes statistics of `positions` groups of cells and has `weights` scales. `learned` says
+    whether its weights are learned, not frozen. `inputs` and `outputs` count elements.
     """
 
     primitive: str
@@ -86,9 +88,10 @@ class Operation(NamedTuple):
     bias: bool = False
     window: Size = 0
     links: Size = 0
+    learned: bool = True
 
 
-class Window(NamedTuple):
+class Window(Record):
     """What one output sees along one axis: `size` inputs `dilation` apart, the first at `-pad`.
 
     The next output begins `stride / upscale` inputs further on. Where `upscale` is not 1, outputs see
@@ -106,7 +109,7 @@ class Window(NamedTuple):
     slack: Size = 0
 
 
-class Example(NamedTuple):
+class Example(Record):
     """An item as written and an input it fits, for the reference and the contract test.
 
     Where the kind needs others before it, `item` is a line of items of which it is the last.
@@ -261,7 +264,7 @@ L2 = Argument("l2", Number(minimum=0), default=0.0, help="factor of this layer's
 _WEIGHT, _BIAS = Attribute(SELF, "weight"), Attribute(SELF, "bias")
 
 
-class Setup(NamedTuple):
+class Setup(Record):
     """Calls made once after a layer's modules, and the functions they need."""
 
     calls: tuple[Call, ...] = ()
@@ -302,6 +305,10 @@ class WeightedLayer(Layer):
             raise LayerError("NothingToFreeze", "frozen", kind=self.kind, name=self.frozen, known=list(names))
         if values.get("std") is not None and not values["init"].endswith("normal"):
             raise LayerError("WithoutEffect", "std", kind=self.kind, name="std", needs="`init=normal`")
+
+    def learns(self, name: str = "weight") -> bool:
+        """Whether training changes the parameter of that name."""
+        return name in self.learned() and self.frozen not in ("all", name)
 
     def parameter(self, name: str, shape: tuple[int, ...]) -> Weight:
         """A parameter of the layer, frozen if the layer says so."""

@@ -7,13 +7,14 @@ the spans (the elaborator) turns that into a place.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from cnndsl.layers.arguments import REQUIRED, Argument, BadValue, Tensor
 from cnndsl.layers.base import Layer, LayerError
+from cnndsl.record import Record
 
 
-class Given(NamedTuple):
+class Given(Record):
     """One argument as written and evaluated.
 
     form: `value` (a number, size, list or string without a name), `word` (a bare name), `named`

@@ -6,22 +6,24 @@ are written in Python.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
+
+from cnndsl.record import Record
 
 
-class Input(NamedTuple):
+class Input(Record):
     """The layer's n-th input tensor, batch first."""
 
     index: int = 0  # type: ignore[assignment]  # hides tuple.index, which nobody needs here
 
 
-class Module(NamedTuple):
+class Module(Record):
     """The layer's own submodule; `suffix` tells several apart."""
 
     suffix: str = ""
 
 
-class Call(NamedTuple):
+class Call(Record):
     """`function(*args, **kwargs)`. Arguments are numbers, strings, tuples, Calls, Inputs or Modules.
 
     `function` is a dotted name (`nn.Conv2d`, `F.relu`), a method (`.flatten`, called on the first
@@ -33,28 +35,28 @@ class Call(NamedTuple):
     kwargs: tuple[tuple[str, Any], ...] = ()
 
 
-class Attribute(NamedTuple):
+class Attribute(Record):
     """`owner.name`, such as a submodule's weight."""
 
     owner: Any
     name: str
 
 
-class Slice(NamedTuple):
+class Slice(Record):
     """`start:stop` inside a Subscript; None leaves an end open."""
 
     start: int | None = None
     stop: int | None = None
 
 
-class Subscript(NamedTuple):
+class Subscript(Record):
     """`owner[index, …]`; each index a number or a Slice."""
 
     owner: Any
     index: tuple[int | Slice, ...]  # type: ignore[assignment]
 
 
-class Binary(NamedTuple):
+class Binary(Record):
     """`left operator right`, for `+`, `-`, `*` and `/`."""
 
     operator: str
@@ -62,14 +64,14 @@ class Binary(NamedTuple):
     right: Any
 
 
-class Support(NamedTuple):
+class Support(Record):
     """A class or function, in PyTorch's terms alone, that the written module needs beside it."""
 
     name: str
     source: str
 
 
-class Code(NamedTuple):
+class Code(Record):
     """What a layer becomes.
 
     modules: the submodules to make, each a suffix (`""` for the only one) and a constructor's Call.

@@ -73,7 +73,7 @@ class Dense(_Sums):
     def operations(self, inputs: tuple[Shape, ...], outputs: tuple[Shape, ...]) -> tuple[Operation, ...]:
         (x,) = inputs
         n = x.elements
-        linear = Operation("linear", n, self.units, 1, n * self.units, self.bias)
+        linear = Operation("linear", n, self.units, 1, n * self.units, self.bias, learned=self.learns())
         return (Operation("flatten", n, n), linear) if x.rank else (linear,)
 
     def window(self, *inputs: Shape) -> tuple[Window, ...]:
@@ -112,7 +112,8 @@ class Linear(_Sums):
     def operations(self, inputs: tuple[Shape, ...], outputs: tuple[Shape, ...]) -> tuple[Operation, ...]:
         (x,), (y,) = inputs, outputs
         positions = product(x.spatial)
-        return (Operation("linear", x.elements, y.elements, positions, x.channels * self.units, self.bias),)
+        weights = x.channels * self.units
+        return (Operation("linear", x.elements, y.elements, positions, weights, self.bias, learned=self.learns()),)
 
     def code(self, inputs: tuple[Shape, ...], outputs: tuple[Shape, ...]) -> Code:
         layout = "last" if inputs[0].rank else "any"
@@ -173,7 +174,7 @@ class Embedding(WeightedLayer):
         return Setup((*first.calls, call("nn.init.zeros_", row)), first.support)
 
     def operations(self, inputs: tuple[Shape, ...], outputs: tuple[Shape, ...]) -> tuple[Operation, ...]:
-        return (Operation("embedding", inputs[0].elements, outputs[0].elements),)
+        return (Operation("embedding", inputs[0].elements, outputs[0].elements, learned=self.learns()),)
 
     def code(self, inputs: tuple[Shape, ...], outputs: tuple[Shape, ...]) -> Code:
         options = {} if self.padding is None else {"padding_idx": self.padding}

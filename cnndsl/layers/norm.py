@@ -72,7 +72,8 @@ class _Norm(WeightedLayer):
 
     def operations(self, inputs: tuple[Shape, ...], outputs: tuple[Shape, ...]) -> tuple[Operation, ...]:
         (x,) = inputs
-        return (Operation(self.primitive, x.elements, x.elements, self._groups(x)),)
+        scales = x.channels if self.affine else 0
+        return (Operation(self.primitive, x.elements, x.elements, self._groups(x), scales, learned=self.learns()),)
 
     def _without_bias(self, code: Code) -> Code:
         """The code for a module that has a scale but no shift, whatever the version of PyTorch."""
@@ -333,7 +334,7 @@ class LocalResponseNorm(Layer):
 
     def operations(self, inputs: tuple[Shape, ...], outputs: tuple[Shape, ...]) -> tuple[Operation, ...]:
         (x,) = inputs
-        return (Operation("local_response_norm", x.elements, x.elements, window=self.size),)
+        return (Operation("local_response_norm", x.elements, x.elements, product(x.spatial), window=self.size),)
 
     def code(self, inputs: tuple[Shape, ...], outputs: tuple[Shape, ...]) -> Code:
         options = _options(self, {"alpha": 1e-4, "beta": 0.75, "k": 1.0})
@@ -363,7 +364,7 @@ class L2Norm(Elementwise):
         return (Operation("l2_norm", x.elements, x.elements, product(x.spatial)),)
 
     def code(self, inputs: tuple[Shape, ...], outputs: tuple[Shape, ...]) -> Code:
-        return Code(call("F.normalize", X, **_options(self, {"eps": 1e-12})))
+        return Code(call("F.normalize", X, dim=1, **_options(self, {"eps": 1e-12})))
 
 
 def _options(layer: Layer, defaults: dict[str, Any]) -> dict[str, Any]:

@@ -6,10 +6,11 @@ description of SAME padding for `same` (output ceil(in / stride), the odd cell a
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 from cnndsl.layers.base import Condition, LayerError, Window, axes
 from cnndsl.layers.code import Call, call
+from cnndsl.record import Record
 from cnndsl.shape import SPATIAL_AXES, Size, ceil_div, maximum, minimum
 
 Pads = tuple[tuple[Size, Size], ...]
@@ -49,7 +50,7 @@ def compact(values: tuple[int, ...]) -> int | tuple[int, ...]:
     return values[0] if len(set(values)) == 1 else values
 
 
-class Sliding(NamedTuple):
+class Sliding(Record):
     """A window on its way over the spatial axes: everything resolved, one value per axis.
 
     ceil: whether positions are rounded up, as PyTorch's `ceil_mode` does: a last window that is cut by

@@ -156,8 +156,10 @@ class Pool(Windowed):
         if self._native(sliding) is None:
             padded = product(sliding.padded) * x.channels
             before = (Operation("pad", x.elements, padded),)
-        name = f"{self.mode}_pool"
-        return (*before, Operation(name, padded, y.elements, window=product(sliding.kernel)))
+        pool = Operation(f"{self.mode}_pool", padded, y.elements, window=product(sliding.kernel))
+        if before and self.nopadcount:
+            return (*before, pool, Operation("divide", y.elements, y.elements, product(y.spatial)))
+        return (*before, pool)
 
     def window(self, *inputs: Shape) -> tuple[Window, ...]:
         return self._sliding(inputs[0]).windows()
@@ -298,6 +300,8 @@ class AdaptivePool(Layer):
         from math import gcd
 
         (x,), (y,) = inputs, outputs
+        if y.elements == y.channels:
+            return (Operation(f"global_{self.mode}_pool", x.elements, y.elements, window=product(x.spatial)),)
         # Of the `out` windows of an axis, all but gcd(in, out) begin inside a cell that the one before sees too.
         links = product(tuple(n + out - gcd(n, out) for n, out in zip(x.spatial, y.spatial, strict=True)))
         return (Operation(f"adaptive_{self.mode}_pool", x.elements, y.elements, links=links * x.channels),)

@@ -43,9 +43,9 @@ class Dropout(Elementwise):
 
     def operations(self, inputs: tuple[Shape, ...], outputs: tuple[Shape, ...]) -> tuple[Operation, ...]:
         (x,) = inputs
-        if self.spatial:
+        if self.spatial and self.p:
             return (Operation("feature_dropout", x.elements, x.elements, x.channels),)
-        return (Operation("dropout", x.elements, x.elements),)
+        return (Operation("dropout" if self.p else "identity", x.elements, x.elements),)
 
     def code(self, inputs: tuple[Shape, ...], outputs: tuple[Shape, ...]) -> Code:
         name = f"nn.Dropout{inputs[0].rank}d" if self.spatial else "nn.Dropout"

@@ -210,6 +210,10 @@ class Pad(_Shaping):
         sides = tuple(n + before + after for n, (before, after) in zip(x.spatial, pads, strict=True))
         return Inferred((Shape((*sides, x.channels)),), tuple(conditions))
 
+    def operations(self, inputs: tuple[Shape, ...], outputs: tuple[Shape, ...]) -> tuple[Operation, ...]:
+        name = "mirror_pad" if self.mode in ("reflect", "replicate") else "pad"
+        return (Operation(name, inputs[0].elements, outputs[0].elements),)
+
     def window(self, *inputs: Shape) -> tuple[Window, ...]:
         return tuple(Window(pad=before) for before, _ in explicit(self.cells, inputs[0].rank, "cells"))
 
@@ -431,7 +435,9 @@ class Scale(Elementwise):
         n = inputs[0].elements
         scale = Operation("scale", n, n)
         shift = (Operation("shift", n, n),) if self.offset else ()
-        return shift if self.offset and self.factor == 1 else (scale, *shift)
+        if self.factor == 1:
+            return shift or (Operation("identity", n, n),)
+        return (scale, *shift)
 
 
 def _plain(value: float) -> int | float:

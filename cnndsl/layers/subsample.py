@@ -66,7 +66,9 @@ class Subsample(Windowed, WeightedLayer):
 
     def operations(self, inputs: tuple[Shape, ...], outputs: tuple[Shape, ...]) -> tuple[Operation, ...]:
         (x,), (y,) = inputs, outputs
-        return (Operation("subsample", x.elements, y.elements, bias=True, window=self.fan_in(x)),)
+        return (
+            Operation("subsample", x.elements, y.elements, bias=True, window=self.fan_in(x), learned=self.learns()),
+        )
 
     def window(self, *inputs: Shape) -> tuple[Window, ...]:
         return self.sliding(inputs[0]).windows()

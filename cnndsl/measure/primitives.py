@@ -7,9 +7,9 @@ new kind stays one class and a new way of counting one table.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 from cnndsl.layers.base import Operation
+from cnndsl.record import Record
 from cnndsl.shape import Size
 
 Rule = Callable[[Operation], Size]
@@ -74,12 +74,113 @@ def connections(op: Operation) -> Size:
     return rule(op) if rule else 0
 
 
-class Saved(NamedTuple):
+class Keeps(Record):
+    """What PyTorch's autograd keeps of one operation for the backward pass.
+
+    input, output: whether it keeps the tensor that goes in, the one that comes out. extra: other bytes for each
+    example. once: other bytes for the whole batch.
+    """
+
     input: bool = False
     output: bool = False
-    extra: Size = 0
-    once: Size = 0
+    extra: Rule | None = None
+    once: Rule | None = None
 
-VIEWS = frozenset({"identity","flatten","reshape","permute","slice","crop","tokens"})
+
+def _indices(op: Operation) -> Size:
+    """The cell that each maximum came from."""
+    return INTEGER * op.outputs
+
+
+def _statistics(op: Operation) -> Size:
+    """Mean and inverse deviation of each group."""
+    return 2 * FLOAT * op.positions
+
+
+NOTHING = Keeps()
+INPUT = Keeps(input=True)
+OUTPUT = Keeps(output=True)
+MAXIMUM = Keeps(input=True, extra=_indices)
+
+SAVED: dict[str, Keeps] = {
+    # weighted sums
+    "conv": INPUT,
+    "connected_conv": Keeps(input=True, once=lambda op: FLOAT * op.links),  # the kernels with zeros between
+    "deconv": INPUT,
+    "linear": INPUT,
+    "rbf": Keeps(extra=lambda op: FLOAT * op.weights),  # the differences from every centre
+    "subsample": Keeps(input=True, extra=lambda op: FLOAT * op.outputs),  # the sums
+    "embedding": INPUT,
+    # pooling and sampling
+    "max_pool": MAXIMUM,
+    "global_max_pool": MAXIMUM,
+    "adaptive_max_pool": MAXIMUM,
+    "avg_pool": INPUT,
+    "adaptive_avg_pool": INPUT,
+    "divide": Keeps(once=lambda op: FLOAT * op.positions),
+    # normalisation
+    "batch_norm": Keeps(input=True, once=_statistics),
+    "layer_norm": Keeps(input=True, extra=_statistics),
+    "group_norm": Keeps(input=True, extra=_statistics),
+    # PyTorch repeats the scale for each example.
+    "instance_norm": Keeps(input=True, extra=lambda op: _statistics(op) + FLOAT * op.weights),
+    "rms_norm": Keeps(input=True, extra=lambda op: FLOAT * (op.positions + (op.inputs if op.weights else 0))),
+    # The squares, padded by size - 1 channels; their sums; and the power of those.
+    "local_response_norm": Keeps(
+        input=True, extra=lambda op: FLOAT * (op.inputs + (op.window - 1) * op.positions + 2 * op.inputs)
+    ),
+    "l2_norm": Keeps(input=True, extra=_statistics),  # the lengths, and those that were not too small
+    # activations
+    "relu": OUTPUT,
+    "sigmoid": OUTPUT,
+    "tanh": OUTPUT,
+    "softmax": OUTPUT,
+    "log_softmax": OUTPUT,
+    "relu6": INPUT,
+    "leaky_relu": INPUT,
+    "prelu": INPUT,
+    "elu": INPUT,
+    "selu": INPUT,
+    "celu": INPUT,
+    "gelu": INPUT,
+    "silu": INPUT,
+    "mish": INPUT,
+    "hardswish": INPUT,
+    "hardsigmoid": INPUT,
+    "softplus": INPUT,
+    # regularisation: the masks
+    "dropout": Keeps(extra=lambda op: FLOAT * op.outputs),
+    "feature_dropout": Keeps(extra=lambda op: FLOAT * op.positions),
+    # shape
+    "mirror_pad": INPUT,
+}
+"""What training on a CPU keeps, in eager mode, at 32-bit floats (torch 2.13; the tests ask autograd itself). An
+operation that is not here keeps nothing."""
+
+SAVED_FROZEN: dict[str, Keeps] = {
+    "linear": NOTHING,
+    "embedding": NOTHING,
+    "subsample": INPUT,
+    "rms_norm": Keeps(input=True, extra=lambda op: FLOAT * op.positions),
+}
+"""The same where the operation's weight is not learned, as far as that differs."""
+
+VIEWS = frozenset({"identity", "flatten", "reshape", "permute", "slice", "crop", "tokens"})
+"""Operations whose output shares the input's memory. (PyTorch must copy where a flatten, a reshape or a matrix
+product meets a tensor whose axes were swapped before.)"""
+
+
+class Saved(Record):
+    """What one operation keeps; `extra` in bytes for each example, `once` in bytes for a batch of any size."""
+
+    input: bool
+    output: bool
+    extra: Size
+    once: Size
+
+
 def saved(op: Operation) -> Saved:
-    return Saved()
+    """What training keeps of one operation for the backward pass."""
+    table = SAVED if op.learned or op.primitive not in SAVED_FROZEN else SAVED_FROZEN
+    keeps = table.get(op.primitive, NOTHING)
+    return Saved(keeps.input, keeps.output, keeps.extra(op) if keeps.extra else 0, keeps.once(op) if keeps.once else 0)
