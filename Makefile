@@ -50,8 +50,8 @@ bench: $(VENV)/.dev ## the benchmarks, as one table of ratios
 
 setup: $(VENV)/.dev ## only make the virtual environment, with everything in it
 
-clean: ## remove the virtual environment and everything else that was made
-	rm -rf $(VENV) build dist runs .pytest_cache .mypy_cache .ruff_cache .hypothesis
+clean: ## remove the virtual environment and all caches (not runs/)
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:
