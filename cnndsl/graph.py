@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 from cnndsl.layers.base import Layer
+from cnndsl.record import Record
 from cnndsl.shape import Shape
 from cnndsl.source import Span
 
@@ -15,14 +16,14 @@ INPUT = "input"
 """The kind of the nodes that hold a network's inputs; they have no layer."""
 
 
-class Edge(NamedTuple):
+class Edge(Record):
     """The `output`-th output of node number `node`."""
 
     node: int
     output: int = 0
 
 
-class Node(NamedTuple):
+class Node(Record):
     """One layer in the graph, or one input of the network.
 
     name: its identity within the network, as `as` gave it or derived from its own line; unique.
@@ -33,7 +34,7 @@ class Node(NamedTuple):
     named: whether the name is one that the spec gives.
     """
 
-    index: int
+    index: int  # type: ignore[assignment]  # hides tuple.index, which nobody wants of a node
     name: str
     kind: str
     layer: Layer | None
@@ -52,7 +53,7 @@ class Node(NamedTuple):
         return self.shapes[: len(self.shapes) - len(self.layer.extra_outputs)]
 
 
-class Output(NamedTuple):
+class Output(Record):
     """One result of the network: its name, where it comes from, and whether it only serves training."""
 
     name: str
@@ -60,7 +61,7 @@ class Output(NamedTuple):
     training: bool = False
 
 
-class Graph(NamedTuple):
+class Graph(Record):
     """A network. `nodes` are in an order in which every node stands after its inputs."""
 
     name: str

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from cnndsl.diagnostics import Diagnostic
 from cnndsl.elaborate import Elaborated, elaborate
@@ -11,6 +11,7 @@ from cnndsl.graph import Graph
 from cnndsl.measure import Analysis
 from cnndsl.measure.analyse import analyse
 from cnndsl.measure.expect import check_expectations
+from cnndsl.record import Record
 from cnndsl.source import Source
 from cnndsl.syntax import parse
 from cnndsl.syntax.tree import Document
@@ -23,7 +24,7 @@ ADAM_STATES = 2
 """Numbers kept for each parameter by Adam, which memory is counted for where a network has no recipe."""
 
 
-class Options(NamedTuple):
+class Options(Record):
     """What a user asks for besides the file.
 
     sets: `--set` texts by name. input: the `--input` text. batch: examples, for memory. network: the only one
@@ -36,7 +37,7 @@ class Options(NamedTuple):
     network: str | None = None
 
 
-class CheckedNetwork(NamedTuple):
+class CheckedNetwork(Record):
     """One network, as far as it could be understood; `recipe` is None if it has no (valid) `train:` block."""
 
     graph: Graph
@@ -44,7 +45,7 @@ class CheckedNetwork(NamedTuple):
     recipe: Recipe | None
 
 
-class Checked(NamedTuple):
+class Checked(Record):
     """A file checked. `document` is its syntax tree."""
 
     source: Source

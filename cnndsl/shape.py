@@ -7,7 +7,9 @@ computes with `+ - * //`, comparison-free, so that the same rule takes Python in
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
+
+from cnndsl.record import Record
 
 Size = Any
 """An `int`, a NumPy integer vector, or a symbol with integer arithmetic."""
@@ -21,7 +23,7 @@ AXES = {
 SPATIAL_AXES = {rank: axes[:-1] for rank, axes in ((len(a) - 1, a) for a in AXES.values())}
 
 
-class Shape(NamedTuple):
+class Shape(Record):
     """The shape of one tensor without its batch axis, channels last.
 
     `tokens` marks a sequence of integers (`input L tokens`): its only axis is its length. `plane` marks

@@ -7,7 +7,8 @@ at a spec does so with spans, and only this module turns offsets into lines and 
 from __future__ import annotations
 
 from bisect import bisect_right
-from typing import NamedTuple
+
+from cnndsl.record import Record
 
 MAX_BYTES = 8 * 1024 * 1024
 """A spec file may hold 8 MiB: forty times the largest that a person has written by hand."""
@@ -51,7 +52,7 @@ class Source:
         return f"Source({self.name!r}, {len(self.text)} characters)"
 
 
-class Span(NamedTuple):
+class Span(Record):
     """The code points `start` up to, not including, `end` of `source`."""
 
     source: Source

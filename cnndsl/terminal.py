@@ -7,7 +7,9 @@ cursor nor turn letters around; every width is counted by `width_of`, in cells, 
 from __future__ import annotations
 
 import os
-from typing import Any, NamedTuple
+from typing import Any
+
+from cnndsl.record import Record
 
 RED, GREEN, YELLOW, CYAN = "31", "32", "33", "36"
 BOLD, DIM = "1", "2"
@@ -16,7 +18,7 @@ _DRAWN = "│─·…"
 """Every character besides ASCII that this program draws with."""
 
 
-class Look(NamedTuple):
+class Look(Record):
     """How text is to be drawn. The default is plain: any width, no colours, ASCII.
 
     width: cells in a line, or None where lines may have any length (files and pipes).

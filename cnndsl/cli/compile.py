@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 import click
 
 from cnndsl import __version__
@@ -38,6 +40,7 @@ def compile(  # noqa: A001 - the command's name
         return exit_code([source])
     from cnndsl.pipeline import Options, check
 
+    gc.disable()  # as in check
     checked = check(source, Options(sets=sets, input=input_, network=network))
     code = exit_code(checked.diagnostics)
     if code == 0:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import click
 
+from cnndsl.record import Record
 from cnndsl.terminal import visible
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -15,7 +16,7 @@ Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
-class Target(NamedTuple):
+class Target(Record):
     """A file, and the network in it that was picked; None for all."""
 
     path: str

@@ -11,6 +11,7 @@ from cnndsl.cli.options import CONTEXT, color_option, set_option, settings, targ
 from cnndsl.cli.output import exit_code, show
 from cnndsl.diagnostics import Diagnostic
 from cnndsl.files import read_source
+from cnndsl.terminal import visible
 
 if TYPE_CHECKING:
     from cnndsl.graph import Graph
@@ -41,9 +42,7 @@ STOPPED = 130
 @click.option(
     "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", help="auto: a GPU if there is one."
 )
-@click.option(
-    "--limit", metavar="N", type=click.IntRange(min=1), help="Use at most N examples of each part, to try out."
-)
+@click.option("--limit", metavar="N", type=click.IntRange(min=1), help="Use at most N examples of each part.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and write nothing.")
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
 @color_option
@@ -178,5 +177,9 @@ class Failed(click.ClickException):
     """Training that can't begin or go on: the sentence, the advice, and the exit code."""
 
     def __init__(self, message: str, help: str | None, code: int) -> None:
-        super().__init__(f"{message}\nhelp: {help}" if help else message)
-        self.exit_code = code
+        super().__init__(f"{visible(message)}\nhelp: {visible(help)}" if help else visible(message))
+        self.code = code
+
+    @property
+    def exit_code(self) -> int:  # type: ignore[override]
+        return self.code

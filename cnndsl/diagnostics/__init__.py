@@ -17,26 +17,27 @@ span, name="cnov")` imports a class only when the problem first occurs.
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any, NamedTuple
+from typing import Any
 
+from cnndsl.record import Record
 from cnndsl.source import Span
 
 
-class Label(NamedTuple):
+class Label(Record):
     """A secondary place and what is to be seen there."""
 
     span: Span
     text: str
 
 
-class Edit(NamedTuple):
+class Edit(Record):
     """Replace the text of `span` by `text`; an empty span inserts."""
 
     span: Span
     text: str
 
 
-class Fix(NamedTuple):
+class Fix(Record):
     """Edits that together mend the problem.
 
     `applicability` is `safe` (keeps or restores what the author plainly meant), `likely` (a good

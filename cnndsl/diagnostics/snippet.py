@@ -6,8 +6,7 @@ is a bar at the left that leads to its ends. All columns here are cells of the t
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
+from cnndsl.record import Record
 from cnndsl.source import Source, Span
 from cnndsl.terminal import BOLD, CYAN, Look, visible, width_of, wrap
 
@@ -22,7 +21,7 @@ _NARROWEST = 24
 """Cells that a label's text wants; with less room it moves to where there is more."""
 
 
-class Mark(NamedTuple):
+class Mark(Record):
     """Something to mark in a source: 1-based lines, columns in code points from 0, the end exclusive."""
 
     first: int
@@ -124,7 +123,7 @@ def _put_corner(canvas: _Canvas, m: Mark, start: int, column: int, text: str) ->
 # --- lines too long, tabs, what is not seen -------------------------------------------------------------------------
 
 
-class Cut(NamedTuple):
+class Cut(Record):
     """A line as drawn. `columns[i]` is the cell at which its code point `first + i` begins."""
 
     text: str
@@ -234,7 +233,7 @@ class _Canvas:
         return self._look.width is not None
 
 
-class _Label(NamedTuple):
+class _Label(Record):
     start: int
     end: int
     mark: Mark

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 from cnndsl.diagnostics import Diagnostic, closest, problem
 from cnndsl.elaborate.evaluate import UNKNOWN, Budget, EvaluationError, Scope, Silent, evaluate
 from cnndsl.elaborate.file import File, NetworkLines, sort_lines
 from cnndsl.elaborate.network import Changes, Elaborated, Expander
 from cnndsl.elaborate.settings import Expectation, Setting
+from cnndsl.record import Record
 from cnndsl.source import Source, Span
 from cnndsl.syntax import parse_line, tree
 from cnndsl.syntax.faults import SyntaxFault
@@ -17,7 +18,7 @@ from cnndsl.syntax.tree import Document
 __all__ = ["Changes", "Elaborated", "Expectation", "Options", "Setting", "elaborate"]
 
 
-class Options(NamedTuple):
+class Options(Record):
     """What a user asks for besides the file: parameters (`--set`), sizes (`--input`), one network."""
 
     sets: tuple[tuple[str, str], ...] = ()
@@ -35,7 +36,7 @@ def elaborate(document: Document, options: Options = Options()) -> tuple[list[El
     budget = Budget()
     scope = Scope(None, dict.fromkeys(file.unknown, UNKNOWN))
     changes = _changes(file, options, diagnostics)
-    results = []
+    results: list[Elaborated] = []
     for network in chosen:
         span = network.header.span() if network.header else whole
         expander = Expander(file, network, scope, budget, changes, span)
@@ -74,8 +75,12 @@ def _changes(file: File, options: Options, diagnostics: list[Diagnostic]) -> Cha
         if name not in known:
             diagnostics.append(
                 problem(
-                    "UnknownParameter", Span(source, 0, len(name)), owner="this file", name=name,
-                    known=", ".join(sorted(known)) or "none", guess=closest(name, known),
+                    "UnknownParameter",
+                    Span(source, 0, len(name)),
+                    owner="this file",
+                    name=name,
+                    known=", ".join(sorted(known)) or "none",
+                    guess=closest(name, known),
                 )  # fmt: skip
             )
             continue
@@ -111,10 +116,16 @@ def _input_changes(options: Options, diagnostics: list[Diagnostic]) -> dict[str,
     for part in options.input.split(",") if options.input else ():
         name, _, text = part.rpartition("=")
         sizes = text.strip().split("x")
-        if not 1 <= len(sizes) <= 4 or not all(s.isascii() and s.isdigit() and len(s) < 19 and int(s) > 0 for s in sizes):
+        if not 1 <= len(sizes) <= 4 or not all(
+            s.isascii() and s.isdigit() and len(s) < 19 and int(s) > 0 for s in sizes
+        ):
             span = Span(Source("--input", options.input or ""), 0, len(options.input or ""))
             message = f"`{text}` is not an input size"
-            diagnostics.append(problem("InputOverride", span, message=message, label="write height x width x channels, such as 32x32x1"))
+            diagnostics.append(
+                problem(
+                    "InputOverride", span, message=message, label="write height x width x channels, such as 32x32x1"
+                )
+            )
             continue
         inputs[name.strip()] = tuple(map(int, sizes))
     return inputs

@@ -185,7 +185,12 @@ def arithmetic(node: Any, operator: str, left: Any, right: Any) -> Any:
 
 def _bound_power(node: Any, left: Any, right: Any) -> None:
     """Refuses a power before it is computed, if its result could not be kept."""
-    if isinstance(left, int) and isinstance(right, int) and abs(left) > 1 and abs(right) * abs(left).bit_length() > 2 * MOST_BITS:
+    if (
+        isinstance(left, int)
+        and isinstance(right, int)
+        and abs(left) > 1
+        and abs(right) * abs(left).bit_length() > 2 * MOST_BITS
+    ):
         raise EvaluationError("ResultTooLarge", node)
 
 
@@ -216,7 +221,9 @@ def _compare(node: tree.Compare, scope: Scope, budget: Budget) -> Any:
 def compare(node: Any, operator: str, left: Any, right: Any, right_node: Any) -> bool:
     """Whether `left operator right` holds. Raises EvaluationError."""
     if operator == "==":
-        return bool(left == right) or (isinstance(left, (list, tuple)) and isinstance(right, (list, tuple)) and list(left) == list(right))
+        return bool(left == right) or (
+            isinstance(left, (list, tuple)) and isinstance(right, (list, tuple)) and list(left) == list(right)
+        )
     if operator == "!=":
         return not compare(node, "==", left, right, right_node)
     if operator == "~":
@@ -235,7 +242,7 @@ def _roughly(node: Any, left: Any, right: Any, right_node: Any) -> bool:
     """`left ~ right`: equal once rounded to the digits that `right` is written with."""
     if not _is_number(left) or not isinstance(right_node, tree.Number):
         raise EvaluationError("RoughlyWhat", node)
-    return abs(left - right) <= written_unit(right_node.text) / 2
+    return bool(abs(left - right) <= written_unit(right_node.text) / 2)
 
 
 def written_unit(text: str) -> float:
@@ -314,7 +321,9 @@ def _call(node: tree.Call, scope: Scope, budget: Budget) -> Any:
         raise EvaluationError("WrongCall", node, name=name, given=shown, usage=USAGE.get(name)) from None
 
 
-def _call_closure(node: tree.Call, function: Closure, arguments: list[Any], keywords: dict[str, Any], budget: Budget) -> Any:
+def _call_closure(
+    node: tree.Call, function: Closure, arguments: list[Any], keywords: dict[str, Any], budget: Budget
+) -> Any:
     values = dict(zip(function.parameters, arguments, strict=False))
     unknown = [name for name in keywords if name not in function.parameters or name in values]
     values.update(keywords)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 from cnndsl.diagnostics import Diagnostic, Label, closest, problem
+from cnndsl.record import Record
 from cnndsl.syntax import tree
 from cnndsl.syntax.tree import Document, Line
 
 
-class NetworkLines(NamedTuple):
+class NetworkLines(Record):
     """A network as written: its header, parameters and lines.
 
     header: None for layers without a `network` line. base: the network that an instance is made of.
@@ -25,7 +26,7 @@ class NetworkLines(NamedTuple):
     own: tuple[Line, ...] = ()
 
 
-class File(NamedTuple):
+class File(Record):
     """A file's definitions. `unknown` holds names that a line which could not be read may have defined."""
 
     lets: tuple[Line, ...]

@@ -7,7 +7,7 @@ layer that can't be gets no shape, and what hangs on it stays silent: one cause,
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import Any
 
 from cnndsl.diagnostics import Diagnostic, Edit, Fix, Label, closest, problem
 from cnndsl.elaborate.evaluate import (
@@ -38,6 +38,7 @@ from cnndsl.graph import INPUT, Edge, Graph, Node, Output
 from cnndsl.layers import find, names
 from cnndsl.layers.base import Inferred, Layer, LayerError
 from cnndsl.layers.bind import Given, bind, places_of, written
+from cnndsl.record import Record
 from cnndsl.shape import Shape
 from cnndsl.source import Span
 from cnndsl.syntax import tree
@@ -47,7 +48,7 @@ MOST_NODES = 250_000
 MOST_CALLS = 64
 
 
-class Elaborated(NamedTuple):
+class Elaborated(Record):
     """A network's graph, and what its lines ask besides.
 
     settings: the lines of its `train:` block; train: the place of that block's header, None without one.
@@ -61,7 +62,7 @@ class Elaborated(NamedTuple):
     skipped: int
 
 
-class Changes(NamedTuple):
+class Changes(Record):
     """What the caller sets instead of what the file says: parameters, and the inputs' sizes by name
     (`""` for the only input)."""
 
@@ -73,7 +74,7 @@ class Changes(NamedTuple):
         return bool(self.parameters or self.inputs)
 
 
-class _Step(NamedTuple):
+class _Step(Record):
     """An item of a chain, looked at once: what its kind is, and its layer if that is always the same."""
 
     item: tree.Item
@@ -88,7 +89,9 @@ class _Stop(Exception):  # noqa: N818
 class Expander:
     """Runs a network's lines. Make one, call `run`."""
 
-    def __init__(self, file: File, network: NetworkLines, file_scope: Scope, budget: Budget, changes: Changes, span: Span) -> None:
+    def __init__(
+        self, file: File, network: NetworkLines, file_scope: Scope, budget: Budget, changes: Changes, span: Span
+    ) -> None:
         self.file = file
         self.network = network
         self.file_scope = file_scope
@@ -290,9 +293,7 @@ class Expander:
             return self.changes.parameters[parameter.name]
         node = given[parameter.name].value if parameter.name in given else parameter.default
         if node is None:
-            self.report(
-                "ParameterWithoutValue", header.span(parameter), owner=self.network.name, name=parameter.name
-            )
+            self.report("ParameterWithoutValue", header.span(parameter), owner=self.network.name, name=parameter.name)
             return UNKNOWN
         try:
             return argument_value(node, frame.scope, self.budget)
@@ -328,7 +329,9 @@ class Expander:
         if name in self.names.taken:
             first = self.nodes[self.names.taken[name][0]].span
             labels_ = (Label(first, "first defined here"),)
-            self.report("DefinedTwice", line.span(labels[0] if labels else None), what="input", name=name, labels=labels_)
+            self.report(
+                "DefinedTwice", line.span(labels[0] if labels else None), what="input", name=name, labels=labels_
+            )
         self.names.give(name, edge.node)
 
     def _input_sizes(self, line: Line, frame: Frame, name: str) -> tuple[int, ...] | None:
@@ -358,7 +361,7 @@ class Expander:
             if isinstance(side, tree.Name):
                 frame.scope.values[side.name] = size
         self._check_where(line, frame)
-        return example
+        return tuple(example)
 
     def _check_where(self, line: Line, frame: Frame) -> None:
         for condition in line.statement.where:
@@ -372,7 +375,9 @@ class Expander:
         name = reference_text(statement.reference, frame.scope, self.budget)
         training = statement.word is not None and statement.word.name == "training"
         if statement.word is not None and not training:
-            self.report("NotHere", line.span(statement.word), what=f"`{statement.word.name}`", why="`training` may stand here")
+            self.report(
+                "NotHere", line.span(statement.word), what=f"`{statement.word.name}`", why="`training` may stand here"
+            )
         if frame.in_block:
             self.report("NotHere", line.span(), what="`output`", why="only in a network, not in a block")
             return
@@ -406,7 +411,9 @@ class Expander:
             if statement is None:
                 continue
             if not isinstance(statement, tree.Chain) or statement.claim or statement.opens:
-                self.report("NotHere", setting.span(), what="this line", why="a setting such as `epochs 10` is expected")
+                self.report(
+                    "NotHere", setting.span(), what="this line", why="a setting such as `epochs 10` is expected"
+                )
                 continue
             for item in statement.items:
                 self._setting(item, setting, frame)
@@ -414,7 +421,9 @@ class Expander:
     def _setting(self, item: tree.Item, line: Line, frame: Frame) -> None:
         extra = item.alias or item.count
         if not isinstance(item.kind, tree.Name) or extra is not None:
-            self.report("NotHere", line.span(extra or item), what="this", why="a setting such as `epochs 10` is expected")
+            self.report(
+                "NotHere", line.span(extra or item), what="this", why="a setting such as `epochs 10` is expected"
+            )
             return
         try:
             given, places = given_arguments(item.arguments, line, frame.scope, self.budget, None)
@@ -504,7 +513,9 @@ class Expander:
             raise EvaluationError("NotACount", item.count, value=written(count))
         return count
 
-    def _once(self, step: _Step, line: Line, frame: Frame, base: str, alias: str | None, body: list[Line] | None) -> None:
+    def _once(
+        self, step: _Step, line: Line, frame: Frame, base: str, alias: str | None, body: list[Line] | None
+    ) -> None:
         """One item, once. Raises EvaluationError or Silent."""
         item = step.item
         if isinstance(item.kind, tree.From):
@@ -584,7 +595,9 @@ class Expander:
         most = layer.most_inputs
         if len(inputs) < layer.fewest_inputs and body is None:
             wanted = f"at least {layer.fewest_inputs} tensors" if most is None else f"{layer.fewest_inputs} tensors"
-            self.report("WrongNumberOfInputs", line.span(item), frame.calls, name=layer.kind, wanted=wanted, given=len(inputs))
+            self.report(
+                "WrongNumberOfInputs", line.span(item), frame.calls, name=layer.kind, wanted=wanted, given=len(inputs)
+            )
             return None
         return tuple(inputs)
 
@@ -658,12 +671,12 @@ class Expander:
             displaced = self.names.give(name, index)
             if displaced is not None:
                 self.nodes[displaced] = self.nodes[displaced]._replace(name=self.names.derive(name, displaced))
-        self.nodes.append(
-            Node(index, name, kind, layer, inputs, shapes, span, frame.calls, shares, alias is not None)
-        )
-        return Edge(index)
+        self.nodes.append(Node(index, name, kind, layer, inputs, shapes, span, frame.calls, shares, alias is not None))
+        return Edge(index, 0)
 
-    def _failed(self, line: Line, frame: Frame, item: tree.Item, kind: str, base: str, alias: str | None = None) -> Edge:
+    def _failed(
+        self, line: Line, frame: Frame, item: tree.Item, kind: str, base: str, alias: str | None = None
+    ) -> Edge:
         """A node for a layer that can't be: without a shape, so that what follows is silent."""
         inputs = (frame.here,) if frame.here is not None else ()
         return self._add(kind, None, inputs, None, line, item, frame, base, alias)
@@ -673,7 +686,7 @@ class Expander:
         index = len(self.nodes)
         self.names.give("input", index)
         self.nodes.append(Node(index, "input", INPUT, None, (), None, line.span(item)))
-        return Edge(index)
+        return Edge(index, 0)
 
     def _forget(self, line: Line, frame: Frame, item: tree.Item | None = None) -> None:
         """Make the current tensor unknown, after something that could not be understood."""

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 from cnndsl.elaborate.evaluate import Scope
 from cnndsl.layers.bind import Given
+from cnndsl.record import Record
 from cnndsl.source import Span
 from cnndsl.syntax.tree import Line
 
 
-class Setting(NamedTuple):
+class Setting(Record):
     """One line of a `train:` block, evaluated: its first word, then what follows.
 
     spans: the place of each of `given`; span: the whole line; name_span: its first word.
@@ -23,7 +24,7 @@ class Setting(NamedTuple):
     name_span: Span
 
 
-class Expectation(NamedTuple):
+class Expectation(Record):
     """An `expect` line: its condition, and the names it may use."""
 
     line: Line

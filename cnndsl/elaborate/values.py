@@ -84,7 +84,9 @@ def given_arguments(
     for argument in arguments:
         if isinstance(argument, tree.Rest):
             if rest is None:
-                raise EvaluationError("NotHere", argument, what="`...`", why="only the body of a block has further arguments")
+                raise EvaluationError(
+                    "NotHere", argument, what="`...`", why="only the body of a block has further arguments"
+                )
             given += rest[0]
             places += rest[1]
             continue

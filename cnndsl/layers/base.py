@@ -141,6 +141,8 @@ class Layer:
     take. Rules get the inputs, then the tensors of the given Tensor arguments in order of declaration."""
     takes_tokens = False
     """Whether the input is a sequence of integers."""
+    refusal: LayerError | None = None
+    """Why no layer of the kind can be made at all."""
 
     def __init__(self, **values: Any) -> None:
         self.__dict__.update(values)

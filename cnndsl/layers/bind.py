@@ -28,6 +28,8 @@ class Given(Record):
 
 def bind(kind: type[Layer], given: Sequence[Given]) -> Layer:
     """The layer of class `kind` with these arguments, checked against each other. Raises LayerError."""
+    if kind.refusal is not None:
+        raise kind.refusal
     example = kind.examples[0].item if kind.examples else None
     layer = kind(**bind_values(kind.kind, kind.arguments, given, kind.pack, example))
     layer.check()

@@ -208,6 +208,18 @@ class ConnectTwice(Diagnostic):
     label = "each row is a set of input channels"
 
 
+class BrokenKind(Diagnostic):
+    """An installed package declares the kind, but its class can't be imported.
+
+    Install the package again, or take it out.
+    """
+
+    code = "E254"
+    title = "a kind that can't be loaded"
+    message = "`{kind}` comes from the installed package {package}, which fails: {reason}"
+    label = "declared by {package}"
+
+
 # --- shapes -----------------------------------------------------------------------------------------------------
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from cnndsl.record import Record
 
 CONVENTION = (
     "params: learned and frozen parameters, shared ones once; macs: multiply-accumulates of convolutions, "
@@ -11,7 +11,7 @@ CONVENTION = (
 )
 
 
-class LayerMeasure(NamedTuple):
+class LayerMeasure(Record):
     """The numbers of one node, for one example. Memory is in bytes at 32-bit floats.
 
     receptive_field: input cells that one output element sees along each spatial axis of the input.
@@ -29,7 +29,7 @@ class LayerMeasure(NamedTuple):
     saved: int
 
 
-class Totals(NamedTuple):
+class Totals(Record):
     """Sums over a network; receptive field and stride are the main output's. `depth` counts the weighted
     layers on the longest path from an input to the main output."""
 
@@ -47,7 +47,7 @@ class Totals(NamedTuple):
         return 2 * self.macs
 
 
-class Memory(NamedTuple):
+class Memory(Record):
     """Bytes at a batch size, 32-bit floats.
 
     Inference needs `weights` (parameters and buffers) and `activations_peak`; training needs weights,
@@ -70,7 +70,7 @@ class Memory(NamedTuple):
         return self.weights + self.gradients + self.optimizer + self.saved
 
 
-class Analysis(NamedTuple):
+class Analysis(Record):
     """`layers[i]` measures `graph.nodes[i]`; None where its shape is unknown, then `totals` is None too."""
 
     layers: tuple[LayerMeasure | None, ...]

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
-from cnndsl.graph import INPUT, Graph, Node
+from cnndsl.graph import INPUT, Edge, Graph, Node
 from cnndsl.layers.base import Layer, Operation, Window
 from cnndsl.measure import Analysis, LayerMeasure, Memory, Totals
 from cnndsl.measure.memory import Activations
 from cnndsl.measure.primitives import connections, core_macs
 from cnndsl.measure.receptive import Field, behind, input_field, union
+from cnndsl.record import Record
 from cnndsl.shape import Shape, product
 
 FLOAT = 4
 """Bytes of a 32-bit float."""
 
 
-class _Fixed(NamedTuple):
+class _Fixed(Record):
     """What a layer with given inputs always measures; `windows` is None where it passes every cell on by itself."""
 
     params: int
@@ -68,8 +69,8 @@ class _Pass:
         if fixed is None:
             fixed = self.fixed[key] = _fixed(node.layer, inputs, node.shapes)
         own = node.shares is None
-        field = self._field(node, fixed)
-        self.fields.append(field)
+        seen = self._field(node, fixed)
+        self.fields.append(seen)
         weighted = fixed.params + fixed.buffers > 0
         self.depths.append(max(self.depths[edge.node] for edge in node.inputs) + weighted)
         saved = self.activations.take(node, fixed.operations, learns=fixed.trainable > 0)
@@ -79,12 +80,12 @@ class _Pass:
             fixed.buffers if own else 0,
             fixed.macs,
             fixed.connections,
-            field.receptive_field() if field else (),
-            field.stride() if field else (),
+            seen.receptive_field() if seen else (),
+            seen.stride() if seen else (),
             saved,
         )
 
-    def _shape(self, edge: Any) -> Shape:
+    def _shape(self, edge: Edge) -> Shape:
         shapes = self.graph.nodes[edge.node].shapes
         assert shapes is not None
         return shapes[edge.output]

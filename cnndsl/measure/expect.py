@@ -68,8 +68,6 @@ def _shown(value: Any) -> str:
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else written(value)
 
 
-
-
 def _names(graph: Graph, analysis: Analysis) -> dict[str, Any]:
     """What an `expect` line can name: the network's numbers, and those of every layer that the spec names."""
     totals, memory = analysis.totals, analysis.memory

@@ -70,7 +70,7 @@ class Activations:
     def _keep(self, operation: Operation, source: int, produced: int, made: int, node: Node) -> int:
         """The bytes that one operation is the first to keep."""
         rule = saved(operation)
-        kept = rule.extra
+        kept: int = rule.extra
         self.saved_once += rule.once
         if rule.input and source not in self.kept:
             kept += self.bytes.get(source, FLOAT * operation.inputs)

@@ -10,13 +10,12 @@ Distill, 2019.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from cnndsl.layers.base import Window
+from cnndsl.record import Record
 from cnndsl.shape import Shape
 
 
-class Axis(NamedTuple):
+class Axis(Record):
     """What one cell sees along one axis of the input.
 
     low: the first cell, for the output's cell 0. span: how many cells, up to where `tail` begins. jump: input
@@ -32,7 +31,9 @@ class Axis(NamedTuple):
         """How many input cells one output sees at most."""
         seen = 1
         for window in reversed(self.tail):
-            seen = window.dilation * (window.size - 1) + 1 + (window.slack + (seen - 1) * window.stride) // window.upscale
+            seen = (
+                window.dilation * (window.size - 1) + 1 + (window.slack + (seen - 1) * window.stride) // window.upscale
+            )
         return self.span + (seen - 1) * self.jump
 
     def step(self) -> int | float:
@@ -64,7 +65,7 @@ def _extended(tail: tuple[Window, ...], window: Window) -> tuple[Window, ...]:
     return (*tail[:-1], Window(reach + 1, last.stride * window.stride, 1, last.pad + window.pad * last.stride))
 
 
-class Field(NamedTuple):
+class Field(Record):
     """What a tensor's cells see of the input. `runs_along[i]` is the input's axis that the tensor's i-th
     spatial axis runs along, None if it mixes several."""
 

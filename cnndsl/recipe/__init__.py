@@ -6,7 +6,7 @@ Nothing here imports torch: `cnndsl check` validates recipes too.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from cnndsl.diagnostics import Diagnostic, Edit, Fix, Label, closest, problem
 from cnndsl.elaborate.settings import Setting
@@ -21,10 +21,11 @@ from cnndsl.recipe.optimizers import Adam, Optimizer
 from cnndsl.recipe.schedules import Constant, Schedule
 from cnndsl.recipe.settings import BY_NAME, SETTINGS
 from cnndsl.recipe.sources import Digits, Source, Table
+from cnndsl.record import Record
 from cnndsl.source import Span
 
 
-class Recipe(NamedTuple):
+class Recipe(Record):
     """How a network is trained; everything is set, by the recipe or by default.
 
     validation: a share (a float below 1) or a number of training examples; clip: 0 for none.

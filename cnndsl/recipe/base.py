@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from cnndsl.layers.arguments import Argument, BadValue, Type
 from cnndsl.layers.bind import Given, bind_values
+from cnndsl.record import Record
 
 
 class Option:
@@ -54,7 +55,7 @@ def option(kind: type[Option], given: Sequence[Given] = (), owner: str = "") -> 
     return made
 
 
-class SettingKind(NamedTuple):
+class SettingKind(Record):
     """One setting of the vocabulary.
 
     options: what its first word may name; `several` lets a line name more than one of them. A setting

@@ -6,10 +6,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
 
 from cnndsl.graph import Graph
 from cnndsl.measure import Analysis
+from cnndsl.record import Record
 from cnndsl.shape import Shape
 
 COUNTED = (
@@ -19,7 +19,7 @@ COUNTED = (
 """The convention of every count, for people; `measure.CONVENTION` is its long form."""
 
 
-class Measured(NamedTuple):
+class Measured(Record):
     """A network and its numbers, as the report sees them."""
 
     graph: Graph

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
 
+from cnndsl.record import Record
 from cnndsl.terminal import BOLD, DIM, Look, pad, shorten, width_of
 
 GAP = "  "
@@ -12,7 +12,7 @@ _SHORTEST = 12
 """Cells that a column which may be shortened keeps until others have gone."""
 
 
-class Column(NamedTuple):
+class Column(Record):
     """One column: its title, its cells from top to bottom, and what stands under the line.
 
     right: whether it is a column of numbers. short: a shorter title. brief: makes shorter cells.
@@ -30,7 +30,7 @@ class Column(NamedTuple):
     leaves: int = 0
 
 
-class Fitted(NamedTuple):
+class Fitted(Record):
     """Columns that fit, and the titles of those that were left out."""
 
     columns: list[Column]

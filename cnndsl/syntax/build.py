@@ -6,6 +6,7 @@ another builder made, or None for an optional part that is absent.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from cnndsl.syntax import tree
@@ -13,7 +14,8 @@ from cnndsl.syntax.faults import SyntaxFault
 
 Token = tuple[str, str, int, int]
 
-SUFFIXES = {"K": 1_000, "M": 1_000_000, "G": 1_000_000_000, "T": 1_000_000_000_000}
+SUFFIXES = {"K": 3, "M": 6, "G": 9, "T": 12}
+"""Powers of ten."""
 MOST_DIGITS = 40
 
 
@@ -110,6 +112,7 @@ def expect_(start: int, end: int, condition: Any) -> tree.Expect:
 
 def input_(start: int, end: int, words: tuple[Any, ...], example: Any, where: Any) -> tree.Input:
     """Sorts the words into names and the one size: `input L tokens` has the size `L`."""
+    _refuse_spaced_size(words)
     sizes = [w for w in words if not isinstance(w, tree.Name)]
     names = [w for w in words if isinstance(w, tree.Name)]
     if len(sizes) > 1:
@@ -154,7 +157,7 @@ def claim_line_(start: int, end: int, claim: tree.Claim) -> tree.Chain:
 def targets_(start: int, end: int, *parts: Any) -> tuple[Any, ...]:
     target = parts[-1]
     if isinstance(target, tuple) and target and isinstance(target[0], str):
-        target = _name(target)  # type: ignore[arg-type]
+        target = _name(target)
     return (*parts[0], target) if len(parts) == 2 else (target,)
 
 
@@ -170,10 +173,31 @@ def chain_(start: int, end: int, items: Any, claim: Any, colon: Any) -> tree.Cha
 
 
 def item_(start: int, end: int, kind: Any, arguments: Any, count: Any, alias: Any) -> tree.Item:
-    for before, word, after in zip(arguments, arguments[1:], arguments[2:], strict=False):
-        if isinstance(word, tree.Reference) and word.name == "x" and isinstance(before, (tree.Number, tree.Brace)):
-            raise SyntaxFault("SpacedSize", before.start, after.end)
+    _refuse_spaced_size(arguments)
     return tree.Item(start, end, kind, arguments, count, alias)
+
+
+_sides_word = re.compile(r"x(?:[0-9]+(?:x[0-9]+)*)?")
+
+
+def _refuse_spaced_size(arguments: tuple[Any, ...]) -> None:
+    """Refuses `3 x 3 x 64` and `3 x3`, which are numbers and words as tokens go. Raises SyntaxFault."""
+    for index, word in enumerate(arguments[1:], 1):
+        if not isinstance(word, (tree.Reference, tree.Name)) or not _sides_word.fullmatch(word.name):
+            continue
+        if not isinstance(arguments[index - 1], (tree.Number, tree.Brace, tree.Sides)):
+            continue
+        run = [arguments[index - 1]]
+        for argument in arguments[index:]:
+            is_word = isinstance(argument, (tree.Reference, tree.Name))
+            if not (_sides_word.fullmatch(argument.name) if is_word else isinstance(argument, tree.Number)):
+                break
+            run.append(argument)
+        pieces = [part.text if isinstance(part, tree.Number) else getattr(part, "name", "") for part in run]
+        plain = "".join(pieces)
+        if re.fullmatch(r"[0-9]+(x[0-9]+)+", plain):
+            raise SyntaxFault("SpacedSize", run[0].start, run[-1].end, fix=(f"write `{plain}`", plain), plain=plain)
+        raise SyntaxFault("SpacedSize", run[0].start, run[-1].end, plain="3x3x64")
 
 
 def from_item_(start: int, end: int, reference: Any) -> tree.From:
@@ -220,18 +244,26 @@ def number_value(text: str, start: int, end: int) -> int | float:
     """The value of a number as written: an int where it is whole. Raises SyntaxFault."""
     if len(text) > MOST_DIGITS:
         raise SyntaxFault("NumberTooLong", start, end, digits=len(text), limit=MOST_DIGITS)
-    scale = SUFFIXES.get(text[-1], 1)
-    digits = text.rstrip("KMGT").replace("_", "")
-    if digits.isdigit():
-        return int(digits) * scale
-    value = float(digits) * scale
+    plain = text.replace("_", "")
+    if plain.isdigit():
+        return int(plain)
+    power = SUFFIXES.get(plain[-1])
+    value = float(plain if power is None else plain[:-1]) * 10.0 ** (power or 0)
     if value == float("inf"):
         raise SyntaxFault("NumberTooLarge", start, end)
-    # Scaling by a power of ten may leave a rounding error: 4.1G is 4,100,000,000.
-    whole = round(value)
-    if scale > 1 and abs(value - whole) < 1e-6 * scale:
-        return whole
-    return value
+    return value if power is None else _scaled(plain[:-1], power, value)
+
+
+def _scaled(text: str, power: int, value: float) -> int | float:
+    """`text` times ten to `power`, exactly where it is whole (4.1G is 4,100,000,000); `value` is nearly that."""
+    mantissa, _, exponent = text.lower().partition("e")
+    whole, _, decimals = mantissa.partition(".")
+    digits = int(whole + decimals)
+    power += int(exponent or 0) - len(decimals)
+    if power >= 0:
+        return int(digits * 10**power)
+    quotient, remainder = divmod(digits, 10**-power) if -power <= len(whole + decimals) else (0, digits)
+    return quotient if remainder == 0 else value
 
 
 def negative_(start: int, end: int, token: Token) -> tree.Number:

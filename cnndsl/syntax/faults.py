@@ -12,17 +12,26 @@ Token = tuple[str, str, int, int]
 class SyntaxFault(Exception):
     """A line that can't be read: the problem's class by name, its place within the line, its values.
 
-    `fix` is a replacement for the marked text, with its title, where one is plain.
+    `fix` is the title of a plain way to mend it and what to write instead of the marked text, or instead of
+    what stands at `fix_at`.
     """
 
     def __init__(
-        self, problem: str, start: int, end: int, *, fix: tuple[str, str] | None = None, **values: Any
+        self,
+        problem: str,
+        start: int,
+        end: int,
+        *,
+        fix: tuple[str, str] | None = None,
+        fix_at: tuple[int, int] | None = None,
+        **values: Any,
     ) -> None:
         super().__init__(problem)
         self.problem = problem
         self.start = start
         self.end = end
         self.fix = fix
+        self.fix_at = fix_at or (start, end)
         self.values = values
 
 
@@ -51,7 +60,17 @@ LOOK_ALIKES = {
 }
 
 _number_with_letters = re.compile(r"[0-9][0-9A-Za-z_.]*")
-_spaced_size = re.compile(r"[0-9]+\s*[x×✕]\s*[0-9]+(\s*[x×✕]\s*[0-9]+)*")
+_spaced_size = re.compile(r"[0-9]+(?:\s*[xX×✕*]\s*[0-9]+)+(?![0-9A-Za-z_.])")
+_times = re.compile(r"\s*[xX×✕*]\s*")
+
+
+def spaced_size(text: str, position: int) -> SyntaxFault | None:
+    """The fault of a size with spaces, ×, X or * at a place of a line, if there is one."""
+    size = next((m for m in _spaced_size.finditer(text) if m.start() <= position < m.end()), None)
+    if size is None:
+        return None
+    plain = _times.sub("x", size.group())
+    return SyntaxFault("SpacedSize", size.start(), size.end(), fix=(f"write `{plain}`", plain), plain=plain)
 
 
 def lexical_fault(text: str, position: int) -> SyntaxFault:
@@ -59,24 +78,36 @@ def lexical_fault(text: str, position: int) -> SyntaxFault:
     while position < len(text) and text[position] in " \t\r\n\f":
         position += 1
     character = text[position]
-    size = next((m for m in _spaced_size.finditer(text) if m.start() <= position < m.end()), None)
+    size = spaced_size(text, position)
     if size is not None:
-        plain = re.sub(r"\s*[x×✕]\s*", "x", size.group())
-        return SyntaxFault("SpacedSize", size.start(), size.end(), fix=(f"write `{plain}`", plain))
+        return size
     if character == '"':
         return SyntaxFault("UnclosedString", position, len(text))
     number = _number_with_letters.match(text, position)
     if number is not None:
         return SyntaxFault("BadNumber", position, number.end(), text=number.group())
     if character in LOOK_ALIKES:
-        plain = LOOK_ALIKES[character]
-        name = f"U+{ord(character):04X}" if character.isspace() or not character.isprintable() else character
-        title = f"write `{plain}`" if plain.strip() else "remove it" if not plain else "write a space"
-        return SyntaxFault("LookAlike", position, position + 1, fix=(title, plain), character=name)
+        return _look_alike(text, position)
     if character == "|":
         return SyntaxFault("StrayBar", position, position + 1)
-    shown = character if character.isprintable() else f"U+{ord(character):04X}"
-    return SyntaxFault("StrayCharacter", position, position + 1, character=shown)
+    return SyntaxFault("StrayCharacter", position, position + 1, character=shown(character))
+
+
+def _look_alike(text: str, position: int) -> SyntaxFault:
+    """A character of typeset text, with all of its kind that stand together."""
+    character = text[position]
+    end = position + 1
+    while text[end : end + 1] == character:
+        end += 1
+    plain = LOOK_ALIKES[character] * (end - position)
+    title = f"write `{plain}`" if plain.strip() else "write a space" if plain else "remove it"
+    return SyntaxFault("LookAlike", position, end, fix=(title, plain), character=shown(character))
+
+
+def shown(character: str) -> str:
+    """A character for a message: itself in quotes, or its number where nothing would be seen."""
+    visible = character.isprintable() and not character.isspace()
+    return f"`{character}`" if visible else f"U+{ord(character):04X}"
 
 
 # How a token that could stand somewhere is called in a message, most helpful first.
@@ -88,6 +119,7 @@ _WORDS = {
     "NUMBER": "a number",
     "SIDE": "a size",
     "STRING": "a string",
+    "LPAR": "`(`",
     "LBRACE": "`{`",
     "RBRACE": "`}`",
     "RPAR": "`)`",
@@ -98,8 +130,12 @@ _WORDS = {
     "ELSE": "`else`",
     "$END": "the end of the line",
 }
+# Tokens that together begin an expression, or an argument, and are called by one word then.
 _EXPRESSION_STARTS = {"NAME", "NUMBER", "LPAR", "LSQB", "MINUS"}
-_HEADERS = {"block": "BLOCK", "train": "TRAIN", "repeat": "REPEAT", "for": "FOR", "if": "IF", "elif": "ELIF"}
+_ARGUMENT_STARTS = {"NAME", "NUMBER", "SIDE", "STRING", "LBRACE"}
+_OPERATORS = {"PLUS", "MINUS", "STAR", "SLASH", "POWER", "OPERATOR", "COMPARE", "AND", "OR", "NOT", "IN"}
+_HEADERS = {"BLOCK", "TRAIN", "REPEAT", "FOR", "IF", "ELIF", "ELSE"}
+_CHAINS = {"NAME", "LBRACE", "FROM", "REUSE"}
 _CLOSERS = {"RBRACE": "}", "SIDE_END": "}", "RPAR": ")", "RSQB": "]"}
 
 
@@ -109,8 +145,16 @@ def expected_words(kinds: Iterable[str]) -> str:
     words = []
     if possible >= _EXPRESSION_STARTS:
         words.append("an expression")
-        possible -= {"NAME", "NUMBER", "SIDE", "STRING", "LBRACE", "IN"}
-    words += [word for kind, word in _WORDS.items() if kind in possible]
+        possible -= {*_ARGUMENT_STARTS, *_EXPRESSION_STARTS, "IN"}
+    elif possible >= _ARGUMENT_STARTS:
+        words.append("an argument")
+        possible -= _ARGUMENT_STARTS
+    elif {"PLUS", "STAR", "COMPARE"} <= possible:
+        words.append("an operator")
+        possible -= {*_OPERATORS, "LPAR", "LSQB"}
+    words = [word for kind, word in _WORDS.items() if kind in possible and kind != "$END"] + words
+    if "$END" in possible:
+        words.append(_WORDS["$END"])
     if not words:
         return "something else"
     return words[0] if len(words) == 1 else ", ".join(words[:-1]) + " or " + words[-1]
@@ -126,23 +170,47 @@ def unexpected(text: str, tokens: list[Token], token: Token, possible: dict[str,
     if kind == "$END":
         return _too_short(text, first, before, wanted, end)
     if kind in _CLOSERS and not _is_open(tokens[:index], _CLOSERS[kind]):
-        return SyntaxFault("ClosedTwice", start, end, bracket=_CLOSERS[kind])
+        return SyntaxFault("ClosedTwice", start, start + 1, bracket=_CLOSERS[kind])
+    size = spaced_size(text, start)
+    if size is not None:
+        return size
     if kind == "EQUAL" and "COMPARE" in possible:
         return SyntaxFault("SingleEquals", start, end, fix=("write `==`", "=="))
     if kind == "COMPARE" and word == "==" and "EQUAL" in possible:
         return SyntaxFault("DoubleEquals", start, end, fix=("write `=`", "="))
+    if kind == "COMMA" and (before is None or before[0] == "COMMA"):
+        return SyntaxFault("NothingBetweenCommas", before[2] if before else start, end)
+    if before is not None:
+        fault = _behind(first, before, token, wanted, tokens[:index])
+        if fault is not None:
+            return fault
     if "NAME" in possible and word.isidentifier():
         return SyntaxFault("ReservedWord", start, end, word=word)
-    if kind == "LSQB" and before is not None and first[0] == "NAME":
-        return SyntaxFault("ListWithoutName", start, end)
-    if kind == "COMMA" and before is not None and before[0] == "COMMA":
-        return SyntaxFault("NothingBetweenCommas", before[2], end)
     return SyntaxFault("UnexpectedText", start, end, text=word, expected=expected_words(wanted))
+
+
+def _behind(first: Token, before: Token, token: Token, wanted: list[str], tokens: list[Token]) -> SyntaxFault | None:
+    """The problem with a token that comes after others which it doesn't go with."""
+    kind, word, start, end = token
+    if before[0] == "COLON" and wanted == ["$END"]:
+        return SyntaxFault("BodyOnSameLine", start, end, word=first[1])
+    if first[0] == "INPUT" and kind == "AS":
+        return SyntaxFault("InputAlias", start, end)
+    if first[0] not in _CHAINS:
+        return None
+    if kind == "LSQB":
+        return SyntaxFault("ListWithoutName", start, end)
+    if kind == "NAME" and "COMMA" in wanted and not any(_is_open(tokens, closer) for closer in "})]"):
+        at = (before[3], before[3])
+        return SyntaxFault("MissingComma", start, end, fix=("write a comma", ","), fix_at=at, word=word)
+    if kind in ("NUMBER", "SIDE") and before[0] == "COMMA":
+        return SyntaxFault("NumberAsKind", start, end, text=word.rstrip("x"))
+    return None
 
 
 def _too_short(text: str, first: Token, before: Token | None, wanted: list[str], end: int) -> SyntaxFault:
     """The line ends where something has to follow."""
-    if "COLON" in wanted and first[0] in _HEADERS.values() or first[0] == "ELSE":
+    if first[0] in _HEADERS and "COLON" in wanted:
         return SyntaxFault("MissingColon", end, end, fix=("add `:`", ":"), word=first[1])
     if before is not None and before[0] == "COMMA":
         return SyntaxFault("TrailingComma", before[2], before[3], fix=("remove the comma", ""))
@@ -156,3 +224,19 @@ def _is_open(tokens: list[Token], closer: str) -> bool:
     for _, word, _, _ in tokens:
         depth += (word == openers[closer]) - (word in (closer, closer + "x"))
     return depth > 0
+
+
+def mended(text: str, fault: SyntaxFault) -> str | None:
+    """The line with the fault's own fix, every other character where it was; None where that can't be done.
+
+    What is left too short is filled with a space; what is too long may take a space behind it, or goes over
+    the end of the line.
+    """
+    if fault.fix is None:
+        return None
+    start, end = fault.fix_at
+    replacement = fault.fix[1].ljust(end - start)
+    over = len(replacement) - (end - start)
+    if text[end : end + over].strip(" "):
+        return None
+    return text[:start] + replacement + text[end + over :]

@@ -8,24 +8,55 @@ is reported once, and the layout goes on with the next line.
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, NamedTuple
 
 from cnndsl.diagnostics import Diagnostic, Edit, Fix, Label, problem
 from cnndsl.source import Source, Span
-from cnndsl.syntax.faults import SyntaxFault
+from cnndsl.syntax.faults import SyntaxFault, mended
 from cnndsl.syntax.parser import parse_line
-from cnndsl.syntax.tree import Arm, Document, Else, If, Line, Trivia
+from cnndsl.syntax.tree import Arm, Document, Else, If, Instance, Line, Network, Trivia
 
 MOST_NESTING = 100
 """Levels of indentation; a person gets lost at ten."""
 
-_indentation = re.compile(r"[ \t]*")
+MOST_FAULTS = 8
+"""Faults of one line that are mended and reported, before it counts as unreadable."""
+
+# White space before a line's text; the no-break space comes with text copied from web pages.
+_indentation = re.compile(r"[ \t\r\f\u00a0]*")
 _structure = re.compile(r'#[^\n]*|"[^"\n]*"?|[()\[\]{}\n]')
 _plain_line = re.compile(r'[^\n#"()\[\]{}]*')
 _new_statement = re.compile(r"(?:network|block|train|let|expect|use|output)\b|input\s|\||[a-z][a-z0-9_]*\s+[0-9{]")
 _OPENERS = {")": "(", "]": "[", "}": "{"}
 
 _ARM = Arm()
+
+
+class _Faulty(NamedTuple):
+    """A line with faults; `statement` is what it says once they are mended, None if that isn't known."""
+
+    faults: tuple[SyntaxFault, ...]
+    statement: Any
+
+
+def _read(text: str) -> Any:
+    """The statement of a line, or what is wrong with it.
+
+    Faults that have a plain fix are mended and the line is read on, so that its body and the names it
+    defines count, and its other faults are found.
+    """
+    faults: list[SyntaxFault] = []
+    line: str | None = text
+    while line is not None and len(faults) < MOST_FAULTS:
+        try:
+            statement = parse_line(line)
+        except SyntaxFault as fault:
+            faults.append(fault)
+            line = mended(line, fault)
+        else:
+            return _Faulty(tuple(faults), statement) if faults else statement
+    # What is wrong after a mending that did not help may come from the mending.
+    return _Faulty(tuple(faults[:1]), None)
 
 
 def parse(source: Source, memory: dict[str, Any] | None = None) -> tuple[Document, list[Diagnostic]]:
@@ -48,7 +79,8 @@ class _Layout:
         self.diagnostics: list[Diagnostic] = []
         # The open bodies, outermost first: the column of their lines, and the list that holds them.
         self.bodies: list[tuple[int, list[Line]]] = [(0, self.lines)]
-        self.tab_seen = False
+        self.indentation_reported = False
+        self.depth_reported = False
 
     def run(self) -> tuple[Document, list[Diagnostic]]:
         position = 0
@@ -66,32 +98,34 @@ class _Layout:
         match = _indentation.match(self.text, position)
         assert match is not None
         start = match.end()
-        column = start - position
-        if "\t" in match.group():
-            self._tab(position, start)
-            column = len(match.group().expandtabs(4))
-        return self._content(start, column)
+        indent = match.group()
+        if not indent.strip(" "):
+            return self._content(start, start - position)
+        if self.text[start : start + 1] not in ("", "\n", "#"):
+            self._odd_indentation(position, start)
+        return self._content(start, _width(indent))
 
     def _content(self, start: int, column: int) -> int:
         """The line whose text begins at `start`, at a column; returns where the next line begins."""
         text = self.text
         first = text[start : start + 1]
-        if first in ("", "\n", "\r"):
-            end = text.find("\n", start)
-            end = len(text) if end < 0 else end
-            self.trivia.append(Trivia("blank", start, end))
-            return end + 1
+        if first in ("", "\n"):
+            self.trivia.append(Trivia("blank", start, start))
+            return start + 1
         if first == "#":
-            end = text.find("\n", start)
-            end = len(text) if end < 0 else end
-            self.trivia.append(Trivia("comment", start, end))
-            return end + 1
+            newline = text.find("\n", start)
+            return self._comment(start, len(text) if newline < 0 else newline)
         if first == "|":
             return self._arm(start, column)
         end, after = self._logical_end(start)
         stripped = text[start:end].rstrip()
         self._place(Line(self.source, start, start + len(stripped), column, self._parse(start, stripped)))
         return after
+
+    def _comment(self, start: int, end: int) -> int:
+        """Keep a comment that goes to `end`, where its line ends; returns where the next line begins."""
+        self.trivia.append(Trivia("comment", start, start + len(self.text[start:end].rstrip("\r"))))
+        return end + 1
 
     def _arm(self, start: int, column: int) -> int:
         """`|`, and the line behind it, which stands in the arm's body at its own column."""
@@ -100,10 +134,13 @@ class _Layout:
         match = _indentation.match(self.text, start + 1)
         assert match is not None
         inner = match.end()
-        if self.text[inner : inner + 1] in ("", "\n", "\r", "#"):
+        if self.text[inner : inner + 1] in ("", "\n", "#"):
             return self._content(inner, column + 1)
-        self._push(column + inner - start, arm.body)
-        return self._content(inner, column + inner - start)
+        if match.group().strip(" "):
+            self._odd_indentation(start + 1, inner)
+        column = _width(" " * (column + 1) + match.group())
+        self._push(column, arm.body)
+        return self._content(inner, column)
 
     def _logical_end(self, start: int) -> tuple[int, int]:
         """Where the logical line's text ends, and where the next line begins."""
@@ -138,9 +175,7 @@ class _Layout:
                     break
             elif mark[0] == "#":
                 if not open_brackets:
-                    self.trivia.append(Trivia("comment", match.start(), position))
-                    newline = text.find("\n", position)
-                    return match.start(), len(text) if newline < 0 else newline + 1
+                    return match.start(), self._comment(match.start(), position)
             elif mark in "([{":
                 open_brackets.append(match.start())
             elif mark in ")]}" and open_brackets and text[open_brackets[-1]] == _OPENERS[mark]:
@@ -170,26 +205,23 @@ class _Layout:
     # --- statements ---------------------------------------------------------------------------------------------
 
     def _parse(self, start: int, text: str) -> Any:
-        """The statement of a line's text, or None with a diagnostic."""
+        """The statement of a line's text, or None; with a diagnostic for each of its faults."""
         known = self.memory.get(text)
         if known is None:
-            try:
-                known = parse_line(text)
-            except SyntaxFault as fault:
-                known = fault
-            self.memory[text] = known
-        if isinstance(known, SyntaxFault):
-            if not start <= self.unclosed_at < start + len(text):
-                self.diagnostics.append(self._fault(start, known))
-            return None
-        return known
+            known = self.memory[text] = _read(text)
+        if not isinstance(known, _Faulty):
+            return known
+        if not start <= self.unclosed_at < start + len(text):
+            self.diagnostics += [self._fault(start, fault) for fault in known.faults]
+        return known.statement
 
     def _fault(self, start: int, fault: SyntaxFault) -> Diagnostic:
         span = Span(self.source, start + fault.start, start + fault.end)
-        fixes = ()
+        fixes: tuple[Fix, ...] = ()
         if fault.fix is not None:
             title, replacement = fault.fix
-            fixes = (Fix(title, (Edit(span, replacement),), "safe"),)
+            place = Span(self.source, start + fault.fix_at[0], start + fault.fix_at[1])
+            fixes = (Fix(title, (Edit(place, replacement),), "safe"),)
         return problem(fault.problem, span, fixes=fixes, **fault.values)
 
     # --- nesting ------------------------------------------------------------------------------------------------
@@ -215,11 +247,11 @@ class _Layout:
         body = self.bodies[-1][1]
         last = body[-1] if body else None
         if left is None and last is not None and (last.statement is None or last.statement.opens):
-            if len(self.bodies) >= MOST_NESTING:
-                self.diagnostics.append(problem("TooDeeplyIndented", line.span(), limit=MOST_NESTING))
-                self._push(line.column, [])
-            else:
+            if len(self.bodies) < MOST_NESTING:
                 self._push(line.column, last.body)
+            else:
+                self._too_deep(line)
+                self._push(line.column, [])
             self.bodies[-1][1].append(line)
             return
         if left is not None:
@@ -232,16 +264,31 @@ class _Layout:
         self._push(line.column, body)
         body.append(line)
 
+    def _too_deep(self, line: Line) -> None:
+        """Said once: lines deeper still have the same cause."""
+        if not self.depth_reported:
+            self.depth_reported = True
+            self.diagnostics.append(problem("TooDeeplyIndented", line.span(), limit=MOST_NESTING))
+
     def _unexpected_indent(self, line: Line, last: Line | None) -> None:
+        if self.indentation_reported:
+            return
         at = self.bodies[-1][0]
-        indent = Span(self.source, line.start - (line.column - at), line.start)
-        labels = ()
+        fixes = []
+        labels: tuple[Label, ...] = ()
         if last is not None:
             labels = (Label(last.span(), "this line opens no body"),)
-        fix = Fix("remove the indentation", (Edit(indent, ""),), "likely")
-        self.diagnostics.append(problem("UnexpectedIndent", line.span(), labels=labels, fixes=(fix,), columns=at))
+            if isinstance(last.statement, (Network, Instance)):
+                end = Span(self.source, last.end, last.end)
+                fixes.append(Fix("let the layers stand under their network", (Edit(end, ":"),), "likely"))
+        indent = Span(self.source, line.start - (line.column - at), line.start)
+        if not indent.text.strip(" "):
+            fixes.append(Fix("remove the indentation", (Edit(indent, ""),), "likely"))
+        self.diagnostics.append(problem("UnexpectedIndent", line.span(), labels=labels, fixes=tuple(fixes), columns=at))
 
     def _uneven(self, line: Line, deeper: int) -> None:
+        if self.indentation_reported:
+            return
         columns = [str(column) for column, _ in self.bodies] + [str(deeper)]
         outer = " or ".join(dict.fromkeys(columns[-2:]))
         self.diagnostics.append(problem("UnevenIndent", line.span(), given=line.column, possible=outer))
@@ -253,7 +300,7 @@ class _Layout:
             line = stack.pop()
             stack.extend(line.body)
             statement = line.statement
-            if statement is not None and statement.opens and not line.body and not hasattr(statement, "parameters"):
+            if statement is not None and statement.opens and not line.body and not isinstance(statement, Network):
                 word = "|" if isinstance(statement, Arm) else self._opening_word(line)
                 self.diagnostics.append(problem("EmptyBody", line.span(), word=word))
 
@@ -264,14 +311,24 @@ class _Layout:
             return "elif" if line.statement.again else "if"
         return line.text.split(maxsplit=1)[0].rstrip(":")
 
-    def _tab(self, start: int, end: int) -> None:
-        """A tab in the indentation: said once for a file, with the edit that mends it everywhere."""
-        if self.tab_seen:
+    def _odd_indentation(self, start: int, end: int) -> None:
+        """Tabs or no-break spaces in the indentation: said once for a file, with the edit that mends it everywhere."""
+        if self.indentation_reported or not self.text[start:end].strip("\r\f "):
             return
-        self.tab_seen = True
+        self.indentation_reported = True
         edits = tuple(
-            Edit(Span(self.source, m.start(), m.end()), m.group().expandtabs(4))
-            for m in re.finditer(r"(?m)^[ \t]*\t[ \t]*", self.text)
+            Edit(Span(self.source, m.start(), m.end()), m.group().replace("\u00a0", " ").expandtabs(4))
+            for m in re.finditer(r"(?m)^[ \t\u00a0]*[\t\u00a0][ \t\u00a0]*(?=[^\s#])", self.text)
         )
-        fix = Fix("indent with spaces, four for a tab", edits, "likely")
-        self.diagnostics.append(problem("TabIndentation", Span(self.source, start, end), fixes=(fix,), lines=len(edits)))
+        span = Span(self.source, start, end)
+        if "\t" in self.text[start:end]:
+            fix = Fix("indent with spaces, four for a tab", edits, "likely")
+            self.diagnostics.append(problem("TabIndentation", span, fixes=(fix,), lines=len(edits)))
+        else:
+            fix = Fix("indent with plain spaces", edits, "safe")
+            self.diagnostics.append(problem("LookAlike", span, fixes=(fix,), character="U+00A0"))
+
+
+def _width(indent: str) -> int:
+    """How many columns an indentation takes."""
+    return len(indent.replace("\r", "").replace("\f", "").expandtabs(4))

@@ -18,6 +18,8 @@ from cnndsl.syntax.tree import Statement
 END = "$END"
 MOST_TOKENS = 20_000
 """Tokens in one logical line; a connection table of 256 maps needs fewer."""
+MOST_OPEN = 500
+"""Symbols waiting for what they belong with: about as many levels of brackets. Whoever walks the tree recurses."""
 
 _match = re.compile(PATTERN).match
 _is_blank = re.compile(r"(?>[ \t\r\n\f]|#[^\n]*)*+\Z").match
@@ -74,6 +76,8 @@ def parse_line(text: str) -> Statement:
             if action is None:
                 raise unexpected(text, tokens, token, actions[states[-1]])
             if action >= 0:
+                if len(states) > MOST_OPEN:
+                    raise SyntaxFault("BracketsTooDeep", token[2], token[3])
                 states.append(action)
                 values.append(token)
                 starts.append(token[2])

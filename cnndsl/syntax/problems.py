@@ -40,7 +40,7 @@ class LookAlike(Diagnostic):
 
     code = "E104"
     title = "a character that only looks right"
-    message = "`{character}` is not a sign of the language, though it looks like one"
+    message = "{character} is not a sign of the language, though it looks like one"
     label = "this comes from typeset text"
 
 
@@ -49,7 +49,7 @@ class SpacedSize(Diagnostic):
 
     code = "E105"
     title = "a size with spaces or ×"
-    message = "a size is written without spaces, with the letter x: `3x3x64`"
+    message = "a size is written without spaces, with the letter x: `{plain}`"
     label = "this is meant as one size"
 
 
@@ -200,6 +200,51 @@ class InputWithoutSize(Diagnostic):
     label = "write height x width x channels, such as `input 32x32x1`"
 
 
+class BodyOnSameLine(Diagnostic):
+    """What a line with `:` at its end opens stands on the lines below it, indented.
+
+    Wrong: `if se: squeeze 4`. Right: `if se:`, and `squeeze 4` on the next line, further in.
+    """
+
+    code = "E122"
+    title = "body on the line of its header"
+    message = "nothing can stand behind the `:` of `{word}`"
+    label = "write this on the next line, indented"
+
+
+class InputAlias(Diagnostic):
+    """An input's name stands before its size: `input left 28x28x1`."""
+
+    code = "E123"
+    title = "an input named with `as`"
+    message = "an input's name stands before its size, such as `input image 32x32x3`"
+    label = "not with `as`"
+
+
+class MissingComma(Diagnostic):
+    """Two layers stand on a line without a comma between them.
+
+    Wrong: `conv 3x3x64 relu`. Right: `conv 3x3x64, relu`; or each on a line of its own.
+    """
+
+    code = "E124"
+    title = "missing comma"
+    message = "a comma is missing before `{word}`"
+    label = "the next layer begins here"
+
+
+class NumberAsKind(Diagnostic):
+    """A comma ends a layer, so it can't stand between the numbers of one.
+
+    Wrong: `conv 3, 3, 64`. Right: `conv 3x3x64`.
+    """
+
+    code = "E125"
+    title = "a number where a layer begins"
+    message = "a comma ends a layer, so a layer's name has to follow, not {text}"
+    label = "sizes are written with x, such as 3x3x64; numbers of one layer with spaces between"
+
+
 class TabIndentation(Diagnostic):
     """Indentation is made with spaces: a tab looks different in every editor."""
 
@@ -260,3 +305,12 @@ class TooDeeplyIndented(Diagnostic):
     title = "nested too deeply"
     message = "bodies are nested more than {limit} levels deep"
     label = "too deep"
+
+
+class BracketsTooDeep(Diagnostic):
+    """Brackets, signs or conditions are nested in each other deeper than anyone would write."""
+
+    code = "E703"
+    title = "brackets nested too deeply"
+    message = "this expression has too many brackets or signs inside each other"
+    label = "too deep from here on"

@@ -9,14 +9,15 @@ comments and blank lines are the text between the lines.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
+from cnndsl.record import Record
 from cnndsl.source import Source, Span
 
 # --- expressions ------------------------------------------------------------------------------------------------
 
 
-class Number(NamedTuple):
+class Number(Record):
     """`61_706`, `1e-3`, `4.1G`, `-1`: the text as written and its value, an int where it is whole."""
 
     start: int
@@ -25,7 +26,7 @@ class Number(NamedTuple):
     value: int | float
 
 
-class Text(NamedTuple):
+class Text(Record):
     """A string, without its quotes."""
 
     start: int
@@ -33,19 +34,19 @@ class Text(NamedTuple):
     value: str
 
 
-class Truth(NamedTuple):
+class Truth(Record):
     start: int
     end: int
     value: bool
 
 
-class Name(NamedTuple):
+class Name(Record):
     start: int
     end: int
     name: str
 
 
-class Sides(NamedTuple):
+class Sides(Record):
     """A size such as `3x3x{c}`: each side a Number, a Brace or, if it is free, a Name (`H`, `_`)."""
 
     start: int
@@ -53,7 +54,7 @@ class Sides(NamedTuple):
     sides: tuple[Any, ...]
 
 
-class Brace(NamedTuple):
+class Brace(Record):
     """An expression in braces, where a value or a name is expected."""
 
     start: int
@@ -61,14 +62,14 @@ class Brace(NamedTuple):
     expression: Any
 
 
-class Unary(NamedTuple):
+class Unary(Record):
     start: int
     end: int
     operator: str
     operand: Any
 
 
-class Binary(NamedTuple):
+class Binary(Record):
     """`left operator right` for `+ - * / // % **` and for `and`, `or`."""
 
     start: int
@@ -78,7 +79,7 @@ class Binary(NamedTuple):
     right: Any
 
 
-class Compare(NamedTuple):
+class Compare(Record):
     """`a < b == c`: one more operand than operators, as in Python."""
 
     start: int
@@ -87,7 +88,7 @@ class Compare(NamedTuple):
     operands: tuple[Any, ...]
 
 
-class Conditional(NamedTuple):
+class Conditional(Record):
     start: int
     end: int
     then: Any
@@ -95,21 +96,21 @@ class Conditional(NamedTuple):
     otherwise: Any
 
 
-class Attribute(NamedTuple):
+class Attribute(Record):
     start: int
     end: int
     value: Any
     name: str
 
 
-class Index(NamedTuple):
+class Index(Record):
     start: int
     end: int
     value: Any
     index: Any
 
 
-class Slice(NamedTuple):
+class Slice(Record):
     start: int
     end: int
     first: Any
@@ -117,7 +118,7 @@ class Slice(NamedTuple):
     step: Any
 
 
-class Call(NamedTuple):
+class Call(Record):
     start: int
     end: int
     function: Any
@@ -125,7 +126,7 @@ class Call(NamedTuple):
     keywords: tuple[tuple[str, Any], ...]
 
 
-class Sequence(NamedTuple):
+class Sequence(Record):
     """A list or a tuple; they evaluate alike."""
 
     start: int
@@ -133,13 +134,13 @@ class Sequence(NamedTuple):
     items: tuple[Any, ...]
 
 
-class Dictionary(NamedTuple):
+class Dictionary(Record):
     start: int
     end: int
     entries: tuple[tuple[Any, Any], ...]
 
 
-class Comprehension(NamedTuple):
+class Comprehension(Record):
     """`[element for … if …]`; for a dictionary the element is a pair and `keyed` is true.
 
     clauses: `(targets, iterable)` for each `for`, `(None, condition)` for each `if`.
@@ -174,7 +175,7 @@ Expression: TypeAlias = (
 # --- items ------------------------------------------------------------------------------------------------------
 
 
-class Reference(NamedTuple):
+class Reference(Record):
     """A name with its steps: `stage[0].conv2` has the steps `0` (an expression) and `"conv2"`.
 
     As an argument without steps it is a word such as `same`; what it means, the kind decides.
@@ -186,7 +187,7 @@ class Reference(NamedTuple):
     steps: tuple[Any, ...] = ()
 
 
-class Named(NamedTuple):
+class Named(Record):
     """`name=value`."""
 
     start: int
@@ -195,7 +196,7 @@ class Named(NamedTuple):
     value: Any
 
 
-class Slash(NamedTuple):
+class Slash(Record):
     """`/2`: the stride."""
 
     start: int
@@ -203,26 +204,26 @@ class Slash(NamedTuple):
     value: Any
 
 
-class Rest(NamedTuple):
+class Rest(Record):
     """`...`: every further argument of the block."""
 
     start: int
     end: int
 
 
-class From(NamedTuple):
+class From(Record):
     start: int
     end: int
     reference: Reference
 
 
-class Reuse(NamedTuple):
+class Reuse(Record):
     start: int
     end: int
     reference: Reference
 
 
-class Item(NamedTuple):
+class Item(Record):
     """`kind arguments * count as alias`; the kind is a Name, a Brace, a From or a Reuse."""
 
     start: int
@@ -233,7 +234,7 @@ class Item(NamedTuple):
     alias: Reference | None
 
 
-class Claim(NamedTuple):
+class Claim(Record):
     """`-> 14x14x6`: what the line's last item must give. `shape` is a Number, Sides, Brace or Name."""
 
     start: int
@@ -244,7 +245,7 @@ class Claim(NamedTuple):
 # --- statements -------------------------------------------------------------------------------------------------
 
 
-class Parameter(NamedTuple):
+class Parameter(Record):
     """A parameter of a block or network; `default` is None if it has none, `rest` marks `...`."""
 
     start: int
@@ -254,7 +255,7 @@ class Parameter(NamedTuple):
     rest: bool = False
 
 
-class Network(NamedTuple):
+class Network(Record):
     start: int
     end: int
     name: Name
@@ -262,7 +263,7 @@ class Network(NamedTuple):
     opens: bool
 
 
-class Instance(NamedTuple):
+class Instance(Record):
     """`network A = B(depth=101)`."""
 
     start: int
@@ -273,7 +274,7 @@ class Instance(NamedTuple):
     opens: bool
 
 
-class Block(NamedTuple):
+class Block(Record):
     start: int
     end: int
     name: Name
@@ -281,7 +282,7 @@ class Block(NamedTuple):
     opens: bool = True
 
 
-class Train(NamedTuple):
+class Train(Record):
     start: int
     end: int
     name: Name | None
@@ -289,7 +290,7 @@ class Train(NamedTuple):
     opens: bool = True
 
 
-class Use(NamedTuple):
+class Use(Record):
     """`use "file": a, b as c` or `use std.residual: a`; `file` is a Text or a tuple of names."""
 
     start: int
@@ -299,7 +300,7 @@ class Use(NamedTuple):
     opens: bool = False
 
 
-class Let(NamedTuple):
+class Let(Record):
     start: int
     end: int
     targets: tuple[Any, ...]
@@ -307,7 +308,7 @@ class Let(NamedTuple):
     opens: bool = False
 
 
-class Function(NamedTuple):
+class Function(Record):
     """`let f(a, b) = expression`."""
 
     start: int
@@ -318,14 +319,14 @@ class Function(NamedTuple):
     opens: bool = False
 
 
-class Expect(NamedTuple):
+class Expect(Record):
     start: int
     end: int
     condition: Any
     opens: bool = False
 
 
-class Input(NamedTuple):
+class Input(Record):
     """`input [name] size [tokens] [= size] [where …]`; `words` are the Names among its words."""
 
     start: int
@@ -337,7 +338,7 @@ class Input(NamedTuple):
     opens: bool = False
 
 
-class Output(NamedTuple):
+class Output(Record):
     """`output name`, or `output name training:` with a body: a side branch."""
 
     start: int
@@ -347,7 +348,7 @@ class Output(NamedTuple):
     opens: bool
 
 
-class Repeat(NamedTuple):
+class Repeat(Record):
     start: int
     end: int
     count: Any
@@ -355,7 +356,7 @@ class Repeat(NamedTuple):
     opens: bool = True
 
 
-class For(NamedTuple):
+class For(Record):
     start: int
     end: int
     targets: tuple[Any, ...]
@@ -363,7 +364,7 @@ class For(NamedTuple):
     opens: bool = True
 
 
-class If(NamedTuple):
+class If(Record):
     """`if`, or `elif` if `again`."""
 
     start: int
@@ -373,13 +374,13 @@ class If(NamedTuple):
     opens: bool = True
 
 
-class Else(NamedTuple):
+class Else(Record):
     start: int
     end: int
     opens: bool = True
 
 
-class Chain(NamedTuple):
+class Chain(Record):
     """Items with commas between, an optional claim; with a `:` at the end the last one is a merge."""
 
     start: int
@@ -389,7 +390,7 @@ class Chain(NamedTuple):
     opens: bool
 
 
-class Arm(NamedTuple):
+class Arm(Record):
     """`|`: one arm of a merge; the lines of its body are the arm."""
 
     start: int = 0
@@ -448,7 +449,7 @@ class Line:
         return f"Line({self.text!r}, {len(self.body)} below)"
 
 
-class Trivia(NamedTuple):
+class Trivia(Record):
     """What stands between lines: `kind` is `comment` or `blank`."""
 
     kind: str
@@ -456,7 +457,7 @@ class Trivia(NamedTuple):
     end: int
 
 
-class Document(NamedTuple):
+class Document(Record):
     """A parsed file."""
 
     source: Source
