@@ -8,9 +8,10 @@ is reported once, and the layout goes on with the next line.
 from __future__ import annotations
 
 import re
-from typing import Any, NamedTuple
+from typing import Any
 
 from cnndsl.diagnostics import Diagnostic, Edit, Fix, Label, problem
+from cnndsl.record import Record
 from cnndsl.source import Source, Span
 from cnndsl.syntax.faults import SyntaxFault, mended
 from cnndsl.syntax.parser import parse_line
@@ -32,7 +33,7 @@ _OPENERS = {")": "(", "]": "[", "}": "{"}
 _ARM = Arm()
 
 
-class _Faulty(NamedTuple):
+class _Faulty(Record):
     """A line with faults; `statement` is what it says once they are mended, None if that isn't known."""
 
     faults: tuple[SyntaxFault, ...]
