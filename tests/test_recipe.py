@@ -125,7 +125,7 @@ def test_defaults_depend_on_the_data() -> None:
         (["shuffle maybe"], "UnknownWord", "maybe"),
         (["seed -3"], "BadArgument", "-3"),
         (["data table"], "MissingArgument", "data table"),
-        (["data table rows=[[1, 2], [3]]"], "RaggedRows", "rows=[[1, 2], [3]]"),
+        (["data table rows=[[1, 2, 3], [4, 5]]"], "RaggedRows", "rows=[[1, 2, 3], [4, 5]]"),
         (["data table rows=[[1, 2]] targets=2"], "NeedsArgument", "targets=2"),
         (["data mnist pad resize"], "ArgumentTwice", "resize"),
     ],
