@@ -26,9 +26,14 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _run(arguments: list[str] | None) -> int:
+    import gc
+
     import click
 
     from cnndsl.cli.commands import cli
+
+    # What a command makes it keeps until it ends: collecting early would look at it again and again.
+    gc.set_threshold(100_000, 50, 100)
 
     try:
         result = cli.main(arguments, prog_name="cnndsl", standalone_mode=False)

@@ -50,7 +50,7 @@ class Axis(Record):
         if window.upscale != 1 or self.tail:
             return self._replace(tail=_extended(self.tail, window))
         reach = window.dilation * (window.size - 1)
-        return Axis(self.low - window.pad * self.jump, self.span + reach * self.jump, self.jump * window.stride)
+        return Axis(self.low - window.pad * self.jump, self.span + reach * self.jump, self.jump * window.stride, ())
 
 
 _SAME = Window()
