@@ -46,6 +46,8 @@ from cnndsl.syntax.tree import Line
 
 MOST_NODES = 250_000
 MOST_CALLS = 64
+MOST_CELLS = 1 << 40
+"""Cells along one axis: more than any memory holds, and small enough that counts stay numbers one can print."""
 
 
 class Elaborated(Record):
@@ -840,6 +842,9 @@ def _infer(layer: Layer, shapes: list[Shape]) -> Inferred | LayerError:
     for condition in inferred.conditions:
         if not condition.holds():
             return condition.error()
+    for output in inferred.outputs:
+        if any(size > MOST_CELLS for size in output.sizes):
+            return LayerError("TensorTooLarge", None, shape=str(output), limit=MOST_CELLS)
     return inferred
 
 

@@ -538,6 +538,15 @@ class ListTooLong(Diagnostic):
     label = "too long"
 
 
+class TensorTooLarge(Diagnostic):
+    """A layer's output has more cells along an axis than any memory holds, as after upsampling without end."""
+
+    code = "E715"
+    title = "tensor too large"
+    message = "the output would be {shape}"
+    label = "more than {limit:,} along one axis"
+
+
 class TooManyCalls(Diagnostic):
     """Blocks call each other, or themselves, deeper than the limit: a recursion without an end."""
 

@@ -15,6 +15,9 @@ from cnndsl.record import Record
 from cnndsl.shape import Shape
 
 
+MOST_JUMP = 1 << 64
+
+
 class Axis(Record):
     """What one cell sees along one axis of the input.
 
@@ -49,6 +52,9 @@ class Axis(Record):
             return self
         if window.upscale != 1 or self.tail:
             return self._replace(tail=_extended(self.tail, window))
+        if self.jump > MOST_JUMP:
+            # Thousands of strides on an axis of one cell: numbers that only grow and say nothing.
+            return self
         reach = window.dilation * (window.size - 1)
         return Axis(self.low - window.pad * self.jump, self.span + reach * self.jump, self.jump * window.stride, ())
 
