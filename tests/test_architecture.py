@@ -22,7 +22,8 @@ ROOT = Path(__file__).resolve().parent.parent
 
 # Left never imports right; what stands in one row doesn't know the rest of it.
 ORDER = (
-    ("source", "shape", "terminal", "resources"),
+    ("record", "terminal", "resources"),
+    ("source", "shape"),
     ("diagnostics",),
     ("layers", "syntax", "files", "problems"),
     ("graph",),
@@ -75,7 +76,7 @@ def imports(path: Path) -> set[str]:
 
 def part_of(module: str) -> str:
     """The part of the package that a module belongs to: the second of its names."""
-    return (module.split(".") + ["__init__"])[1]
+    return [*module.split("."), "__init__"][1]
 
 
 def ours(modules: Iterable[str]) -> set[str]:

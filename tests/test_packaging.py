@@ -39,7 +39,15 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     copy = tmp_path_factory.mktemp("checkout")
     for name in ("cnndsl", "grammars", "specs", "docs", "benchmarks", "tests", ".ci"):
         shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md", "ARCHITECTURE.md", "Makefile", "constraints.txt"):
+    for name in (
+        "pyproject.toml",
+        "README.md",
+        "LICENSE",
+        "CHANGELOG.md",
+        "ARCHITECTURE.md",
+        "Makefile",
+        "constraints.txt",
+    ):
         shutil.copy(ROOT / name, copy / name)
     return copy
 
@@ -125,7 +133,13 @@ def test_the_source_archive_makes_the_same_wheel(checkout: Path, wheel: Path, tm
     with tarfile.open(build(checkout, tmp_path / "archive", "sdist")) as archive:
         archive.extractall(tmp_path / "unpacked", filter="data")
     (source,) = (tmp_path / "unpacked").iterdir()
-    for needed in ("tests/test_packaging.py", "Makefile", "constraints.txt", "docs/language.md", "benchmarks/__main__.py"):
+    for needed in (
+        "tests/test_packaging.py",
+        "Makefile",
+        "constraints.txt",
+        "docs/language.md",
+        "benchmarks/__main__.py",
+    ):
         assert (source / needed).is_file()
     again = zipfile.ZipFile(build(source, tmp_path / "wheel", "wheel"))
     assert again.namelist() == zipfile.ZipFile(wheel).namelist()
@@ -206,7 +220,15 @@ def test_an_old_python_is_refused_in_words(tmp_path: Path) -> None:
 def test_the_makefile_leaves_pips_settings_alone() -> None:
     for name in ("Makefile", ".ci/run"):
         text = (ROOT / name).read_text(encoding="utf-8")
-        for word in ("--index-url", "--extra-index-url", "--find-links", "--trusted-host", "--isolated", "unset", "://"):
+        for word in (
+            "--index-url",
+            "--extra-index-url",
+            "--find-links",
+            "--trusted-host",
+            "--isolated",
+            "unset",
+            "://",
+        ):
             assert word not in text, f"{name} has {word}"
 
 
