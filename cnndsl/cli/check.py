@@ -81,7 +81,7 @@ def check(
     pieces = _stage(emit, checked) if emit else _report(checked, diagnostics, wanted)
     deliver(pieces, output)
     if format != "json" or emit:
-        show(diagnostics, color)
+        show(diagnostics, color, below=output is None and any(one.networks for one in checked))
     return exit_code(diagnostics, fail_on_warning=fail_on_warning)
 
 

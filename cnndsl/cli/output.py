@@ -62,14 +62,18 @@ def discard(stream: Any) -> None:
     os.close(nowhere)
 
 
-def show(diagnostics: Sequence[Diagnostic], color: str) -> None:
-    """Draw diagnostics on standard error. Where that can't be written, nothing can be said."""
+def show(diagnostics: Sequence[Diagnostic], color: str, *, below: bool = False) -> None:
+    """Draw diagnostics on standard error. Where that can't be written, nothing can be said.
+
+    `below` says that a result was printed before: in one terminal, an empty line parts them.
+    """
     if not diagnostics or sys.stderr is None:
         return
     from cnndsl.diagnostics.render import render_all
 
+    apart = below and sys.stdout is not None and sys.stdout.isatty() and sys.stderr.isatty()
     try:
-        write(sys.stderr, render_all(diagnostics, look_of(sys.stderr, color)))
+        write(sys.stderr, "\n" * apart + render_all(diagnostics, look_of(sys.stderr, color)))
         sys.stderr.flush()
     except OSError:
         discard(sys.stderr)

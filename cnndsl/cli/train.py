@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from cnndsl.graph import Graph
     from cnndsl.pipeline import CheckedNetwork
     from cnndsl.recipe import Recipe
-    from cnndsl.runtime.train import Options, Result
+    from cnndsl.runtime.train import Result
 
 Pairs = tuple[tuple[str, str], ...]
 STOPPED = 130
@@ -75,15 +75,10 @@ def train(
         raise click.UsageError("Give a spec to train, or --resume with a run's folder.")
     if resume is not None and (sets or set_train or seed is not None or limit is not None or dry_run):
         raise click.UsageError("A resumed run keeps its settings: only --epochs, --device and --data-root may change.")
-    _need_torch()
-    from cnndsl.runtime.train import Options
-
-    options = Options(
-        data_root=data_root, out=out, device=device, limit=limit, quiet=quiet, dry_run=dry_run, color=color,
-        settings=sets,
-    )  # fmt: skip
+    where = {"data_root": data_root, "device": device, "quiet": quiet, "color": color}
     if resume is not None:
-        return _resume(resume, epochs, options)
+        _need_torch()
+        return _resume(resume, epochs, where)
     assert file is not None
     short = [(name, str(value)) for name, value in (("epochs", epochs), ("seed", seed)) if value is not None]
     network, diagnostics = _network(file, sets)
@@ -96,7 +91,9 @@ def train(
         return exit_code(diagnostics)
     if network.recipe is None and not quiet:
         click.echo(f"{network.graph.name} has no train: block; trained with the default recipe on the digits")
-    return _train(network.graph, recipe, options)
+    # Loaded only now, so that mistakes in a spec are shown at once.
+    _need_torch()
+    return _train(network.graph, recipe, {**where, "out": out, "limit": limit, "dry_run": dry_run, "settings": sets})
 
 
 def _need_torch() -> None:
@@ -145,26 +142,27 @@ def _recipe(network: CheckedNetwork, sets: Pairs) -> tuple[Recipe, list[Diagnost
     return recipe, [*diagnostics, *found]
 
 
-def _train(graph: Graph, recipe: Recipe, options: Options) -> int:
+def _train(graph: Graph, recipe: Recipe, options: dict[str, Any]) -> int:
     from cnndsl.runtime.errors import TrainingError
+    from cnndsl.runtime.train import Options
     from cnndsl.runtime.train import train as run
 
     try:
-        return _code(run(graph, recipe, options))
+        return _code(run(graph, recipe, Options(**options)))
     except TrainingError as error:
         raise Failed(error.message, error.help, error.exit_code) from None
 
 
-def _resume(run: Path, epochs: int | None, options: Options) -> int:
+def _resume(run: Path, epochs: int | None, options: dict[str, Any]) -> int:
     from cnndsl.runtime.errors import TrainingError
     from cnndsl.runtime.rebuild import read_run
-    from cnndsl.runtime.train import resume
+    from cnndsl.runtime.train import Options, resume
 
     try:
         graph, recipe = read_run(run)
         if epochs is not None:
             recipe = recipe._replace(epochs=epochs)
-        return _code(resume(run, graph, recipe, options))
+        return _code(resume(run, graph, recipe, Options(**options)))
     except TrainingError as error:
         raise Failed(error.message, error.help, error.exit_code) from None
 

@@ -17,6 +17,9 @@ MANY = 1000
 HEAD, TAIL = 60, 40
 """How many rows of a long table are shown at its beginning and end."""
 
+_UNBROKEN = "\0"
+"""A space at which no line is broken: between a number and its unit."""
+
 
 def render(
     networks: Sequence[Measured], look: Look = PLAIN, *, connections: bool = False, all_rows: bool = False
@@ -143,7 +146,8 @@ def _footer(graph: Graph, analysis: Analysis, look: Look, *, connections: bool) 
     width = max((len(title) for title, _ in entries), default=0) + 2
     lines = []
     for title, text in entries:
-        first, *rest = wrap(text, None if look.width is None else max(look.width - width, 10))
+        wrapped = wrap(text, None if look.width is None else max(look.width - width, 10))
+        first, *rest = (line.replace(_UNBROKEN, " ") for line in wrapped)
         lines += [pad(title, width) + first, *(" " * width + line for line in rest)]
     return lines
 
@@ -165,14 +169,18 @@ def _memory(memory: Memory | None) -> Iterable[tuple[str, str]]:
     if memory is None:
         return
     at = f"of memory at batch {memory.batch:,}"
-    weights = f"weights {bytes_text(memory.weights)}"
+    weights = f"weights {_size(memory.weights)}"
     kept = (
-        f"gradients {bytes_text(memory.gradients)}, optimizer {bytes_text(memory.optimizer)}, "
-        f"saved activations {bytes_text(memory.saved)}"
+        f"gradients {_size(memory.gradients)}, optimizer {_size(memory.optimizer)}, "
+        f"saved activations {_size(memory.saved)}"
     )
-    peak = f"activations {bytes_text(memory.activations_peak)}"
-    yield "inference", f"{bytes_text(memory.inference)} {at}: {weights}, {peak}"
-    yield "training", f"{bytes_text(memory.training)} {at}: {weights}, {kept}"
+    peak = f"activations {_size(memory.activations_peak)}"
+    yield "inference", f"{_size(memory.inference)} {at}: {weights}, {peak}"
+    yield "training", f"{_size(memory.training)} {at}: {weights}, {kept}"
+
+
+def _size(count: int) -> str:
+    return bytes_text(count).replace(" ", _UNBROKEN)
 
 
 def overview(networks: Sequence[Measured], look: Look = PLAIN) -> str:
