@@ -19,6 +19,10 @@ MOST_ITEMS = 250_000
 MOST_STEPS = 5_000_000
 MOST_DEPTH = 60
 """Nested expressions and calls; a fraction of what the interpreter's stack would bear."""
+MOST_LEVELS = 16
+"""Lists within lists."""
+MOST_CLAUSES = 8
+MOST_CHARACTERS = 10_000
 
 
 class EvaluationError(Exception):
@@ -39,6 +43,12 @@ class Budget:
     def __init__(self) -> None:
         self.steps = MOST_STEPS
         self.depth = 0
+
+    def spend(self, steps: int, node: Any) -> None:
+        """Take steps. Raises EvaluationError if there are not so many left."""
+        self.steps -= steps
+        if self.steps < 0:
+            raise EvaluationError("TooManySteps", node, limit=MOST_STEPS)
 
 
 class Scope:
@@ -150,20 +160,28 @@ def _unary(node: tree.Unary, scope: Scope, budget: Budget) -> Any:
 
 
 def _binary(node: tree.Binary, scope: Scope, budget: Budget) -> Any:
-    left = evaluate(node.left, scope, budget)
-    if node.operator == "and":
-        return evaluate(node.right, scope, budget) if left else left
-    if node.operator == "or":
-        return left if left else evaluate(node.right, scope, budget)
-    right = evaluate(node.right, scope, budget)
-    return arithmetic(node, node.operator, left, right)
+    # `a + b + c` nests to the left: the left sides are gone down in a loop, so that long sums are not deep.
+    spine = [node]
+    while type(spine[-1].left) is tree.Binary:
+        spine.append(spine[-1].left)
+    value = evaluate(spine[-1].left, scope, budget)
+    for one in reversed(spine):
+        if one.operator == "and":
+            value = evaluate(one.right, scope, budget) if value else value
+        elif one.operator == "or":
+            value = value if value else evaluate(one.right, scope, budget)
+        else:
+            value = arithmetic(one, one.operator, value, evaluate(one.right, scope, budget), budget)
+    return value
 
 
-def arithmetic(node: Any, operator: str, left: Any, right: Any) -> Any:
+def arithmetic(node: Any, operator: str, left: Any, right: Any, budget: Budget) -> Any:
     """`left operator right` with every bound kept. Raises EvaluationError."""
     if operator in ("+", "*") and (isinstance(left, (list, tuple)) or isinstance(right, (list, tuple))):
-        return _join(node, operator, left, right)
+        return _kept(node, _join(node, operator, left, right), budget)
     if operator == "+" and isinstance(left, str) and isinstance(right, str):
+        if len(left) + len(right) > MOST_CHARACTERS:
+            raise EvaluationError("TextTooLong", node, limit=MOST_CHARACTERS)
         return left + right
     if not _is_number(left) or not _is_number(right):
         wrong = right if _is_number(left) else left
@@ -178,7 +196,7 @@ def arithmetic(node: Any, operator: str, left: Any, right: Any) -> Any:
         raise EvaluationError("ResultTooLarge", node) from None
     if isinstance(value, complex):
         raise EvaluationError("NoRealNumber", node)
-    if isinstance(value, int) and value.bit_length() > MOST_BITS:
+    if value.bit_length() > MOST_BITS if isinstance(value, int) else not math.isfinite(value):
         raise EvaluationError("ResultTooLarge", node)
     return value
 
@@ -208,10 +226,32 @@ def _join(node: Any, operator: str, left: Any, right: Any) -> Any:
     raise EvaluationError("WrongOperand", node, operator=operator, value=_kind(left if items is right else right))
 
 
+def _kept(node: Any, value: Any, budget: Budget) -> Any:
+    """A list or dictionary, once it is known to be small with all that lies in it, so that it can be compared and
+    printed. Making it takes steps. Raises EvaluationError.
+    """
+    size, level = 0, [value]
+    for _ in range(MOST_LEVELS):
+        inner: list[Any] = []
+        for one in level:
+            size += len(one)
+            if size > MOST_ITEMS:
+                raise EvaluationError("ListTooLong", node, limit=MOST_ITEMS)
+            members = one.values() if isinstance(one, dict) else one
+            inner += [m for m in members if isinstance(m, (list, tuple, dict))]
+        level = inner
+        if not level:
+            budget.spend(size // 2, node)
+            return value
+    raise EvaluationError("TooDeep", node, limit=MOST_LEVELS)
+
+
 def _compare(node: tree.Compare, scope: Scope, budget: Budget) -> Any:
     left = evaluate(node.operands[0], scope, budget)
     for operator, operand in zip(node.operators, node.operands[1:], strict=True):
         right = evaluate(operand, scope, budget)
+        if isinstance(right, (list, tuple, dict)):
+            budget.spend(len(right) // 8, node)
         if not compare(node, operator, left, right, operand):
             return False
         left = right
@@ -300,7 +340,7 @@ def _sliced(node: tree.Index, value: Any, scope: Scope, budget: Budget) -> Any:
             raise EvaluationError("BadIndex", part_node, value=_kind(part))
     if parts[2] == 0:
         raise EvaluationError("ZeroStep", node.index.step)
-    return value[slice(*parts)]
+    return _kept(node, value[slice(*parts)], budget) if not isinstance(value, str) else value[slice(*parts)]
 
 
 def _call(node: tree.Call, scope: Scope, budget: Budget) -> Any:
@@ -312,8 +352,10 @@ def _call(node: tree.Call, scope: Scope, budget: Budget) -> Any:
     if not callable(function):
         raise EvaluationError("NotAFunction", node.function, value=_kind(function))
     name = getattr(node.function, "name", "function")
+    budget.spend(sum(len(a) for a in arguments if isinstance(a, (list, tuple, dict))), node)
     try:
-        return function(*arguments, **keywords)
+        result = function(*arguments, **keywords)
+        return _kept(node, result, budget) if isinstance(result, (list, tuple)) else result
     except EvaluationError as error:
         raise EvaluationError(error.problem, node, **error.values) from None
     except (TypeError, ValueError, ZeroDivisionError, OverflowError, AttributeError):
@@ -341,11 +383,11 @@ def _call_closure(
 
 
 def _sequence(node: tree.Sequence, scope: Scope, budget: Budget) -> Any:
-    return [evaluate(item, scope, budget) for item in node.items]
+    return _kept(node, [evaluate(item, scope, budget) for item in node.items], budget)
 
 
 def _dictionary(node: tree.Dictionary, scope: Scope, budget: Budget) -> Any:
-    return dict(_entry(entry, scope, budget) for entry in node.entries)
+    return _kept(node, dict(_entry(entry, scope, budget) for entry in node.entries), budget)
 
 
 def _entry(entry: tuple[Any, Any], scope: Scope, budget: Budget) -> tuple[Any, Any]:
@@ -356,6 +398,8 @@ def _entry(entry: tuple[Any, Any], scope: Scope, budget: Budget) -> tuple[Any, A
 
 
 def _comprehension(node: tree.Comprehension, scope: Scope, budget: Budget) -> Any:
+    if len(node.clauses) > MOST_CLAUSES:
+        raise EvaluationError("TooDeep", node, limit=MOST_CLAUSES)
     results: list[Any] = []
 
     def run(clauses: tuple[Any, ...], inner: Scope) -> None:
@@ -370,12 +414,13 @@ def _comprehension(node: tree.Comprehension, scope: Scope, budget: Budget) -> An
                 run(clauses[1:], inner)
             return
         for item in iterate(value, evaluate(value, inner, budget)):
+            budget.spend(1, node)
             bound = Scope(inner)
             assign(targets, item, bound, value)
             run(clauses[1:], bound)
 
     run(node.clauses, Scope(scope))
-    return dict(results) if node.keyed else results
+    return _kept(node, dict(results) if node.keyed else results, budget)
 
 
 def iterate(node: Any, value: Any) -> Iterable[Any]:
@@ -458,6 +503,9 @@ def _kind(value: Any) -> str:
     return "a function"
 
 
+_NO_BUDGET = Budget()
+"""For arithmetic on numbers, which takes no steps of its own."""
+
 # --- built-in functions -----------------------------------------------------------------------------------------
 
 
@@ -486,7 +534,9 @@ def _items(value: Any) -> Any:
 def _sum(items: Any) -> Any:
     total: Any = 0
     for item in _items(items):
-        total = arithmetic(None, "+", total, item)
+        if isinstance(item, (list, tuple)):
+            raise TypeError
+        total = arithmetic(None, "+", total, item, _NO_BUDGET)
     return total
 
 

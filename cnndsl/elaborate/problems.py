@@ -309,7 +309,7 @@ class UndefinedName(Diagnostic):
     label = "not defined"
 
     def help_text(self) -> str | None:
-        guess = closest(self.values["name"], self.values["known"])
+        guess = closest(self.values["name"], [*self.values["known"], "true", "false"])
         return f"did you mean `{guess}`?" if guess and guess != self.values["name"] else None
 
 
@@ -545,6 +545,15 @@ class TensorTooLarge(Diagnostic):
     title = "tensor too large"
     message = "the output would be {shape}"
     label = "more than {limit:,} along one axis"
+
+
+class TextTooLong(Diagnostic):
+    """A string is longer than the limit."""
+
+    code = "E716"
+    title = "string too long"
+    message = "this string would have more than {limit:,} characters"
+    label = "too long"
 
 
 class TooManyCalls(Diagnostic):

@@ -259,6 +259,8 @@ def _scaled(text: str, power: int, value: float) -> int | float:
     mantissa, _, exponent = text.lower().partition("e")
     whole, _, decimals = mantissa.partition(".")
     digits = int(whole + decimals)
+    if digits == 0:
+        return 0
     power += int(exponent or 0) - len(decimals)
     if power >= 0:
         return int(digits * 10**power)

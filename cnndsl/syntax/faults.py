@@ -46,7 +46,6 @@ LOOK_ALIKES = {
     "„": '"',
     "‘": '"',
     "’": '"',
-    "'": '"',
     "→": "->",
     "≤": "<=",
     "≥": ">=",
@@ -56,7 +55,18 @@ LOOK_ALIKES = {
     "\u00a0": " ",
     "\u200b": "",
     "\ufeff": "",
-    ";": ",",
+}
+
+# What someone who writes another language's character means.
+_MEANT = {
+    ";": "layers on one line have commas between them",
+    "'": 'strings stand in double quotes: "…"',
+    "\\": "a line goes on by itself while a bracket is open",
+    "&": "write `and`",
+    "!": "write `not`, or `!=`",
+    "^": "a power is written `**`",
+    "$": "a value is written in braces, such as {width}",
+    "@": "a multiplication is written `*`",
 }
 
 _number_with_letters = re.compile(r"[0-9][0-9A-Za-z_.]*")
@@ -90,7 +100,9 @@ def lexical_fault(text: str, position: int) -> SyntaxFault:
         return _look_alike(text, position)
     if character == "|":
         return SyntaxFault("StrayBar", position, position + 1)
-    return SyntaxFault("StrayCharacter", position, position + 1, character=shown(character))
+    return SyntaxFault(
+        "StrayCharacter", position, position + 1, character=shown(character), meant=_MEANT.get(character)
+    )
 
 
 def _look_alike(text: str, position: int) -> SyntaxFault:
@@ -200,6 +212,8 @@ def _behind(first: Token, before: Token, token: Token, wanted: list[str], tokens
         return None
     if kind == "LSQB":
         return SyntaxFault("ListWithoutName", start, end)
+    if word == "//":
+        return SyntaxFault("ForeignComment", start, end, fix=("write `#`", "#"))
     if kind == "NAME" and "COMMA" in wanted and not any(_is_open(tokens, closer) for closer in "})]"):
         at = (before[3], before[3])
         return SyntaxFault("MissingComma", start, end, fix=("write a comma", ","), fix_at=at, word=word)

@@ -33,6 +33,7 @@ class StrayCharacter(Diagnostic):
     title = "stray character"
     message = "the character {character} has no meaning in a spec"
     label = "remove it, or put it into a comment behind `#`"
+    help = "{meant}"
 
 
 class LookAlike(Diagnostic):
@@ -243,6 +244,15 @@ class NumberAsKind(Diagnostic):
     title = "a number where a layer begins"
     message = "a comma ends a layer, so a layer's name has to follow, not {text}"
     label = "sizes are written with x, such as 3x3x64; numbers of one layer with spaces between"
+
+
+class ForeignComment(Diagnostic):
+    """A comment begins with `#`; `//` divides whole numbers, and that only inside expressions."""
+
+    code = "E126"
+    title = "a comment with `//`"
+    message = "a comment begins with `#`, not with `//`"
+    label = "this divides whole numbers in expressions"
 
 
 class TabIndentation(Diagnostic):
