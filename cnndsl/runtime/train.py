@@ -23,7 +23,7 @@ from cnndsl.runtime.data.sources import Wanted, read
 from cnndsl.runtime.errors import TrainingError
 from cnndsl.runtime.files import write_file
 from cnndsl.runtime.loop import Interrupts, Loop, Row, StopRequest, epochs
-from cnndsl.runtime.module import build_module, module_paths
+from cnndsl.runtime.module import build_module
 from cnndsl.runtime.progress import Progress
 from cnndsl.shape import Shape
 
@@ -159,7 +159,7 @@ def channels_first(shape: Shape) -> tuple[int, ...]:
 
 def _prepare(graph: Graph, recipe: Recipe, options: Options, device: torch.device) -> _Job:
     """The network, its data and the loop. The seed must be set: it gives the weights."""
-    module = build_module(graph, train=True)
+    module = build_module(graph)
     shapes = graph.nodes[graph.inputs[0]].shapes
     assert shapes is not None
     first, last = channels_first(shapes[0]), channels_first(main_output(graph)[1])
@@ -171,7 +171,7 @@ def _prepare(graph: Graph, recipe: Recipe, options: Options, device: torch.devic
     # Kernels of 2-D convolutions are faster where channels stand last in memory, on CPUs and GPUs alike.
     flat = any(p.dim() == 4 for p in module.parameters()) and len(first) == 3
     memory_format = torch.channels_last if flat else torch.contiguous_format
-    module = module.to(device=device, memory_format=memory_format)
+    module = module.to(device).to(memory_format=memory_format)  # type: ignore[call-overload]
     split = prepared.split.each(lambda part: part.to(device))
     to_input = prepared.prepare.on(device, memory_format)
     loop = Loop(module, recipe, split, to_input, last[0], penalties(graph, module), device)
@@ -179,15 +179,24 @@ def _prepare(graph: Graph, recipe: Recipe, options: Options, device: torch.devic
 
 
 def penalties(graph: Graph, module: nn.Module) -> list[tuple[float, Tensor]]:
-    """Each weight that a layer's `l2=` puts into the loss, with its factor; biases are not among them."""
-    paths = module_paths(graph)
+    """Each weight that a layer's `l2=` puts into the loss, with its factor; biases are not among them.
+
+    A module's parameters stand in the order of the graph's nodes and of each layer's weights.
+    """
+    parameters = iter(module.parameters())
     found: list[tuple[float, Tensor]] = []
     for node in graph.nodes:
+        if node.layer is None or node.shares is not None:
+            continue
         factor = getattr(node.layer, "l2", 0.0)
-        if factor and node.shares is None:
-            owner = module.get_submodule(paths[node.index])
-            weights = (p for name, p in owner.named_parameters() if not name.startswith("bias"))
-            found += [(factor, weight) for weight in weights if weight.requires_grad]
+        inputs = [shape for edge in node.inputs if (shape := graph.shape_of(edge)) is not None]
+        for weight in node.layer.weights(*inputs):
+            if weight.kind == "buffer":
+                continue
+            parameter = next(parameters)
+            assert tuple(parameter.shape) == weight.shape, (node.name, weight)
+            if factor and parameter.requires_grad and not weight.name.startswith("bias"):
+                found.append((factor, parameter))
     return found
 
 
