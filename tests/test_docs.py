@@ -1,0 +1,254 @@
+"""Every example in README.md, ARCHITECTURE.md and docs/ is true, and every link leads somewhere.
+
+What is done with a fenced block is said by the words behind its backticks:
+
+    ```cnn                  a whole spec, in which `check` finds nothing wrong
+    ```cnn small.cnn        the same, kept under that name for the commands below it on the page
+    ```cnn 32x32x1          lines of a network with this input
+    ```cnn wrong 32x32x1    the same in which `check` finds an error; also `wrong` and a file's name
+    ```console              commands behind `$` and the output they print; `...` alone stands for any lines
+    ```console slow         the same for commands that train: numbers with a point are compared by their form only
+    ```python               doctests
+
+Other blocks are not run. `python tests/test_docs.py` writes the output that the commands really print into the pages.
+"""
+
+from __future__ import annotations
+
+import doctest
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from markdown_it import MarkdownIt
+
+from cnndsl.pipeline import check
+from cnndsl.source import Source
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "benchmarks").glob("*.md")])
+SIZE = re.compile(r"[0-9_]+(x[0-9_]+)*")
+
+
+class Fence(NamedTuple):
+    """A fenced block: its page, the line it begins in, the words behind its backticks, its text."""
+
+    page: Path
+    line: int
+    words: list[str]
+    text: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.page.name}:{self.line}"
+
+    @property
+    def file(self) -> str | None:
+        return next((word for word in self.words[1:] if word.endswith(".cnn")), None)
+
+
+def fences(page: Path) -> list[Fence]:
+    tokens = MarkdownIt("commonmark").parse(page.read_text(encoding="utf-8"))
+    return [Fence(page, t.map[0] + 1, t.info.split(), t.content) for t in tokens if t.type == "fence" and t.map]
+
+
+FENCES = [fence for page in PAGES for fence in fences(page)]
+RUN = [page for page in PAGES if any(f.words[:1] == ["console"] or f.words == ["python"] for f in FENCES if f.page == page)]
+
+
+# --- specs ----------------------------------------------------------------------------------------------------------
+
+
+def of_kind(kind: str) -> list[Fence]:
+    return [fence for fence in FENCES if fence.words[:1] == [kind]]
+
+
+def spec_of(fence: Fence) -> Source:
+    size = next((word for word in fence.words[1:] if SIZE.fullmatch(word)), None)
+    return Source(fence.name, f"network Example\ninput {size}\n{fence.text}" if size else fence.text)
+
+
+@pytest.mark.parametrize("fence", of_kind("cnn"), ids=lambda fence: fence.name)
+def test_spec(fence: Fence) -> None:
+    assert all(w in ("cnn", "wrong", fence.file) or SIZE.fullmatch(w) for w in fence.words), fence.words
+    found = check(spec_of(fence)).diagnostics
+    if "wrong" in fence.words:
+        assert any(d.severity == "error" for d in found)
+    else:
+        assert not found
+
+
+# --- commands -------------------------------------------------------------------------------------------------------
+
+
+class Command(NamedTuple):
+    """A command of a console block, and the output printed below it."""
+
+    text: str
+    output: str
+
+
+def commands(fence: Fence) -> Iterator[Command]:
+    for part in re.split(r"(?m)^\$ ", fence.text)[1:]:
+        text, _, output = part.partition("\n")
+        yield Command(text, output)
+
+
+def output_of(command: str, folder: Path) -> str:
+    """What a command prints, errors included, in the order in which they come."""
+    environment = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "FORCE_COLOR")}
+    environment["CUDA_VISIBLE_DEVICES"] = ""
+    environment["PATH"] = str(Path(sys.executable).parent) + os.pathsep + environment["PATH"]
+    run = subprocess.run(
+        ["bash", "-c", command], cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    return "".join(line.rstrip() + "\n" for line in run.stdout.splitlines())
+
+
+def matches(wanted: str, given: str, *, loosely: bool = False) -> bool:
+    """Whether an output is the one wanted, where `...` stands for any lines."""
+    pattern = "".join(
+        "(?:.*\n)*?" if line == "..." else _line_pattern(line, loosely) for line in wanted.splitlines()
+    )
+    return re.fullmatch(pattern, given) is not None
+
+
+def _line_pattern(line: str, loosely: bool) -> str:
+    number = re.compile(r"[0-9]+\.[0-9]+(?:e-?[0-9]+)?|[0-9]+(?= threads)")
+    if not loosely:
+        return re.escape(line) + "\n"
+    return r"[0-9]+(?:\.[0-9]+)?(?:e-?[0-9]+)?".join(map(re.escape, number.split(line))) + "\n"
+
+
+def write_specs(page: Path, folder: Path, before: int) -> None:
+    """The files that the page has shown before a line."""
+    for fence in fences(page):
+        if fence.file and fence.line < before:
+            (folder / fence.file).write_text(fence.text, encoding="utf-8")
+
+
+def prepare(folder: Path) -> None:
+    """What the commands of a page find: the specs of the project, as in a clone."""
+    (folder / "specs").symlink_to(ROOT / "specs")
+
+
+@pytest.mark.parametrize("page", RUN, ids=lambda page: page.name)
+def test_commands(page: Path, tmp_path: Path) -> None:
+    prepare(tmp_path)
+    for fence in fences(page):
+        if fence.words == ["console"]:
+            write_specs(page, tmp_path, fence.line)
+            for command in commands(fence):
+                given = output_of(command.text, tmp_path)
+                assert matches(command.output, given), f"{fence.name}: {command.text}\n{given}"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", [p for p in RUN if ["console", "slow"] in [f.words for f in fences(p)]], ids=lambda p: p.name)
+def test_commands_that_train(page: Path, tmp_path: Path) -> None:
+    prepare(tmp_path)
+    for fence in fences(page):
+        if fence.words == ["console", "slow"]:
+            write_specs(page, tmp_path, fence.line)
+            for command in commands(fence):
+                given = output_of(command.text, tmp_path)
+                assert matches(command.output, given, loosely=True), f"{fence.name}: {command.text}\n{given}"
+
+
+@pytest.mark.parametrize("page", [p for p in RUN if ["python"] in [f.words for f in fences(p)]], ids=lambda p: p.name)
+def test_python(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    prepare(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {}
+    for fence in fences(page):
+        if fence.words == ["python"]:
+            write_specs(page, tmp_path, fence.line)
+            examples = doctest.DocTestParser().get_doctest(fence.text, names, fence.name, str(page), fence.line)
+            runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
+            report: list[str] = []
+            runner.run(examples, out=report.append, clear_globs=False)
+            names = examples.globs
+            assert not runner.failures, "".join(report)
+
+
+def test_blocks_are_marked_as_something_known() -> None:
+    known = {"cnn", "console", "python", "json", "sh", "text"}
+    assert not [fence.name for fence in FENCES if not fence.words or fence.words[0] not in known]
+
+
+def test_matching() -> None:
+    assert matches("a\n...\nb\n", "a\n1\n2\nb\n")
+    assert not matches("a\nb\n", "a\n1\nb\n")
+    assert matches("loss 0.1 in 20 epochs\n", "loss 1e-5 in 20 epochs\n", loosely=True)
+    assert not matches("loss 0.1 in 20 epochs\n", "loss 0.2 in 30 epochs\n", loosely=True)
+
+
+# --- links and commands that are named ----------------------------------------------------------------------------------
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors of a page's headings, as GitHub makes them."""
+    found: set[str] = set()
+    tokens = MarkdownIt("commonmark").parse(page.read_text(encoding="utf-8"))
+    for heading, inline in zip(tokens, tokens[1:], strict=False):
+        if heading.type == "heading_open":
+            text = "".join(child.content for child in inline.children or () if child.type in ("text", "code_inline"))
+            base = re.sub(r"[^\w\- ]", "", text.lower()).replace(" ", "-")
+            number = sum(1 for known in found if re.fullmatch(rf"{re.escape(base)}(-\d+)?", known))
+            found.add(f"{base}-{number}" if number else base)
+    return found
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    targets = re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8"))
+    wrong = []
+    for target in targets:
+        if target.startswith("https://"):
+            continue
+        path, _, anchor = target.partition("#")
+        there = (page.parent / path).resolve() if path else page
+        if not there.exists() or (anchor and anchor not in anchors(there)):
+            wrong.append(target)
+    assert not wrong
+
+
+def test_make_targets_that_are_named_exist() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    named = {t for page in PAGES for t in re.findall(r"(?m)(?:`|^)make ([a-z-]+)", page.read_text(encoding="utf-8"))}
+    assert {"demo", "test"} <= named
+    assert not {target for target in named if not re.search(rf"(?m)^{target}:", makefile)}
+
+
+# --- rewriting ------------------------------------------------------------------------------------------------------------
+
+
+def rewrite(page: Path, folder: Path) -> None:
+    """Put the real output of every command into a page; a command whose output has `...` keeps it."""
+    prepare(folder)
+    lines = page.read_text(encoding="utf-8").splitlines(keepends=True)
+    for fence in reversed(fences(page)):
+        if fence.words[:1] != ["console"]:
+            continue
+        parts = []
+        write_specs(page, folder, fence.line)
+        for command in commands(fence):
+            given = output_of(command.text, folder)
+            kept = matches(command.output, given, loosely="slow" in fence.words)
+            parts.append(f"$ {command.text}\n{command.output if kept else given}")
+        end = fence.line + fence.text.count("\n")
+        lines[fence.line : end] = parts
+    page.write_text("".join(lines), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    import tempfile
+
+    for one in RUN:
+        with tempfile.TemporaryDirectory() as temporary:
+            rewrite(one, Path(temporary))
