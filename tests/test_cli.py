@@ -11,7 +11,6 @@ import resource
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -475,8 +474,9 @@ def test_interrupting(folder: Path) -> None:
     with subprocess.Popen(
         [*COMMAND, "check", "-"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as process:
+        assert process.stdin is not None
         assert process.stderr is not None
-        time.sleep(1)  # it waits for its input, whenever it gets there
+        process.stdin.write(b"#" * 200_000)  # more than a pipe holds: when it is written, the command reads
         process.send_signal(signal.SIGINT)
         assert process.wait(60) == 130
         assert process.stderr.read().strip() == b""

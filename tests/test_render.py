@@ -7,6 +7,8 @@ from itertools import pairwise
 from textwrap import dedent
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from cnndsl.diagnostics import Diagnostic, Edit, Fix, Label
 from cnndsl.diagnostics.render import render, render_all, summary
@@ -377,3 +379,26 @@ def test_visible() -> None:
     assert visible("a\tb\r\n\x00\x7f\x9b\u200b\u2028\ud800\U000e0001") == (
         "a\\tb\\r\\n\\x00\\x7f\\x9b\\u200b\\u2028\\ud800\\U000e0001"
     )
+
+
+@st.composite
+def diagnostics(draw: st.DrawFn) -> Diagnostic:
+    """Any marks and edits, sensible or not, in any text."""
+    text = Source("any.cnn", draw(st.text(st.sampled_from("ab \t\n\r\x1b漢\u0301\u202e#|"), max_size=60)))
+    places = st.integers(0, len(text.text))
+    spans = st.builds(lambda a, b: Span(text, min(a, b), max(a, b)), places, places)
+    labels = draw(st.lists(st.builds(Label, spans, st.text(max_size=12)), max_size=4))
+    fixes = draw(
+        st.lists(st.builds(lambda span, new: Fix("so", (Edit(span, new),)), spans, st.text(max_size=8)), max_size=2)
+    )
+    return too_large(draw(spans), labels=tuple(labels), fixes=tuple(fixes))
+
+
+@settings(max_examples=300, deadline=None)
+@given(diagnostics(), st.sampled_from([None, 20, 40, 80]), st.booleans())
+def test_any_marks_in_any_text_can_be_drawn(diagnostic: Diagnostic, width: int | None, unicode: bool) -> None:
+    drawing = render(diagnostic, Look(width, False, unicode))
+    assert not [c for c in drawing if c != "\n" and not c.isprintable()]
+    assert drawing.endswith("\n")
+    assert "17 cells" in drawing.replace("\n", " ")
+    assert "^" in drawing
