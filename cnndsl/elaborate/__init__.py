@@ -37,12 +37,12 @@ def elaborate(document: Document, options: Options = Options()) -> tuple[list[El
     scope = Scope(None, dict.fromkeys(file.unknown, UNKNOWN))
     changes = _changes(file, options, diagnostics)
     results: list[Elaborated] = []
+    reported: set[tuple[str, int, int]] = set()
     for network in chosen:
         span = network.header.span() if network.header else whole
-        expander = Expander(file, network, scope, budget, changes, span)
+        expander = Expander(file, network, scope, budget, changes, span, reported)
         if not results:
-            for line in file.lets:
-                expander.let(line, scope)
+            expander.file_lets(file.lets)
         result, found = expander.run()
         results.append(result)
         diagnostics += found
@@ -50,6 +50,8 @@ def elaborate(document: Document, options: Options = Options()) -> tuple[list[El
             by = " and ".join(["--set"] * bool(changes.parameters) + ["--input"] * bool(changes.inputs))
             claims = f"{result.skipped} claim{'s' if result.skipped > 1 else ''}"
             diagnostics.append(problem("ClaimsNotApplicable", span, claims=claims, name=network.name, by=by))
+        if budget.steps < 0:
+            break
     diagnostics.sort(key=lambda d: (d.span.source is not document.source, d.span.start))
     return results, diagnostics
 
@@ -81,7 +83,7 @@ def _changes(file: File, options: Options, diagnostics: list[Diagnostic]) -> Cha
                     name=name,
                     known=", ".join(sorted(known)) or "none",
                     guess=closest(name, known),
-                )  # fmt: skip
+                )
             )
             continue
         value, failure = _outside_value(text)

@@ -52,13 +52,23 @@ class Budget:
 
 
 class Scope:
-    """Names and their values; what is not here is looked up in the scope around it."""
+    """Names and their values; what is not here is looked up in the scope around it.
 
-    __slots__ = ("around", "values")
+    places: where `let` lines defined names of this scope.
+    """
+
+    __slots__ = ("_places", "around", "values")
 
     def __init__(self, around: Scope | None = None, values: dict[str, Any] | None = None) -> None:
         self.around = around
         self.values = {} if values is None else values
+        self._places: dict[str, Any] | None = None
+
+    @property
+    def places(self) -> dict[str, Any]:
+        if self._places is None:
+            self._places = {}
+        return self._places
 
     def find(self, name: str) -> Any:
         """The value of a name. Raises KeyError."""

@@ -12,11 +12,12 @@ class Frame:
     """Where an expansion is.
 
     here: the current tensor; None before the network's input. input: the tensor that the block got.
-    tensors: names given with `as`, with the place of each. prefix: what the names of the nodes made here
-    begin with. rest: what `...` stands for. calls: the items that called the blocks, outermost first.
+    tensors: names given with `as`, with the place of each; lost: names whose line was not carried out.
+    prefix: what the names of the nodes made here begin with. rest: what `...` stands for. calls: the items
+    that called the blocks, outermost first.
     """
 
-    __slots__ = ("calls", "here", "input", "prefix", "rest", "scope", "tensors")
+    __slots__ = ("calls", "here", "input", "lost", "prefix", "rest", "scope", "tensors")
 
     def __init__(
         self,
@@ -33,6 +34,7 @@ class Frame:
         self.calls = calls
         self.rest = rest
         self.tensors: dict[str, tuple[Edge, Span]] = {}
+        self.lost: set[str] = set()
 
     @property
     def in_block(self) -> bool:

@@ -6,7 +6,9 @@ layer that can't be gets no shape, and what hangs on it stays silent: one cause,
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 
 from cnndsl.diagnostics import Diagnostic, Edit, Fix, Label, closest, problem
@@ -25,6 +27,7 @@ from cnndsl.elaborate.file import File, NetworkLines
 from cnndsl.elaborate.frame import Frame, Names
 from cnndsl.elaborate.names import base_names
 from cnndsl.elaborate.settings import Expectation, Setting
+from cnndsl.elaborate.unread import KEEPERS, first_word, names_of
 from cnndsl.elaborate.values import (
     NO_SCOPE,
     LocalName,
@@ -45,7 +48,10 @@ from cnndsl.syntax import tree
 from cnndsl.syntax.tree import Line
 
 MOST_NODES = 250_000
-MOST_CALLS = 64
+MOST_OPEN = 60
+"""Bodies that are run at once, each within the one before: blocks, branches, loops, arms."""
+MOST_PROBLEMS = 1000
+"""Problems of one network that are reported, before the rest is left unread."""
 MOST_CELLS = 1 << 40
 """Cells along one axis: more than any memory holds, and small enough that counts stay numbers one can print."""
 
@@ -92,7 +98,14 @@ class Expander:
     """Runs a network's lines. Make one, call `run`."""
 
     def __init__(
-        self, file: File, network: NetworkLines, file_scope: Scope, budget: Budget, changes: Changes, span: Span
+        self,
+        file: File,
+        network: NetworkLines,
+        file_scope: Scope,
+        budget: Budget,
+        changes: Changes,
+        span: Span,
+        reported: set[tuple[str, int, int]],
     ) -> None:
         self.file = file
         self.network = network
@@ -105,7 +118,10 @@ class Expander:
         self.outputs: list[Output] = []
         self.names = Names()
         self.diagnostics: list[Diagnostic] = []
-        self.reported: set[tuple[str, int, int]] = set()
+        # What was reported, here or for a network that shares lines with this one.
+        self.reported = reported
+        self.troubled = False
+        self.open = 0
         self.expectations: list[Expectation] = []
         self.settings: list[Setting] = []
         self.train: Span | None = None
@@ -127,7 +143,10 @@ class Expander:
             self.run_lines(self.network.own, frame)
         except _Stop:
             pass
-        if not any(node.kind != INPUT for node in self.nodes) and not self.diagnostics:
+        except RecursionError:
+            # The limits leave room for a deep stack around this; but how deep that is, the caller decides.
+            self.report("TooManyCalls", self.span, limit=MOST_OPEN)
+        if not any(node.kind != INPUT for node in self.nodes) and not self.troubled:
             self.report("NoLayers", self.span, name=self.network.name)
         if frame.here is not None and not any(not o.training for o in self.outputs):
             self.outputs.append(Output("output", frame.here))
@@ -141,10 +160,13 @@ class Expander:
 
     def report(self, name: str, span: Span, calls: tuple[Span, ...] = (), /, **values: Any) -> None:
         """Add a diagnostic, once for a place; the calls of the blocks it lies in are shown with it."""
+        self.troubled = True
         key = (name, span.start, span.end)
         if key in self.reported:
             return
         self.reported.add(key)
+        if len(self.diagnostics) >= MOST_PROBLEMS:
+            raise _Stop
         if calls:
             labels = tuple(Label(call, "called from here") for call in reversed(calls))
             values["labels"] = (*values.get("labels", ()), *labels[:3])
@@ -153,13 +175,19 @@ class Expander:
     def report_evaluation(self, error: EvaluationError, line: Line, frame: Frame, fallback: Any = None) -> None:
         node = error.node if error.node is not None else fallback
         self.report(error.problem, line.span(node), frame.calls, **error.values)
+        if error.problem == "TooManySteps":
+            raise _Stop
 
     # --- statements ---------------------------------------------------------------------------------------------
 
     def run_lines(self, lines: Iterable[Line], frame: Frame) -> None:
         """Run lines one after the other. `taken` is None, or whether a branch of the last `if` was taken."""
         taken: bool | None = None
+        self.open += 1
         for line in lines:
+            if self.open > MOST_OPEN:
+                self.report("TooManyCalls", line.span(), frame.calls, limit=MOST_OPEN)
+                raise _Stop
             statement = line.statement
             kind = type(statement)
             if kind is tree.Chain:
@@ -168,14 +196,15 @@ class Expander:
             elif kind is tree.If or kind is tree.Else:
                 taken = self._branch(line, frame, taken, self.run_lines)
             else:
-                taken = None
+                # An `else` under an `if` that could not be read is silent.
+                taken = True if statement is None else None
                 self._statement(line, frame)
+        self.open -= 1
 
     def _statement(self, line: Line, frame: Frame) -> None:
         statement = line.statement
         try:
             if statement is None:
-                # What could not be read may have changed the current tensor: go on without knowing it.
                 self._forget(line, frame)
             elif isinstance(statement, (tree.Repeat, tree.For)):
                 self._loop(line, frame, self.run_lines)
@@ -196,12 +225,25 @@ class Expander:
                 self.report("NotHere", line.span(), what=what, why="only outside networks and blocks")
         except EvaluationError as error:
             self.report_evaluation(error, line, frame)
+            self._forget(line, frame)
         except Silent:
             self._forget(line, frame)
+
+    def file_lets(self, lines: Iterable[Line]) -> None:
+        """Define what the `let` lines before the networks say."""
+        with suppress(_Stop):
+            for line in lines:
+                self.let(line, self.file_scope)
 
     def let(self, line: Line, scope: Scope) -> None:
         """Define what a `let` line says; a name whose value fails becomes unknown, so that its uses are silent."""
         statement = line.statement
+        targets = (statement.name,) if isinstance(statement, tree.Function) else statement.targets
+        for target in _target_names(targets):
+            first = scope.places.setdefault(target.name, line.span(target))
+            if first != line.span(target):
+                labels = (Label(first, "first defined here"),)
+                self.report("DefinedTwice", line.span(target), what="name", name=target.name, labels=labels)
         if isinstance(statement, tree.Function):
             names_ = tuple(p.name for p in statement.parameters)
             scope.values[statement.name.name] = Closure(statement.name.name, names_, statement.value, scope)
@@ -210,10 +252,12 @@ class Expander:
             value = evaluate(statement.value, scope, self.budget)
             assign(statement.targets, value, scope, statement.value)
         except (EvaluationError, Silent) as error:
-            for name in _target_names(statement.targets):
-                scope.values[name] = UNKNOWN
+            for target in _target_names(statement.targets):
+                scope.values[target.name] = UNKNOWN
             if isinstance(error, EvaluationError):
                 self.report(error.problem, line.span(error.node or statement.value), **error.values)
+                if error.problem == "TooManySteps":
+                    raise _Stop from None
 
     def _branch(self, line: Line, frame: Frame, taken: bool | None, run: Any) -> bool | None:
         """Run one branch of an `if`; returns whether a branch was taken so far."""
@@ -222,7 +266,8 @@ class Expander:
         if again and taken is None:
             word = "`else`" if isinstance(statement, tree.Else) else "`elif`"
             self.report("NotHere", line.span(), what=word, why="there is no `if` right above it")
-            return None
+            self._forget(line, frame)
+            return True
         if again and taken:
             return True
         if isinstance(statement, tree.If):
@@ -265,9 +310,8 @@ class Expander:
             frame.scope = outer
 
     def _step(self, node: Any) -> None:
-        self.budget.steps -= 1
-        if self.budget.steps < 0:
-            raise EvaluationError("TooManySteps", node, limit=5_000_000)
+        """Pay for one more round, which takes about as long as ten steps of an expression."""
+        self.budget.spend(10, node)
 
     # --- headers and their like ---------------------------------------------------------------------------------
 
@@ -294,6 +338,9 @@ class Expander:
         if parameter.name in self.changes.parameters:
             return self.changes.parameters[parameter.name]
         node = given[parameter.name].value if parameter.name in given else parameter.default
+        base = self.file.networks.get(self.network.base or "")
+        if parameter.name not in given and base is not None and base.header is not None:
+            header = base.header
         if node is None:
             self.report("ParameterWithoutValue", header.span(parameter), owner=self.network.name, name=parameter.name)
             return UNKNOWN
@@ -315,7 +362,13 @@ class Expander:
         name = labels[0].name if labels else "input"
         if len(labels) > 1:
             self.report("NotHere", line.span(labels[1]), what=f"`{labels[1].name}`", why="an input has one name")
-        sizes = self._input_sizes(line, frame, name)
+        try:
+            sizes = self._input_sizes(line, frame, name)
+        except EvaluationError as error:
+            self.report_evaluation(error, line, frame)
+            sizes = None
+        except Silent:
+            sizes = None
         shapes = None if sizes is None else (Shape(sizes, tokens),)
         edge = Edge(len(self.nodes))
         self.inputs.append(edge.node)
@@ -494,7 +547,7 @@ class Expander:
             count = self._count(item, frame)
             alias = reference_text(item.alias, frame.scope, self.budget) if item.alias is not None else None
             for i in range(count):
-                self._step(item)
+                self.budget.spend(1, item)
                 given_name = alias if count == 1 or alias is None else f"{alias}[{i}]"
                 self._once(step, line, frame, base, given_name, body)
             if alias is not None and frame.here is not None:
@@ -520,6 +573,8 @@ class Expander:
     ) -> None:
         """One item, once. Raises EvaluationError or Silent."""
         item = step.item
+        if isinstance(item.kind, (tree.From, tree.Reuse)) and item.arguments:
+            self._refuse_arguments(item, line, frame)
         if isinstance(item.kind, tree.From):
             name = reference_text(item.kind.reference, frame.scope, self.budget)
             edge = self._tensor(name, line.span(item.kind.reference), frame)
@@ -543,6 +598,20 @@ class Expander:
             return
         self._layer(kind, item, line, frame, base, alias, body)
 
+    def _refuse_arguments(self, item: tree.Item, line: Line, frame: Frame) -> None:
+        """`from x` and `reuse x` take nothing more. Raises Silent."""
+        argument = item.arguments[0]
+        span = line.span(argument)
+        word = "from" if isinstance(item.kind, tree.From) else "reuse"
+        if isinstance(argument, tree.Reference) and not argument.steps and self._is_kind(argument.name):
+            error = LayerError("UnknownWord", 0)
+            self._missing_comma(error, [Given("word", argument.name)], [span])
+        else:
+            self.report(
+                "NotHere", span, frame.calls, what=f"`{span.text}`", why=f"`{word}` takes a name and nothing else"
+            )
+        raise Silent
+
     def _kind_name(self, item: tree.Item, frame: Frame) -> str:
         value = evaluate(item.kind, frame.scope, self.budget)
         if not isinstance(value, str):
@@ -561,7 +630,8 @@ class Expander:
         try:
             layer = bind(kind, given)
         except LayerError as error:
-            self._layer_error(error, line, item, frame, places)
+            if not self._missing_comma(error, given, places):
+                self._layer_error(error, line, item, frame, places)
             frame.here = self._failed(line, frame, item, kind.kind, base, alias)
             return
         inputs = self._inputs(layer, item, line, frame, body if merge else None)
@@ -573,6 +643,23 @@ class Expander:
             frame.here = inputs[0]
             return
         frame.here = self._apply(layer, item, line, inputs, frame, base, alias)
+
+    def _missing_comma(self, error: LayerError, given: list[Given], places: list[Span]) -> bool:
+        """Whether the word that a layer doesn't know is the next layer on the line; then that is reported."""
+        at = error.argument
+        if error.problem != "UnknownWord" or not isinstance(at, int) or not self._is_kind(given[at].value):
+            return False
+        place = places[at]
+        edit = Edit(Span(place.source, place.start, place.start), ", ")
+        before = place.source.text[: place.start].rstrip(" ")
+        if len(before) < place.start:
+            edit = Edit(Span(place.source, len(before), len(before)), ",")
+        fix = Fix("write a comma", (edit,), "likely")
+        self.report("MissingComma", place, word=str(given[at].value), fixes=(fix,))
+        return True
+
+    def _is_kind(self, name: str) -> bool:
+        return name in self.file.blocks or find(name) is not None
 
     def _inputs(
         self, layer: Layer, item: tree.Item, line: Line, frame: Frame, body: list[Line] | None
@@ -686,15 +773,24 @@ class Expander:
     def _placeholder(self, line: Line, item: tree.Item) -> Edge:
         """An input of unknown shape, where the network has none."""
         index = len(self.nodes)
-        self.names.give("input", index)
-        self.nodes.append(Node(index, "input", INPUT, None, (), None, line.span(item)))
+        name = self.names.derive("unknown", index)
+        self.nodes.append(Node(index, name, INPUT, None, (), None, line.span(item)))
         return Edge(index, 0)
 
     def _forget(self, line: Line, frame: Frame, item: tree.Item | None = None) -> None:
-        """Make the current tensor unknown, after something that could not be understood."""
-        if frame.here is not None and self.nodes[frame.here.node].shapes is not None:
-            whole = item or tree.Item(0, line.end - line.start, tree.Name(0, 0, ""), (), None, None)
+        """Go on after a line or item that was not carried out: the current tensor and the names are unknown."""
+        self.troubled = True
+        whole = item or tree.Item(0, line.end - line.start, tree.Name(0, 0, ""), (), None, None)
+        if item is None and first_word(line) in KEEPERS:
+            pass
+        elif frame.here is None:
+            frame.here = self._placeholder(line, whole)
+        elif self.nodes[frame.here.node].shapes is not None:
             frame.here = self._add("unknown", None, (frame.here,), None, line, whole, frame, "unknown")
+        own = {item.alias.name} if item is not None and item.alias is not None else set()
+        for name in names_of(line) if item is None else own:
+            frame.lost.add(name)
+            frame.scope.values.setdefault(name, UNKNOWN)
 
     def _layer_error(
         self, error: LayerError, line: Line, item: tree.Item, frame: Frame, places: list[Span] | None,
@@ -731,16 +827,17 @@ class Expander:
         """Run a block's body on the current tensor, in a frame of its own."""
         block = self.file.blocks[name]
         span = line.span(item)
-        if len(frame.calls) >= MOST_CALLS:
-            self.report("TooManyCalls", span, limit=MOST_CALLS)
-            raise _Stop
+        self._step(item)
         given, places = given_arguments(item.arguments, line, frame.scope, self.budget, frame.rest)
         for one in given:
             if isinstance(one.value, LocalName):
                 one.value.frame = frame
         bound = bind_block(block, given, places, span, self.budget, self.file_scope)
         if isinstance(bound, Diagnostic):
-            self.report(type(bound).__name__, bound.span, frame.calls, **bound.values)
+            inside = block.start <= bound.span.start < block.end
+            self.report(
+                type(bound).__name__, bound.span, (*frame.calls, span) if inside else frame.calls, **bound.values
+            )
             frame.here = self._failed(line, frame, item, name, called)
             return
         values, rest = bound
@@ -776,6 +873,8 @@ class Expander:
             return frame.input
         home = getattr(name, "frame", frame)
         found = home.tensors.get(str(name))
+        if found is None and re.split(r"[.\[]", name, maxsplit=1)[0] in home.lost:
+            return None
         if found is None:
             self.report("UndefinedTensor", span, frame.calls, name=str(name), guess=closest(str(name), home.tensors))
             return None
@@ -882,7 +981,10 @@ def bind_block(
             if parameter.default is None:
                 message = f"`{statement.name.name}` needs a value for `{parameter.name}`"
                 return _block_problem(statement, call, message)
-            values[parameter.name] = argument_value(parameter.default, Scope(file_scope, values), budget)
+            try:
+                values[parameter.name] = argument_value(parameter.default, Scope(file_scope, values), budget)
+            except EvaluationError as error:
+                return problem(error.problem, block.span(error.node or parameter), **error.values)
     return values, rest if passes_on else None
 
 
@@ -902,10 +1004,10 @@ def _uses_rest(block: Line) -> bool:
     return False
 
 
-def _target_names(targets: tuple[Any, ...]) -> list[str]:
+def _target_names(targets: tuple[Any, ...]) -> list[tree.Name]:
     found = []
     for target in targets:
-        found += [target.name] if isinstance(target, tree.Name) else _target_names(target)
+        found += [target] if isinstance(target, tree.Name) else _target_names(target)
     return found
 
 

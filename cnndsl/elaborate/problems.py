@@ -557,9 +557,13 @@ class TextTooLong(Diagnostic):
 
 
 class TooManyCalls(Diagnostic):
-    """Blocks call each other, or themselves, deeper than the limit: a recursion without an end."""
+    """Blocks call each other, or themselves, deeper than the limit: often a recursion without an end.
+
+    A block that calls itself needs an `if` that ends it: `if depth > 0:`.
+    """
 
     code = "E714"
-    title = "recursion without end"
-    message = "blocks call each other more than {limit} levels deep"
-    label = "called again here"
+    title = "blocks within blocks without end"
+    message = "blocks and other bodies are run more than {limit} levels deep inside each other"
+    label = "the limit is reached here"
+    help = "a block that calls itself needs an `if` that ends it, such as `if depth > 0:`"

@@ -41,9 +41,11 @@ def _check(expectation: Expectation, names: dict[str, Any]) -> list[Diagnostic]:
 
 def _parts(condition: Any) -> list[Any]:
     """The conditions that `and` joins: each fails by itself."""
-    if isinstance(condition, tree.Binary) and condition.operator == "and":
-        return [*_parts(condition.left), *_parts(condition.right)]
-    return [condition]
+    parts = []
+    while isinstance(condition, tree.Binary) and condition.operator == "and":
+        parts.append(condition.right)
+        condition = condition.left
+    return [condition, *reversed(parts)]
 
 
 def _failure(expectation: Expectation, condition: Any, scope: Scope) -> Diagnostic:

@@ -17,7 +17,7 @@ from cnndsl.syntax.faults import SyntaxFault, mended
 from cnndsl.syntax.parser import parse_line
 from cnndsl.syntax.tree import Arm, Document, Else, If, Instance, Line, Network, Trivia
 
-MOST_NESTING = 100
+MOST_NESTING = 50
 """Levels of indentation; a person gets lost at ten."""
 
 MOST_FAULTS = 8
