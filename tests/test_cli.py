@@ -11,6 +11,7 @@ import resource
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -477,6 +478,7 @@ def test_interrupting(folder: Path) -> None:
         assert process.stdin is not None
         assert process.stderr is not None
         process.stdin.write(b"#" * 200_000)  # more than a pipe holds: when it is written, the command reads
+        time.sleep(0.5)  # and when it has read that, it waits for more
         process.send_signal(signal.SIGINT)
         assert process.wait(60) == 130
         assert process.stderr.read().strip() == b""
