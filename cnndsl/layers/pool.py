@@ -98,6 +98,8 @@ class Pool(Windowed):
         Example("pool 2 /1 avg same nopadcount", "16x3"),
         Example("pool 2x2x2 max", "4x6x8x3"),
         Example("pool 3 /2 avg pad=1", "5x6x7x3"),
+        Example("pool 3 /2 avg pad=1", "2x6x7x3"),
+        Example("pool 3 /2 avg pad=1 nopadcount", "2x6x7x3"),
     )
     mode: str
     pad: Any
@@ -127,6 +129,11 @@ class Pool(Windowed):
         conditions = sliding.fits()
         if self.pad != "same":
             conditions += _at_most_half(sliding.pads, sliding.kernel)
+        if self.ceil and self.mode == "avg" and x.rank == 3:
+            conditions += tuple(
+                Condition(n, ">=", k, "MapBelowWindow", "kernel", {"axis": axis, "size": n, "kernel": k})
+                for axis, n, k in zip(SPATIAL_AXES[3], x.spatial, sliding.kernel, strict=True)
+            )
         output = Shape((*sliding.positions(), x.channels))
         indices = (Shape(output.sizes, plane=x.spatial),) if self.mode == "max" else ()
         return Inferred((output, *indices), conditions)
@@ -140,6 +147,8 @@ class Pool(Windowed):
         counts = self.mode == "avg" and not self.nopadcount
         if counts and not is_symmetric(sliding.pads):
             return None
+        if self._below_window(sliding):
+            return None
         before = tuple(cells for cells, _ in sliding.pads)
         options = {"padding": compact(before)} if any(before) else {}
         as_before = sliding._replace(pads=tuple((cells, cells) for cells in before))
@@ -147,6 +156,11 @@ class Pool(Windowed):
             if as_before._replace(ceil=ceil).positions() == sliding.positions():
                 return {**options, "ceil_mode": True} if ceil else options
         return None
+
+    def _below_window(self, sliding: Sliding) -> bool:
+        """PyTorch's 3-D average pool wants the input as large as the window, whatever the padding."""
+        short = any(n < k for n, k in zip(sliding.spatial, sliding.kernel, strict=True))
+        return short and self.mode == "avg" and len(sliding.kernel) == 3
 
     def operations(self, inputs: tuple[Shape, ...], outputs: tuple[Shape, ...]) -> tuple[Operation, ...]:
         x, y = inputs[0], outputs[0]

@@ -382,6 +382,19 @@ class PadTooLarge(Diagnostic):
     help = "to add more cells, put a `pad` before the pool"
 
 
+class MapBelowWindow(Diagnostic):
+    """PyTorch's 3-D average pool with `ceil` can't take a map that is smaller than the window.
+
+    Wrong: `pool 3 avg ceil` on `2x8x8x4`. Right: the same without `ceil`, with padding.
+    """
+
+    code = "E330"
+    title = "a map smaller than the window"
+    message = "a 3-D average pool with `ceil` needs a {axis} of at least {kernel}, and it is {size}"
+    label = "PyTorch refuses this"
+    help = "pad it (`pad=`) and leave `ceil` out"
+
+
 class GroupsDoNotDivide(Diagnostic):
     """Groups are of equal size, so their number must divide the numbers of channels.
 

@@ -53,6 +53,9 @@ class Flatten(_Shaping):
     def infer(self, *inputs: Shape) -> Inferred:
         return Inferred((Shape((self.take(inputs[0]).elements,)),))
 
+    def window(self, *inputs: Shape) -> tuple[Window, ...]:
+        return tuple(Window(n, n) for n in inputs[0].spatial)
+
     def follows(self, *inputs: Shape) -> tuple[int | None, ...]:
         return ()
 
@@ -89,7 +92,15 @@ class Reshape(_Shaping):
         values = {"input": x, "size": y, "have": x.elements, "want": y.elements}
         return Inferred((y,), (Condition(x.elements, "==", y.elements, "ElementsDiffer", "size", values),))
 
+    def window(self, *inputs: Shape) -> tuple[Window, ...]:
+        if self.size[:-1] == inputs[0].spatial:
+            return super().window(*inputs)
+        # Cells of many places meet at one, as different channels.
+        return tuple(Window(n, n) for n in inputs[0].spatial)
+
     def follows(self, *inputs: Shape) -> tuple[int | None, ...]:
+        if self.size[:-1] == inputs[0].spatial:
+            return super().follows(*inputs)
         return (None,) * (len(self.size) - 1)
 
     def code(self, inputs: tuple[Shape, ...], outputs: tuple[Shape, ...]) -> Code:
@@ -126,6 +137,10 @@ class Permute(_Shaping):
         if sorted(self.order) != list(range(len(x.sizes))):
             raise LayerError("NotAnOrder", "order", order=self.order, input=x, axes=len(x.sizes))
         return Inferred((Shape(tuple(x.sizes[axis] for axis in self.order)),))
+
+    def window(self, *inputs: Shape) -> tuple[Window, ...]:
+        # An axis that becomes the channels is seen as a whole at every position.
+        return tuple(Window(n, n) if self.order[-1] == axis else Window() for axis, n in enumerate(inputs[0].spatial))
 
     def follows(self, *inputs: Shape) -> tuple[int | None, ...]:
         rank = inputs[0].rank
