@@ -634,7 +634,7 @@ class Expander:
                 self._layer_error(error, line, item, frame, places)
             frame.here = self._failed(line, frame, item, kind.kind, base, alias)
             return
-        inputs = self._inputs(layer, item, line, frame, body if merge else None)
+        inputs = self._inputs(layer, item, line, frame, body if merge else None, given, places)
         if inputs is None:
             frame.here = self._failed(line, frame, item, kind.kind, base, alias)
             return
@@ -661,8 +661,25 @@ class Expander:
     def _is_kind(self, name: str) -> bool:
         return name in self.file.blocks or find(name) is not None
 
+    def _has_output(self, edge: Edge, output: int, name: str, span: Span, frame: Frame) -> bool:
+        """Whether a node has the extra output that a layer asks for; if not, that is reported."""
+        node = self.nodes[edge.node]
+        if node.layer is None and node.kind != INPUT:
+            return False
+        if output > (len(node.layer.extra_outputs) if node.layer is not None else 0):
+            self.report("NoIndices", span, frame.calls, name=str(name), kind=node.kind)
+            return False
+        return True
+
     def _inputs(
-        self, layer: Layer, item: tree.Item, line: Line, frame: Frame, body: list[Line] | None
+        self,
+        layer: Layer,
+        item: tree.Item,
+        line: Line,
+        frame: Frame,
+        body: list[Line] | None,
+        given: list[Given],
+        places: list[Span],
     ) -> tuple[Edge, ...] | None:
         """The tensors a layer takes: the current one or a merge's arms, then those its arguments name."""
         if body is not None:
@@ -677,8 +694,9 @@ class Expander:
                 frame.here = self._placeholder(line, item)
             inputs = [frame.here]
         for name, output in layer.tensors():
-            edge = self._tensor(name, line.span(item), frame)
-            if edge is None:
+            span = next((place for one, place in zip(given, places, strict=True) if one.value is name), line.span(item))
+            edge = self._tensor(name, span, frame)
+            if edge is None or not self._has_output(edge, output, name, span, frame):
                 return None
             inputs.append(Edge(edge.node, output) if output else edge)
         most = layer.most_inputs
