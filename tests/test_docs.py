@@ -21,14 +21,21 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 from markdown_it import MarkdownIt
 
+from cnndsl.elaborate.evaluate import BUILTINS, MOST_BITS, MOST_DEPTH, MOST_ITEMS, MOST_STEPS
+from cnndsl.elaborate.network import MOST_NODES, MOST_OPEN
+from cnndsl.layers.arguments import LARGEST
 from cnndsl.pipeline import check
-from cnndsl.source import Source
+from cnndsl.source import MAX_BYTES, Source
+from cnndsl.syntax.layout import MOST_NESTING
+from cnndsl.syntax.parser import MOST_TOKENS
+from cnndsl.syntax.tables import KEYWORDS
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "benchmarks").glob("*.md")])
@@ -58,7 +65,9 @@ def fences(page: Path) -> list[Fence]:
 
 
 FENCES = [fence for page in PAGES for fence in fences(page)]
-RUN = [page for page in PAGES if any(f.words[:1] == ["console"] or f.words == ["python"] for f in FENCES if f.page == page)]
+RUN = [
+    page for page in PAGES if any(f.words[:1] == ["console"] or f.words == ["python"] for f in FENCES if f.page == page)
+]
 
 
 # --- specs ----------------------------------------------------------------------------------------------------------
@@ -87,16 +96,18 @@ def test_spec(fence: Fence) -> None:
 
 
 class Command(NamedTuple):
-    """A command of a console block, and the output printed below it."""
+    """A command of a console block, as it stands there and as bash takes it, and the output printed below it."""
 
+    shown: str
     text: str
     output: str
 
 
 def commands(fence: Fence) -> Iterator[Command]:
-    for part in re.split(r"(?m)^\$ ", fence.text)[1:]:
-        text, _, output = part.partition("\n")
-        yield Command(text, output)
+    """The commands of a block; a line that begins with `> ` goes on with the command before it."""
+    for found in re.finditer(r"(?m)^\$ .*\n(?:> .*\n)*", fence.text):
+        output = re.split(r"(?m)^\$ ", fence.text[found.end() :], maxsplit=1)[0]
+        yield Command(found.group(), "".join(line[2:] for line in found.group().splitlines(keepends=True)), output)
 
 
 def output_of(command: str, folder: Path) -> str:
@@ -105,16 +116,19 @@ def output_of(command: str, folder: Path) -> str:
     environment["CUDA_VISIBLE_DEVICES"] = ""
     environment["PATH"] = str(Path(sys.executable).parent) + os.pathsep + environment["PATH"]
     run = subprocess.run(
-        ["bash", "-c", command], cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        ["bash", "-c", command],
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     )
     return "".join(line.rstrip() + "\n" for line in run.stdout.splitlines())
 
 
 def matches(wanted: str, given: str, *, loosely: bool = False) -> bool:
     """Whether an output is the one wanted, where `...` stands for any lines."""
-    pattern = "".join(
-        "(?:.*\n)*?" if line == "..." else _line_pattern(line, loosely) for line in wanted.splitlines()
-    )
+    pattern = "".join("(?:.*\n)*?" if line == "..." else _line_pattern(line, loosely) for line in wanted.splitlines())
     return re.fullmatch(pattern, given) is not None
 
 
@@ -149,7 +163,9 @@ def test_commands(page: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", [p for p in RUN if ["console", "slow"] in [f.words for f in fences(p)]], ids=lambda p: p.name)
+@pytest.mark.parametrize(
+    "page", [p for p in RUN if ["console", "slow"] in [f.words for f in fences(p)]], ids=lambda p: p.name
+)
 def test_commands_that_train(page: Path, tmp_path: Path) -> None:
     prepare(tmp_path)
     for fence in fences(page):
@@ -188,14 +204,14 @@ def test_matching() -> None:
     assert not matches("loss 0.1 in 20 epochs\n", "loss 0.2 in 30 epochs\n", loosely=True)
 
 
-# --- links and commands that are named ----------------------------------------------------------------------------------
+# --- links and commands that are named ------------------------------------------------------------------------------
 
 
 def anchors(page: Path) -> set[str]:
     """The anchors of a page's headings, as GitHub makes them."""
     found: set[str] = set()
     tokens = MarkdownIt("commonmark").parse(page.read_text(encoding="utf-8"))
-    for heading, inline in zip(tokens, tokens[1:], strict=False):
+    for heading, inline in pairwise(tokens):
         if heading.type == "heading_open":
             text = "".join(child.content for child in inline.children or () if child.type in ("text", "code_inline"))
             base = re.sub(r"[^\w\- ]", "", text.lower()).replace(" ", "-")
@@ -225,7 +241,29 @@ def test_make_targets_that_are_named_exist() -> None:
     assert not {target for target in named if not re.search(rf"(?m)^{target}:", makefile)}
 
 
-# --- rewriting ------------------------------------------------------------------------------------------------------------
+def test_the_language_page_tells_keywords_and_limits() -> None:
+    page = (ROOT / "docs" / "language.md").read_text(encoding="utf-8")
+    reserved = re.search(r"These names are reserved: `([^`]*)`", page)
+    assert reserved is not None
+    assert sorted(reserved.group(1).split()) == sorted(KEYWORDS)
+    limits = page.partition("## Limits")[2]
+    for limit in (
+        MOST_NODES,
+        MOST_NESTING,
+        MOST_OPEN,
+        MOST_DEPTH,
+        MOST_TOKENS,
+        MOST_STEPS,
+        MOST_ITEMS,
+        MOST_BITS,
+        LARGEST,
+    ):
+        assert re.search(rf"\| [^|]*(?<![\d,]){limit:,}(?![\d,])[^|]* \|", limits), limit
+    assert f"{MAX_BYTES // 2**20} MiB" in limits
+    assert not set(re.search(r"\| functions \| `([^`]*)` \|", page).group(1).split()) ^ set(BUILTINS)  # type: ignore[union-attr]
+
+
+# --- rewriting ------------------------------------------------------------------------------------------------------
 
 
 def rewrite(page: Path, folder: Path) -> None:
@@ -240,7 +278,7 @@ def rewrite(page: Path, folder: Path) -> None:
         for command in commands(fence):
             given = output_of(command.text, folder)
             kept = matches(command.output, given, loosely="slow" in fence.words)
-            parts.append(f"$ {command.text}\n{command.output if kept else given}")
+            parts.append(command.shown + (command.output if kept else given))
         end = fence.line + fence.text.count("\n")
         lines[fence.line : end] = parts
     page.write_text("".join(lines), encoding="utf-8")
