@@ -269,18 +269,19 @@ def test_the_language_page_tells_keywords_and_limits() -> None:
 def rewrite(page: Path, folder: Path) -> None:
     """Put the real output of every command into a page; a command whose output has `...` keeps it."""
     prepare(folder)
+    replaced = []
+    for fence in fences(page):
+        if fence.words[:1] == ["console"]:
+            write_specs(page, folder, fence.line)
+            text = ""
+            for command in commands(fence):
+                given = output_of(command.text, folder)
+                kept = matches(command.output, given, loosely="slow" in fence.words)
+                text += command.shown + (command.output if kept else given)
+            replaced.append((fence, text))
     lines = page.read_text(encoding="utf-8").splitlines(keepends=True)
-    for fence in reversed(fences(page)):
-        if fence.words[:1] != ["console"]:
-            continue
-        parts = []
-        write_specs(page, folder, fence.line)
-        for command in commands(fence):
-            given = output_of(command.text, folder)
-            kept = matches(command.output, given, loosely="slow" in fence.words)
-            parts.append(command.shown + (command.output if kept else given))
-        end = fence.line + fence.text.count("\n")
-        lines[fence.line : end] = parts
+    for fence, text in reversed(replaced):
+        lines[fence.line : fence.line + fence.text.count("\n")] = [text]
     page.write_text("".join(lines), encoding="utf-8")
 
 
