@@ -131,8 +131,8 @@ class ELU(_Activation):
 class SELU(_Activation):
     """Scaled ELU: 1.0507 * (x where positive, 1.6733 * (exp(x) - 1) elsewhere) (Klambauer et al. 2017).
 
-    PyTorch: `F.selu`. It keeps mean 0 and variance 1 only with weights that start as `init=lecun` nearly does:
-    normal with variance 1 / fan-in.
+    PyTorch: `F.selu`. It keeps mean 0 and variance 1 only where weights start normal with variance 1 / fan-in, which
+    for layers of n inputs is `init=normal std={n ** -0.5}`.
     """
 
     kind = "selu"
@@ -226,7 +226,7 @@ class HardSigmoid(_Activation):
 class Sigmoid(_Activation):
     """Logistic sigmoid: 1 / (1 + exp(-x)).
 
-    PyTorch: `torch.sigmoid`. Before `loss binary_cross_entropy` on logits, leave it out.
+    PyTorch: `torch.sigmoid`.
     """
 
     kind = "sigmoid"
@@ -301,7 +301,7 @@ class Softmax(_OverChannels):
 class LogSoftmax(_OverChannels):
     """Logarithm of softmax over channels, computed without overflow.
 
-    PyTorch: `F.log_softmax(x, dim=1)`. It goes with `loss nll`.
+    PyTorch: `F.log_softmax(x, dim=1)`.
     """
 
     kind = "logsoftmax"

@@ -238,7 +238,7 @@ INITS = {
     "he": "normal, deviation sqrt(2 / fan-in) (He et al. 2015)",
     "he_fan_out": "normal, deviation sqrt(2 / fan-out), as torchvision's ResNets",
     "normal": "normal with deviation `std`",
-    "trunc_normal": "normal with deviation `std`, drawn again beyond 2",
+    "trunc_normal": "normal with deviation `std`, drawn again beyond ±2 (as PyTorch does: 2, not 2 deviations)",
     "orthogonal": "orthogonal rows (Saxe et al. 2014)",
     "dirac": "the identity, as far as there are channels",
     "zeros": "all zero",

@@ -91,9 +91,9 @@ class BatchNorm(_Norm):
 
     PyTorch: `nn.BatchNorm1d` (also after `dense`), `nn.BatchNorm2d`, `nn.BatchNorm3d`.
 
-    Surprises: momentum 0.1 here is 0.9 in Caffe and Darknet, 0.99 is the default of Keras and TensorFlow (0.01
-    here); Keras' eps is 1e-3. The running variance is the unbiased one. Caffe keeps scale and shift in a second
-    layer.
+    Surprises: Keras and TensorFlow give momentum the other way round, their default 0.99 is `momentum=0.01`, and
+    their eps is 1e-3. The running variance is the unbiased one. `frozen` freezes scale and shift, not the running
+    statistics. Caffe keeps scale and shift in a layer of their own.
     """
 
     kind = "bn"

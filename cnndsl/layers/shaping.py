@@ -249,7 +249,7 @@ class Crop(_Shaping):
 
     PyTorch: slicing, `x[:, :, 2:-2, 2:-2]`.
 
-    Surprises: torchvision's center_crop cuts an odd cell before where that rounds to even.
+    Surprises: torchvision's center_crop rounds half to even: of three cells too many it cuts two before, this one.
     """
 
     kind = "crop"
