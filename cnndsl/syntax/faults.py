@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+from cnndsl.diagnostics import closest
+
 Token = tuple[str, str, int, int]
 
 
@@ -70,7 +72,9 @@ _MEANT = {
 }
 
 _number_with_letters = re.compile(r"[0-9][0-9A-Za-z_.]*")
+_small_suffix = re.compile(r"[0-9]+(?:\.[0-9]+)?[kmgt]")
 _spaced_size = re.compile(r"[0-9]+(?:\s*[xX×✕*]\s*[0-9]+)+(?![0-9A-Za-z_.])")
+_quoted = re.compile(r"[“”„‘’']([^\"“”„‘’'\n]*)[“”„‘’']")
 _times = re.compile(r"\s*[xX×✕*]\s*")
 
 
@@ -95,7 +99,13 @@ def lexical_fault(text: str, position: int) -> SyntaxFault:
         return SyntaxFault("UnclosedString", position, len(text))
     number = _number_with_letters.match(text, position)
     if number is not None:
-        return SyntaxFault("BadNumber", position, number.end(), text=number.group())
+        word = number.group()
+        fix = (f"write `{word.upper()}`", word.upper()) if _small_suffix.fullmatch(word) else None
+        return SyntaxFault("BadNumber", position, number.end(), fix=fix, text=word)
+    quoted = _quoted.match(text, position)
+    if quoted is not None:
+        plain = f'"{quoted.group(1)}"'
+        return SyntaxFault("WrongQuotes", position, quoted.end(), fix=(f"write `{plain}`", plain))
     if character in LOOK_ALIKES:
         return _look_alike(text, position)
     if character == "|":
@@ -146,6 +156,8 @@ _WORDS = {
 _EXPRESSION_STARTS = {"NAME", "NUMBER", "LPAR", "LSQB", "MINUS"}
 _ARGUMENT_STARTS = {"NAME", "NUMBER", "SIDE", "STRING", "LBRACE"}
 _OPERATORS = {"PLUS", "MINUS", "STAR", "SLASH", "POWER", "OPERATOR", "COMPARE", "AND", "OR", "NOT", "IN"}
+_LINE_WORDS = ("network", "block", "train", "use", "let", "expect", "input", "output", "repeat", "for", "elif", "else")
+_EXPRESSIONS = {"REPEAT", "FOR", "IF", "ELIF", "LET", "EXPECT"}
 _HEADERS = {"BLOCK", "TRAIN", "REPEAT", "FOR", "IF", "ELIF", "ELSE"}
 _CHAINS = {"NAME", "LBRACE", "FROM", "REUSE"}
 _CLOSERS = {"RBRACE": "}", "SIDE_END": "}", "RPAR": ")", "RSQB": "]"}
@@ -166,29 +178,34 @@ def expected_words(kinds: Iterable[str]) -> str:
         possible -= {*_OPERATORS, "LPAR", "LSQB"}
     words = [word for kind, word in _WORDS.items() if kind in possible and kind != "$END"] + words
     if "$END" in possible:
-        words.append(_WORDS["$END"])
+        # A `:` that may end a line is rarely what is missing.
+        words = [word for word in words if word != "`:`"] + [_WORDS["$END"]]
     if not words:
         return "something else"
     return words[0] if len(words) == 1 else ", ".join(words[:-1]) + " or " + words[-1]
 
 
-def unexpected(text: str, tokens: list[Token], token: Token, possible: dict[str, int]) -> SyntaxFault:
-    """The problem with a token that the grammar can't use where it stands."""
+def unexpected(text: str, tokens: list[Token], token: Token, wanted: list[str]) -> SyntaxFault:
+    """The problem with a token that the grammar can't use where it stands; `wanted` are the kinds that it could."""
     kind, word, start, end = token
     index = tokens.index(token)
     first = tokens[0]
     before = tokens[index - 1] if index else None
-    wanted = [k for k in possible if k.isupper() or k == "$END"]
+    misspelt = _misspelt(first, index)
+    if misspelt is not None:
+        return misspelt
     if kind == "$END":
-        return _too_short(text, first, before, wanted, end)
+        return _too_short(first, before, wanted, end)
+    if kind in ("RBRACE", "SIDE_END") and first[0] in _EXPRESSIONS and _is_open(tokens[:index], "}"):
+        return _braces(text, tokens[:index], end)
     if kind in _CLOSERS and not _is_open(tokens[:index], _CLOSERS[kind]):
         return SyntaxFault("ClosedTwice", start, start + 1, bracket=_CLOSERS[kind])
     size = spaced_size(text, start)
     if size is not None:
         return size
-    if kind == "EQUAL" and "COMPARE" in possible:
+    if kind == "EQUAL" and "COMPARE" in wanted:
         return SyntaxFault("SingleEquals", start, end, fix=("write `==`", "=="))
-    if kind == "COMPARE" and word == "==" and "EQUAL" in possible:
+    if kind == "COMPARE" and word == "==" and "EQUAL" in wanted:
         return SyntaxFault("DoubleEquals", start, end, fix=("write `=`", "="))
     if kind == "COMMA" and (before is None or before[0] == "COMMA"):
         return SyntaxFault("NothingBetweenCommas", before[2] if before else start, end)
@@ -196,9 +213,34 @@ def unexpected(text: str, tokens: list[Token], token: Token, possible: dict[str,
         fault = _behind(first, before, token, wanted, tokens[:index])
         if fault is not None:
             return fault
-    if "NAME" in possible and word.isidentifier():
+    if "NAME" in wanted and word.isidentifier():
         return SyntaxFault("ReservedWord", start, end, word=word)
-    return SyntaxFault("UnexpectedText", start, end, text=word, expected=expected_words(wanted))
+    expected = "a value" if before is not None and _takes_value(before, wanted) else expected_words(wanted)
+    return SyntaxFault("UnexpectedText", start, end, text=word, expected=expected)
+
+
+def _misspelt(first: Token, index: int) -> SyntaxFault | None:
+    """The fault of a line that makes no sense as a layer, because its keyword is misspelt."""
+    if first[0] != "NAME" or index < 1:
+        return None
+    guess = closest(first[1], _LINE_WORDS, cutoff=0.7)
+    if guess is None:
+        return None
+    return SyntaxFault(
+        "MisspeltKeyword", first[2], first[3], fix=(f"write `{guess}`", guess), word=first[1], keyword=guess
+    )
+
+
+def _braces(text: str, tokens: list[Token], end: int) -> SyntaxFault:
+    """The fault of braces around what is an expression anyway: `repeat {n}:`."""
+    start = next(t[2] for t in reversed(tokens) if t[1] == "{")
+    inner = text[start + 1 : end].rstrip("x").rstrip("}")
+    return SyntaxFault("BracesInExpression", start, end, fix=(f"write `{inner}`", inner), word=tokens[0][1])
+
+
+def _takes_value(before: Token, wanted: list[str]) -> bool:
+    """Whether the value of an argument has to follow."""
+    return before[0] == "EQUAL" and "LBRACE" in wanted and "TRUE" in wanted
 
 
 def _behind(first: Token, before: Token, token: Token, wanted: list[str], tokens: list[Token]) -> SyntaxFault | None:
@@ -222,13 +264,14 @@ def _behind(first: Token, before: Token, token: Token, wanted: list[str], tokens
     return None
 
 
-def _too_short(text: str, first: Token, before: Token | None, wanted: list[str], end: int) -> SyntaxFault:
+def _too_short(first: Token, before: Token | None, wanted: list[str], end: int) -> SyntaxFault:
     """The line ends where something has to follow."""
     if first[0] in _HEADERS and "COLON" in wanted:
         return SyntaxFault("MissingColon", end, end, fix=("add `:`", ":"), word=first[1])
     if before is not None and before[0] == "COMMA":
         return SyntaxFault("TrailingComma", before[2], before[3], fix=("remove the comma", ""))
-    return SyntaxFault("LineEndsEarly", end, end, expected=expected_words(wanted), before=before[1] if before else "")
+    expected = "a value" if before is not None and _takes_value(before, wanted) else expected_words(wanted)
+    return SyntaxFault("LineEndsEarly", end, end, expected=expected, before=before[1] if before else "")
 
 
 def _is_open(tokens: list[Token], closer: str) -> bool:
@@ -244,11 +287,13 @@ def mended(text: str, fault: SyntaxFault) -> str | None:
     """The line with the fault's own fix, every other character where it was; None where that can't be done.
 
     What is left too short is filled with a space; what is too long may take a space behind it, or goes over
-    the end of the line.
+    the end of the line. A misspelt keyword stays, as the parser is told what it means.
     """
     if fault.fix is None:
         return None
     start, end = fault.fix_at
+    if "keyword" in fault.values:
+        return text
     replacement = fault.fix[1].ljust(end - start)
     over = len(replacement) - (end - start)
     if text[end : end + over].strip(" "):

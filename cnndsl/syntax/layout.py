@@ -48,11 +48,13 @@ def _read(text: str) -> Any:
     """
     faults: list[SyntaxFault] = []
     line: str | None = text
+    keyword = None
     while line is not None and len(faults) < MOST_FAULTS:
         try:
-            statement = parse_line(line)
+            statement = parse_line(line, keyword)
         except SyntaxFault as fault:
             faults.append(fault)
+            keyword = fault.values.get("keyword", keyword)
             line = mended(line, fault)
         else:
             return _Faulty(tuple(faults), statement) if faults else statement
@@ -80,6 +82,7 @@ class _Layout:
         self.diagnostics: list[Diagnostic] = []
         # The open bodies, outermost first: the column of their lines, and the list that holds them.
         self.bodies: list[tuple[int, list[Line]]] = [(0, self.lines)]
+        self.mended = False
         self.indentation_reported = False
         self.depth_reported = False
 
@@ -120,7 +123,9 @@ class _Layout:
             return self._arm(start, column)
         end, after = self._logical_end(start)
         stripped = text[start:end].rstrip()
-        self._place(Line(self.source, start, start + len(stripped), column, self._parse(start, stripped)))
+        line = Line(self.source, start, start + len(stripped), column, self._parse(start, stripped))
+        line.mended = self.mended
+        self._place(line)
         return after
 
     def _comment(self, start: int, end: int) -> int:
@@ -210,6 +215,7 @@ class _Layout:
         known = self.memory.get(text)
         if known is None:
             known = self.memory[text] = _read(text)
+        self.mended = isinstance(known, _Faulty)
         if not isinstance(known, _Faulty):
             return known
         if not start <= self.unclosed_at < start + len(text):
@@ -295,7 +301,9 @@ class _Layout:
         self.diagnostics.append(problem("UnevenIndent", line.span(), given=line.column, possible=outer))
 
     def _check_bodies(self) -> None:
-        """Lines that open a body and have none."""
+        """Lines that open a body and have none. Where bodies were left out as too deep, that is known."""
+        if self.depth_reported:
+            return
         stack = list(self.lines)
         while stack:
             line = stack.pop()

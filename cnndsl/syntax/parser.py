@@ -61,9 +61,36 @@ def tokenize(text: str) -> list[tuple[str, str, int, int]]:
     return tokens
 
 
-def parse_line(text: str) -> Statement:
-    """The statement that a logical line says; offsets count from the line's start. Raises SyntaxFault."""
+def _possible(states: list[int]) -> list[str]:
+    """The kinds of tokens that could stand next. The tables alone name too many: they merge what is alike."""
+    return [kind for kind in ACTIONS[states[-1]] if (kind.isupper() or kind == END) and _accepts(states, kind)]
+
+
+def _accepts(states: list[int], kind: str) -> bool:
+    """Whether a token of this kind would be taken, after all that ends before it has been put together."""
+    stack = list(states)
+    while True:
+        action = ACTIONS[stack[-1]].get(kind)
+        if action is None:
+            return False
+        if action >= 0:
+            return True
+        origin, length, _, _ = RULES[-1 - action]
+        if origin == "start":
+            return True
+        if length:
+            del stack[-length:]
+        stack.append(ACTIONS[stack[-1]][origin])
+
+
+def parse_line(text: str, keyword: str | None = None) -> Statement:
+    """The statement that a logical line says; offsets count from the line's start. Raises SyntaxFault.
+
+    keyword: what the first word is read as, where that is known to be misspelt.
+    """
     tokens = tokenize(text)
+    if keyword is not None:
+        tokens[0] = (KEYWORDS[keyword], keyword, *tokens[0][2:])
     states = [0]
     values: list[Any] = []
     starts: list[int] = []
@@ -74,7 +101,7 @@ def parse_line(text: str) -> Statement:
         while True:
             action = actions[states[-1]].get(kind)
             if action is None:
-                raise unexpected(text, tokens, token, actions[states[-1]])
+                raise unexpected(text, tokens, token, _possible(states))
             if action >= 0:
                 if len(states) > MOST_OPEN:
                     raise SyntaxFault("BracketsTooDeep", token[2], token[3])

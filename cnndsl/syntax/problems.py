@@ -32,7 +32,7 @@ class StrayCharacter(Diagnostic):
     code = "E103"
     title = "stray character"
     message = "the character {character} has no meaning in a spec"
-    label = "remove it, or put it into a comment behind `#`"
+    label = "not a sign of the language"
     help = "{meant}"
 
 
@@ -253,6 +253,39 @@ class ForeignComment(Diagnostic):
     title = "a comment with `//`"
     message = "a comment begins with `#`, not with `//`"
     label = "this divides whole numbers in expressions"
+
+
+class WrongQuotes(Diagnostic):
+    """Strings stand in straight double quotes: `"weight"`."""
+
+    code = "E127"
+    title = "wrong quotes"
+    message = 'a string stands in straight double quotes: `"…"`'
+    label = "other quotes"
+
+
+class MisspeltKeyword(Diagnostic):
+    """A line begins with a word that is almost a keyword of the language.
+
+    Wrong: `blok unit(c):`. Right: `block unit(c):`.
+    """
+
+    code = "E128"
+    title = "misspelt keyword"
+    message = "`{word}` is not a keyword of the language"
+    label = "did you mean `{keyword}`?"
+
+
+class BracesInExpression(Diagnostic):
+    """After `if`, `for`, `repeat`, `let` and `expect` everything is an expression, so there are no braces.
+
+    Wrong: `repeat {n}:`. Right: `repeat n:`.
+    """
+
+    code = "E129"
+    title = "braces around an expression"
+    message = "what follows `{word}` is an expression by itself, without braces"
+    label = "leave the braces out"
 
 
 class TabIndentation(Diagnostic):

@@ -422,10 +422,11 @@ class Line:
     """One logical line: where it stands, what it says, and the lines indented under it.
 
     start, end: offsets in the source. column: the column (0-based) where it begins, which nests it.
-    statement: None where it could not be parsed.
+    statement: None where it could not be parsed. mended: whether it had faults, and the statement is what was
+    probably meant.
     """
 
-    __slots__ = ("body", "column", "end", "source", "start", "statement")
+    __slots__ = ("body", "column", "end", "mended", "source", "start", "statement")
 
     def __init__(self, source: Source, start: int, end: int, column: int, statement: Any) -> None:
         self.source = source
@@ -433,6 +434,7 @@ class Line:
         self.end = end
         self.column = column
         self.statement = statement
+        self.mended = False
         self.body: list[Line] = []
 
     def span(self, node: Any = None) -> Span:
