@@ -9,8 +9,9 @@ What is done with a fenced block is said by the words behind its backticks:
     ```console              commands behind `$` and the output they print; `...` alone stands for any lines
     ```console slow         the same for commands that train: numbers with a point are compared by their form only
     ```python               doctests
+    ```python shrink.py     a file for the commands below it; also `toml pyproject.toml`, which installs such files
 
-Other blocks are not run. `python tests/test_docs.py` writes the output that the commands really print into the pages.
+Other blocks are not run. `pytest tests/test_docs.py --rewrite` writes the output of the commands into the pages.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -29,7 +31,7 @@ import pytest
 from markdown_it import MarkdownIt
 
 from cnndsl.elaborate.evaluate import BUILTINS, MOST_BITS, MOST_DEPTH, MOST_ITEMS, MOST_STEPS
-from cnndsl.elaborate.network import MOST_NODES, MOST_OPEN
+from cnndsl.elaborate.builder import MOST_NODES, MOST_OPEN
 from cnndsl.layers.arguments import LARGEST
 from cnndsl.pipeline import check
 from cnndsl.source import MAX_BYTES, Source
@@ -56,7 +58,7 @@ class Fence(NamedTuple):
 
     @property
     def file(self) -> str | None:
-        return next((word for word in self.words[1:] if word.endswith(".cnn")), None)
+        return next((word for word in self.words[1:] if word.endswith((".cnn", ".py", ".toml"))), None)
 
 
 def fences(page: Path) -> list[Fence]:
@@ -65,9 +67,6 @@ def fences(page: Path) -> list[Fence]:
 
 
 FENCES = [fence for page in PAGES for fence in fences(page)]
-RUN = [
-    page for page in PAGES if any(f.words[:1] == ["console"] or f.words == ["python"] for f in FENCES if f.page == page)
-]
 
 
 # --- specs ----------------------------------------------------------------------------------------------------------
@@ -83,8 +82,10 @@ def spec_of(fence: Fence) -> Source:
 
 
 @pytest.mark.parametrize("fence", of_kind("cnn"), ids=lambda fence: fence.name)
-def test_spec(fence: Fence) -> None:
+def test_spec(fence: Fence, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert all(w in ("cnn", "wrong", fence.file) or SIZE.fullmatch(w) for w in fence.words), fence.words
+    write_files(fence.page, tmp_path, fence.line)
+    monkeypatch.syspath_prepend(str(tmp_path))
     found = check(spec_of(fence)).diagnostics
     if "wrong" in fence.words:
         assert any(d.severity == "error" for d in found)
@@ -114,6 +115,7 @@ def output_of(command: str, folder: Path) -> str:
     """What a command prints, errors included, in the order in which they come."""
     environment = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "FORCE_COLOR")}
     environment["CUDA_VISIBLE_DEVICES"] = ""
+    environment["PYTHONPATH"] = str(folder)
     environment["PATH"] = str(Path(sys.executable).parent) + os.pathsep + environment["PATH"]
     run = subprocess.run(
         ["bash", "-c", command],
@@ -139,11 +141,25 @@ def _line_pattern(line: str, loosely: bool) -> str:
     return r"[0-9]+(?:\.[0-9]+)?(?:e-?[0-9]+)?".join(map(re.escape, number.split(line))) + "\n"
 
 
-def write_specs(page: Path, folder: Path, before: int) -> None:
+def write_files(page: Path, folder: Path, before: int) -> None:
     """The files that the page has shown before a line."""
     for fence in fences(page):
         if fence.file and fence.line < before:
             (folder / fence.file).write_text(fence.text, encoding="utf-8")
+            if fence.file == "pyproject.toml":
+                install(folder)
+
+
+def install(folder: Path) -> None:
+    """What pip would do for a folder with a pyproject.toml, as far as the entry points go."""
+    project = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    name, version = project["name"], project["version"]
+    info = folder / f"{name}-{version}.dist-info"
+    info.mkdir(exist_ok=True)
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+    groups = project["entry-points"].items()
+    lines = [line for group, entries in groups for line in (f"[{group}]", *(f"{k} = {v}" for k, v in entries.items()))]
+    (info / "entry_points.txt").write_text("\n".join(lines) + "\n")
 
 
 def prepare(folder: Path) -> None:
@@ -151,39 +167,52 @@ def prepare(folder: Path) -> None:
     (folder / "specs").symlink_to(ROOT / "specs")
 
 
-@pytest.mark.parametrize("page", RUN, ids=lambda page: page.name)
-def test_commands(page: Path, tmp_path: Path) -> None:
-    prepare(tmp_path)
+def run_commands(page: Path, folder: Path, words: list[str], *, rewrite: bool) -> None:
+    """Run the console blocks marked with these words, in order, and compare; or write what is printed into the page."""
+    prepare(folder)
+    replaced = []
+    loosely = "slow" in words
     for fence in fences(page):
-        if fence.words == ["console"]:
-            write_specs(page, tmp_path, fence.line)
-            for command in commands(fence):
-                given = output_of(command.text, tmp_path)
-                assert matches(command.output, given), f"{fence.name}: {command.text}\n{given}"
+        if fence.words != words:
+            continue
+        write_files(page, folder, fence.line)
+        text = ""
+        for command in commands(fence):
+            given = output_of(command.text, folder)
+            same = matches(command.output, given, loosely=loosely)
+            assert same or rewrite, f"{fence.name}: {command.shown}{given}"
+            text += command.shown + (command.output if same else given)
+        replaced.append((fence, text))
+    lines = page.read_text(encoding="utf-8").splitlines(keepends=True)
+    for fence, text in reversed(replaced):
+        lines[fence.line : fence.line + fence.text.count("\n")] = [text]
+    if rewrite:
+        page.write_text("".join(lines), encoding="utf-8")
+
+
+def pages_with(*words: str) -> list[Path]:
+    return [page for page in PAGES if any(f.words == [*words] for f in FENCES if f.page == page)]
+
+
+@pytest.mark.parametrize("page", pages_with("console"), ids=lambda page: page.name)
+def test_commands(page: Path, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    run_commands(page, tmp_path, ["console"], rewrite=request.config.getoption("--rewrite"))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "page", [p for p in RUN if ["console", "slow"] in [f.words for f in fences(p)]], ids=lambda p: p.name
-)
-def test_commands_that_train(page: Path, tmp_path: Path) -> None:
-    prepare(tmp_path)
-    for fence in fences(page):
-        if fence.words == ["console", "slow"]:
-            write_specs(page, tmp_path, fence.line)
-            for command in commands(fence):
-                given = output_of(command.text, tmp_path)
-                assert matches(command.output, given, loosely=True), f"{fence.name}: {command.text}\n{given}"
+@pytest.mark.parametrize("page", pages_with("console", "slow"), ids=lambda page: page.name)
+def test_commands_that_train(page: Path, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    run_commands(page, tmp_path, ["console", "slow"], rewrite=request.config.getoption("--rewrite"))
 
 
-@pytest.mark.parametrize("page", [p for p in RUN if ["python"] in [f.words for f in fences(p)]], ids=lambda p: p.name)
+@pytest.mark.parametrize("page", pages_with("python"), ids=lambda page: page.name)
 def test_python(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     prepare(tmp_path)
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {}
     for fence in fences(page):
         if fence.words == ["python"]:
-            write_specs(page, tmp_path, fence.line)
+            write_files(page, tmp_path, fence.line)
             examples = doctest.DocTestParser().get_doctest(fence.text, names, fence.name, str(page), fence.line)
             runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
             report: list[str] = []
@@ -193,7 +222,7 @@ def test_python(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_blocks_are_marked_as_something_known() -> None:
-    known = {"cnn", "console", "python", "json", "sh", "text"}
+    known = {"cnn", "console", "python", "json", "sh", "text", "toml"}
     assert not [fence.name for fence in FENCES if not fence.words or fence.words[0] not in known]
 
 
@@ -261,33 +290,3 @@ def test_the_language_page_tells_keywords_and_limits() -> None:
         assert re.search(rf"\| [^|]*(?<![\d,]){limit:,}(?![\d,])[^|]* \|", limits), limit
     assert f"{MAX_BYTES // 2**20} MiB" in limits
     assert not set(re.search(r"\| functions \| `([^`]*)` \|", page).group(1).split()) ^ set(BUILTINS)  # type: ignore[union-attr]
-
-
-# --- rewriting ------------------------------------------------------------------------------------------------------
-
-
-def rewrite(page: Path, folder: Path) -> None:
-    """Put the real output of every command into a page; a command whose output has `...` keeps it."""
-    prepare(folder)
-    replaced = []
-    for fence in fences(page):
-        if fence.words[:1] == ["console"]:
-            write_specs(page, folder, fence.line)
-            text = ""
-            for command in commands(fence):
-                given = output_of(command.text, folder)
-                kept = matches(command.output, given, loosely="slow" in fence.words)
-                text += command.shown + (command.output if kept else given)
-            replaced.append((fence, text))
-    lines = page.read_text(encoding="utf-8").splitlines(keepends=True)
-    for fence, text in reversed(replaced):
-        lines[fence.line : fence.line + fence.text.count("\n")] = [text]
-    page.write_text("".join(lines), encoding="utf-8")
-
-
-if __name__ == "__main__":
-    import tempfile
-
-    for one in RUN:
-        with tempfile.TemporaryDirectory() as temporary:
-            rewrite(one, Path(temporary))
