@@ -45,12 +45,12 @@ def main(arguments: list[str]) -> int:
 # --- the parser's tables ----------------------------------------------------------------------------------------
 
 
-class Conflict(Exception):
+class ConflictError(Exception):
     """The grammar is not LALR(1). Lark would settle a shift/reduce conflict without a word."""
 
 
 def build_lark(grammar: str) -> Any:
-    """Lark's own parser for the grammar. Raises Conflict."""
+    """Lark's own parser for the grammar. Raises ConflictError."""
     from lark import Lark, logger
 
     lines: list[str] = []
@@ -66,7 +66,7 @@ def build_lark(grammar: str) -> Any:
         logger.setLevel(level)
     conflicts = [line for line in lines if "conflict" in line.lower()]
     if conflicts:
-        raise Conflict("\n".join(conflicts))
+        raise ConflictError("\n".join(conflicts))
     return parser
 
 
@@ -86,8 +86,8 @@ def parser_tables() -> str:
         "RULES: list[tuple[str, int, str | None, tuple[int | None, ...]]] = [\n",
         *(f"    {rule!r},\n" for rule in rules),
         "]\n",
-        "# For each state: a token or rule and what to do, a state to go to (0 and up) or a rule to reduce (-1 - rule);\n",
-        "# the parser starts in state 0.\n",
+        "# For each state: a token or rule and what to do, a state to go to (0 and up) or a rule to reduce\n"
+        "# (-1 - rule); the parser starts in state 0.\n",
         "ACTIONS: list[dict[str, int]] = [\n",
         *(f"    {state!r},\n" for state in actions),
         "]\n",
@@ -194,10 +194,11 @@ def layer_index() -> str:
 
 
 def problem_modules() -> Iterator[Any]:
-    """Every `problems` module, in the order of the pipeline."""
+    """Every module whose name ends in `problems`, in the order of the pipeline."""
     for package in ("cnndsl", "cnndsl.syntax", "cnndsl.layers", "cnndsl.elaborate", "cnndsl.recipe", "cnndsl.runtime"):
-        if (ROOT / package.replace(".", "/") / "problems.py").exists():
-            yield import_module(f"{package}.problems")
+        for found in sorted(pkgutil.iter_modules(import_module(package).__path__), key=lambda m: m.name):
+            if found.name.endswith("problems"):
+                yield import_module(f"{package}.{found.name}")
 
 
 def problems() -> dict[str, type]:

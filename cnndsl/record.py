@@ -21,7 +21,9 @@ class Record(tuple[Any, ...]):
     """The defaults of the last fields."""
 
     def __init_subclass__(cls) -> None:
-        names = tuple(name for name in cls.__dict__.get("__annotations__", ()) if not name.startswith("_"))
+        # From the class alone, its bases left out; `inspect` would take longer to import than all this saves.
+        own = cls.__dict__.get("__annotations__", ())  # noqa: RUF063
+        names = tuple(name for name in own if not name.startswith("_"))
         cls._fields = names
         cls._defaults = tuple(cls.__dict__[name] for name in names if name in cls.__dict__)
         for index, name in enumerate(names):

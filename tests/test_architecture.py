@@ -201,7 +201,7 @@ def test_grammar_has_no_conflict() -> None:
 
 def test_a_conflict_in_a_grammar_is_seen() -> None:
     # Lark settles this shift/reduce conflict without a word: "-x?" may end with or without the mark.
-    with pytest.raises(generate.Conflict):
+    with pytest.raises(generate.ConflictError):
         generate.build_lark('start: a "!"?\na: "x" "!"?')
 
 

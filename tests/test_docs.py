@@ -30,8 +30,10 @@ from typing import NamedTuple
 import pytest
 from markdown_it import MarkdownIt
 
-from cnndsl.elaborate.evaluate import BUILTINS, MOST_BITS, MOST_DEPTH, MOST_ITEMS, MOST_STEPS
+from cnndsl.elaborate.arithmetic import MOST_BITS, MOST_ITEMS, MOST_STEPS
 from cnndsl.elaborate.builder import MOST_NODES, MOST_OPEN
+from cnndsl.elaborate.evaluate import MOST_DEPTH
+from cnndsl.elaborate.functions import BUILTINS
 from cnndsl.layers.arguments import LARGEST
 from cnndsl.pipeline import check
 from cnndsl.source import MAX_BYTES, Source

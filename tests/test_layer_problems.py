@@ -9,9 +9,9 @@ import pytest
 import torch
 from test_layers import KINDS, build_module, graph_of, problems_of
 
-from cnndsl.diagnostics import Diagnostic
+from cnndsl.diagnostics import Diagnostic, problem_class
 from cnndsl.diagnostics.index import PROBLEMS
-from cnndsl.layers import all_kinds, find, problems
+from cnndsl.layers import all_kinds, argument_problems, find, shape_problems
 from cnndsl.layers.arguments import LARGEST
 from cnndsl.layers.base import LayerError
 from cnndsl.layers.bind import Given, bind
@@ -128,7 +128,8 @@ def test_refusals_say_what_is_wrong(item: str, input: str, name: str, said: str,
 def test_every_problem_is_shown_by_a_refusal() -> None:
     declared = {
         name
-        for name, value in vars(problems).items()
+        for module in (argument_problems, shape_problems)
+        for name, value in vars(module).items()
         if isinstance(value, type) and issubclass(value, Diagnostic) and value is not Diagnostic
     }
     tested = {name for _, _, name, _, _ in REFUSALS}
@@ -138,7 +139,7 @@ def test_every_problem_is_shown_by_a_refusal() -> None:
 
 def test_problems_are_documented_and_short() -> None:
     for name in {r[2] for r in REFUSALS}:
-        one = getattr(problems, name)
+        one = problem_class(name)
         assert one.__doc__
         assert one.title
         assert len(one.title) < 60

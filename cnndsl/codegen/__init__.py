@@ -106,8 +106,7 @@ class _Writer:
 
     def lines(self) -> list[str]:
         """The class."""
-        body = ["class " + self.name + "(nn.Module):", *self._docstring(), "", *self._init(), "", *self._forward()]
-        return body
+        return ["class " + self.name + "(nn.Module):", *self._docstring(), "", *self._init(), "", *self._forward()]
 
     def _docstring(self) -> list[str]:
         inputs = ", ".join(_batch_shape(self.graph.nodes[i].shapes) for i in self.graph.inputs)
@@ -159,7 +158,8 @@ class _Writer:
         uses = self.uses.get(node.index, {})
         takers = [taker for output in uses.values() for taker in output]
         results = sum(o.edge.node == node.index for o in self.graph.outputs)
-        return not self._extended(node) and (takers == [node.index + 1] and not results or not takers and results == 1)
+        runs_on = (takers == [node.index + 1] and not results) or (not takers and results == 1)
+        return runs_on and not self._extended(node)
 
     def _node(self, node: Node, variables: Identifiers) -> list[str]:
         """The statement that computes a node's outputs."""
@@ -192,7 +192,8 @@ class _Writer:
     def _in_layout(self, edge: Edge, layout: str, lines: list[str]) -> str:
         """The variable of an edge with its channels where they are wanted; a move is written if needed."""
         name = self.variables[edge]
-        if self.layouts[edge] == layout or self._shape(edge).rank == 0:
+        shape = self._shape(edge)
+        if self.layouts[edge] == layout or shape.rank == 0 or shape.tokens:
             return name
         move = (1, -1) if layout == "last" else (-1, 1)
         lines += statement(name, call(".movedim", X, *move), Names((name,), ""), INDENT)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from cnndsl.diagnostics import Diagnostic, closest, problem
-from cnndsl.elaborate.evaluate import UNKNOWN, Budget, EvaluationError, Scope, Silent, evaluate
+from cnndsl.elaborate.arithmetic import Budget, EvaluationError
+from cnndsl.elaborate.evaluate import UNKNOWN, Scope, Silent, evaluate
 from cnndsl.elaborate.file import File, NetworkLines, sort_lines
-from cnndsl.elaborate.network import Changes, Elaborated, Expander
+from cnndsl.elaborate.items import Changes
+from cnndsl.elaborate.network import Elaborated, Expander
 from cnndsl.elaborate.settings import Expectation, Setting
 from cnndsl.record import Record
 from cnndsl.source import Source, Span

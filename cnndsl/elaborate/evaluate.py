@@ -6,49 +6,26 @@ recursion has a depth. A mistake raises `EvaluationError`, which names the node 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from cnndsl.elaborate.arithmetic import (
+    MOST_ITEMS,
+    Budget,
+    EvaluationError,
+    View,
+    arithmetic,
+    compare,
+    described,
+    kept,
+)
+from cnndsl.elaborate.functions import BUILTINS, USAGE
 from cnndsl.layers.bind import written
 from cnndsl.syntax import tree
 
-MOST_BITS = 4096
-"""Bits of the largest integer: far beyond any size or count, small enough to print."""
-MOST_ITEMS = 250_000
-MOST_STEPS = 5_000_000
 MOST_DEPTH = 60
 """Nested expressions and calls; a fraction of what the interpreter's stack would bear."""
-MOST_LEVELS = 16
-"""Lists within lists."""
 MOST_CLAUSES = 8
-MOST_CHARACTERS = 10_000
-
-
-class EvaluationError(Exception):
-    """An expression that has no value: the problem's class by name, the node to blame, the values."""
-
-    def __init__(self, problem: str, node: Any, **values: Any) -> None:
-        super().__init__(problem)
-        self.problem = problem
-        self.node = node
-        self.values = values
-
-
-class Budget:
-    """Steps left for a whole file, and how deep the evaluation is."""
-
-    __slots__ = ("depth", "steps")
-
-    def __init__(self) -> None:
-        self.steps = MOST_STEPS
-        self.depth = 0
-
-    def spend(self, steps: int, node: Any) -> None:
-        """Take steps. Raises EvaluationError if there are not so many left."""
-        self.steps -= steps
-        if self.steps < 0:
-            raise EvaluationError("TooManySteps", node, limit=MOST_STEPS)
 
 
 class Scope:
@@ -103,14 +80,6 @@ class Silent(Exception):  # noqa: N818 (not an error: its cause has been reporte
     """An expression uses something whose own problem was reported already."""
 
 
-class View:
-    """Something with readable attributes, such as a tensor (`input.channels`). `names` are what it offers."""
-
-    def __init__(self, what: str, values: dict[str, Any]) -> None:
-        self.what = what
-        self.values = values
-
-
 class Closure:
     """A function of the spec: `let f(x) = …`."""
 
@@ -126,9 +95,7 @@ class Closure:
 
 def evaluate(node: Any, scope: Scope, budget: Budget) -> Any:
     """The value of an expression. Raises EvaluationError, or Silent if a part of it is unknown."""
-    budget.steps -= 1
-    if budget.steps < 0:
-        raise EvaluationError("TooManySteps", node, limit=MOST_STEPS)
+    budget.spend(1, node)
     if budget.depth >= MOST_DEPTH:
         raise EvaluationError("TooDeep", node, limit=MOST_DEPTH)
     budget.depth += 1
@@ -165,7 +132,7 @@ def _unary(node: tree.Unary, scope: Scope, budget: Budget) -> Any:
     if node.operator == "not":
         return not value
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise EvaluationError("WrongOperand", node, operator=node.operator, value=_kind(value))
+        raise EvaluationError("WrongOperand", node, operator=node.operator, value=described(value))
     return -value if node.operator == "-" else value
 
 
@@ -185,77 +152,6 @@ def _binary(node: tree.Binary, scope: Scope, budget: Budget) -> Any:
     return value
 
 
-def arithmetic(node: Any, operator: str, left: Any, right: Any, budget: Budget) -> Any:
-    """`left operator right` with every bound kept. Raises EvaluationError."""
-    if operator in ("+", "*") and (isinstance(left, (list, tuple)) or isinstance(right, (list, tuple))):
-        return _kept(node, _join(node, operator, left, right), budget)
-    if operator == "+" and isinstance(left, str) and isinstance(right, str):
-        if len(left) + len(right) > MOST_CHARACTERS:
-            raise EvaluationError("TextTooLong", node, limit=MOST_CHARACTERS)
-        return left + right
-    if not _is_number(left) or not _is_number(right):
-        wrong = right if _is_number(left) else left
-        raise EvaluationError("WrongOperand", node, operator=operator, value=_kind(wrong))
-    if operator == "**":
-        _bound_power(node, left, right)
-    try:
-        value = _ARITHMETIC[operator](left, right)
-    except ZeroDivisionError:
-        raise EvaluationError("DivisionByZero", node) from None
-    except OverflowError:
-        raise EvaluationError("ResultTooLarge", node) from None
-    if isinstance(value, complex):
-        raise EvaluationError("NoRealNumber", node)
-    if value.bit_length() > MOST_BITS if isinstance(value, int) else not math.isfinite(value):
-        raise EvaluationError("ResultTooLarge", node)
-    return value
-
-
-def _bound_power(node: Any, left: Any, right: Any) -> None:
-    """Refuses a power before it is computed, if its result could not be kept."""
-    if (
-        isinstance(left, int)
-        and isinstance(right, int)
-        and abs(left) > 1
-        and abs(right) * abs(left).bit_length() > 2 * MOST_BITS
-    ):
-        raise EvaluationError("ResultTooLarge", node)
-
-
-def _join(node: Any, operator: str, left: Any, right: Any) -> Any:
-    """Lists joined with `+`, repeated with `*`."""
-    if operator == "+" and isinstance(left, (list, tuple)) and isinstance(right, (list, tuple)):
-        if len(left) + len(right) > MOST_ITEMS:
-            raise EvaluationError("ListTooLong", node, limit=MOST_ITEMS)
-        return [*left, *right]
-    items, count = (left, right) if isinstance(left, (list, tuple)) else (right, left)
-    if operator == "*" and isinstance(count, int) and not isinstance(count, bool):
-        if len(items) * max(count, 0) > MOST_ITEMS:
-            raise EvaluationError("ListTooLong", node, limit=MOST_ITEMS)
-        return list(items) * count
-    raise EvaluationError("WrongOperand", node, operator=operator, value=_kind(left if items is right else right))
-
-
-def _kept(node: Any, value: Any, budget: Budget) -> Any:
-    """A list or dictionary, once it is known to be small with all that lies in it, so that it can be compared and
-    printed. Making it takes steps. Raises EvaluationError.
-    """
-    size, level = 0, [value]
-    for _ in range(MOST_LEVELS):
-        inner: list[Any] = []
-        for one in level:
-            size += len(one)
-            if size > MOST_ITEMS:
-                raise EvaluationError("ListTooLong", node, limit=MOST_ITEMS)
-            members = one.values() if isinstance(one, dict) else one
-            inner += [m for m in members if isinstance(m, (list, tuple, dict))]
-        level = inner
-        if not level:
-            budget.spend(size // 2, node)
-            return value
-    raise EvaluationError("TooDeep", node, limit=MOST_LEVELS)
-
-
 def _compare(node: tree.Compare, scope: Scope, budget: Budget) -> Any:
     left = evaluate(node.operands[0], scope, budget)
     for operator, operand in zip(node.operators, node.operands[1:], strict=True):
@@ -268,41 +164,6 @@ def _compare(node: tree.Compare, scope: Scope, budget: Budget) -> Any:
     return True
 
 
-def compare(node: Any, operator: str, left: Any, right: Any, right_node: Any) -> bool:
-    """Whether `left operator right` holds. Raises EvaluationError."""
-    if operator == "==":
-        return bool(left == right) or (
-            isinstance(left, (list, tuple)) and isinstance(right, (list, tuple)) and list(left) == list(right)
-        )
-    if operator == "!=":
-        return not compare(node, "==", left, right, right_node)
-    if operator == "~":
-        return _roughly(node, left, right, right_node)
-    if operator in ("in", "not in"):
-        if not isinstance(right, (list, tuple, dict, str)):
-            raise EvaluationError("NotIterable", right_node, value=_kind(right))
-        return (left in right) == (operator == "in")
-    try:
-        return bool(_COMPARISONS[operator](left, right))
-    except TypeError:
-        raise EvaluationError("CannotCompare", node, left=_kind(left), right=_kind(right)) from None
-
-
-def _roughly(node: Any, left: Any, right: Any, right_node: Any) -> bool:
-    """`left ~ right`: equal once rounded to the digits that `right` is written with."""
-    if not _is_number(left) or not isinstance(right_node, tree.Number):
-        raise EvaluationError("RoughlyWhat", node)
-    return bool(abs(left - right) <= written_unit(right_node.text) / 2)
-
-
-def written_unit(text: str) -> float:
-    """The value of the last digit written: 100 for `416.5K`, 1 for `61_706`."""
-    mantissa, _, exponent = text.lstrip("-").rstrip("KMGT").replace("_", "").lower().partition("e")
-    decimals = len(mantissa.partition(".")[2])
-    scale = {"K": 3, "M": 6, "G": 9, "T": 12}.get(text[-1], 0)
-    return float(10.0 ** (scale + int(exponent or 0) - decimals))
-
-
 def _conditional(node: tree.Conditional, scope: Scope, budget: Budget) -> Any:
     chosen = node.then if evaluate(node.condition, scope, budget) else node.otherwise
     return evaluate(chosen, scope, budget)
@@ -311,7 +172,7 @@ def _conditional(node: tree.Conditional, scope: Scope, budget: Budget) -> Any:
 def _attribute(node: tree.Attribute, scope: Scope, budget: Budget) -> Any:
     value = evaluate(node.value, scope, budget)
     if not isinstance(value, View):
-        raise EvaluationError("NoAttributes", node, value=_kind(value), name=node.name)
+        raise EvaluationError("NoAttributes", node, value=described(value), name=node.name)
     if node.name not in value.values:
         raise EvaluationError("UnknownAttribute", node, what=value.what, name=node.name, known=list(value.values))
     found = value.values[node.name]
@@ -330,11 +191,11 @@ def _index(node: tree.Index, scope: Scope, budget: Budget) -> Any:
             keys = ", ".join(written(k) for k in list(value)[:20])
             raise EvaluationError("MissingKey", node.index, key=written(key), keys=keys) from None
         except TypeError:
-            raise EvaluationError("BadKey", node.index, value=_kind(key)) from None
+            raise EvaluationError("BadKey", node.index, value=described(key)) from None
     if not isinstance(value, (list, tuple, str)):
-        raise EvaluationError("NotIndexable", node.value, value=_kind(value))
+        raise EvaluationError("NotIndexable", node.value, value=described(value))
     if not isinstance(key, int):
-        raise EvaluationError("BadIndex", node.index, value=_kind(key))
+        raise EvaluationError("BadIndex", node.index, value=described(key))
     try:
         return value[key]
     except IndexError:
@@ -343,14 +204,14 @@ def _index(node: tree.Index, scope: Scope, budget: Budget) -> Any:
 
 def _sliced(node: tree.Index, value: Any, scope: Scope, budget: Budget) -> Any:
     if not isinstance(value, (list, tuple, str)):
-        raise EvaluationError("NotIndexable", node.value, value=_kind(value))
+        raise EvaluationError("NotIndexable", node.value, value=described(value))
     parts = [None if p is None else evaluate(p, scope, budget) for p in node.index[2:]]
     for part, part_node in zip(parts, node.index[2:], strict=True):
         if part is not None and not isinstance(part, int):
-            raise EvaluationError("BadIndex", part_node, value=_kind(part))
+            raise EvaluationError("BadIndex", part_node, value=described(part))
     if parts[2] == 0:
         raise EvaluationError("ZeroStep", node.index.step)
-    return _kept(node, value[slice(*parts)], budget) if not isinstance(value, str) else value[slice(*parts)]
+    return kept(node, value[slice(*parts)], budget) if not isinstance(value, str) else value[slice(*parts)]
 
 
 def _call(node: tree.Call, scope: Scope, budget: Budget) -> Any:
@@ -360,16 +221,16 @@ def _call(node: tree.Call, scope: Scope, budget: Budget) -> Any:
     if isinstance(function, Closure):
         return _call_closure(node, function, arguments, keywords, budget)
     if not callable(function):
-        raise EvaluationError("NotAFunction", node.function, value=_kind(function))
+        raise EvaluationError("NotAFunction", node.function, value=described(function))
     name = getattr(node.function, "name", "function")
     budget.spend(sum(len(a) for a in arguments if isinstance(a, (list, tuple, dict))), node)
     try:
         result = function(*arguments, **keywords)
-        return _kept(node, result, budget) if isinstance(result, (list, tuple)) else result
+        return kept(node, result, budget) if isinstance(result, (list, tuple)) else result
     except EvaluationError as error:
         raise EvaluationError(error.problem, node, **error.values) from None
     except (TypeError, ValueError, ZeroDivisionError, OverflowError, AttributeError):
-        shown = ", ".join(_kind(a) for a in arguments) or "nothing"
+        shown = ", ".join(described(a) for a in arguments) or "nothing"
         raise EvaluationError("WrongCall", node, name=name, given=shown, usage=USAGE.get(name)) from None
 
 
@@ -393,17 +254,17 @@ def _call_closure(
 
 
 def _sequence(node: tree.Sequence, scope: Scope, budget: Budget) -> Any:
-    return _kept(node, [evaluate(item, scope, budget) for item in node.items], budget)
+    return kept(node, [evaluate(item, scope, budget) for item in node.items], budget)
 
 
 def _dictionary(node: tree.Dictionary, scope: Scope, budget: Budget) -> Any:
-    return _kept(node, dict(_entry(entry, scope, budget) for entry in node.entries), budget)
+    return kept(node, dict(_entry(entry, scope, budget) for entry in node.entries), budget)
 
 
 def _entry(entry: tuple[Any, Any], scope: Scope, budget: Budget) -> tuple[Any, Any]:
     key = evaluate(entry[0], scope, budget)
     if not isinstance(key, (int, float, str, bool)):
-        raise EvaluationError("BadKey", entry[0], value=_kind(key))
+        raise EvaluationError("BadKey", entry[0], value=described(key))
     return key, evaluate(entry[1], scope, budget)
 
 
@@ -430,13 +291,13 @@ def _comprehension(node: tree.Comprehension, scope: Scope, budget: Budget) -> An
             run(clauses[1:], bound)
 
     run(node.clauses, Scope(scope))
-    return _kept(node, dict(results) if node.keyed else results, budget)
+    return kept(node, dict(results) if node.keyed else results, budget)
 
 
 def iterate(node: Any, value: Any) -> Iterable[Any]:
     """What `for` goes over: a list, a tuple, or a dictionary's keys. Raises EvaluationError."""
     if not isinstance(value, (list, tuple, dict)):
-        raise EvaluationError("NotIterable", node, value=_kind(value))
+        raise EvaluationError("NotIterable", node, value=described(value))
     return value
 
 
@@ -447,7 +308,7 @@ def assign(targets: tuple[Any, ...], value: Any, scope: Scope, node: Any) -> Non
         return
     parts = targets[0] if len(targets) == 1 else targets
     if not isinstance(value, (list, tuple)) or len(value) != len(parts):
-        given = len(value) if isinstance(value, (list, tuple)) else _kind(value)
+        given = len(value) if isinstance(value, (list, tuple)) else described(value)
         raise EvaluationError("CannotUnpack", node, names=len(parts), given=given)
     for part, item in zip(parts, value, strict=True):
         assign((part,), item, scope, node)
@@ -470,149 +331,4 @@ _EVALUATORS: dict[type, Callable[[Any, Scope, Budget], Any]] = {
     tree.Sequence: _sequence,
     tree.Dictionary: _dictionary,
     tree.Comprehension: _comprehension,
-}
-
-_ARITHMETIC: dict[str, Callable[[Any, Any], Any]] = {
-    "+": lambda a, b: a + b,
-    "-": lambda a, b: a - b,
-    "*": lambda a, b: a * b,
-    "/": lambda a, b: a / b,
-    "//": lambda a, b: a // b,
-    "%": lambda a, b: a % b,
-    "**": lambda a, b: a**b,
-}
-
-_COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
-    "<": lambda a, b: a < b,
-    ">": lambda a, b: a > b,
-    "<=": lambda a, b: a <= b,
-    ">=": lambda a, b: a >= b,
-}
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
-def _kind(value: Any) -> str:
-    """A value in a message: what it is and, if short, its text."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, (int, float)):
-        return f"the number {written(value)}"
-    if isinstance(value, str):
-        return f"the name `{written(value)}`"
-    if isinstance(value, dict):
-        return "a dictionary"
-    if isinstance(value, tuple):
-        return f"the size {written(value)}"
-    if isinstance(value, list):
-        return f"a list of {len(value)}"
-    if isinstance(value, View):
-        return value.what
-    return "a function"
-
-
-_NO_BUDGET = Budget()
-"""For arithmetic on numbers, which takes no steps of its own."""
-
-# --- built-in functions -----------------------------------------------------------------------------------------
-
-
-def _range(*arguments: int) -> list[int]:
-    numbers = range(*arguments)
-    # `len` of a range beyond the machine's word raises OverflowError, which is reported as a wrong call.
-    if len(numbers) > MOST_ITEMS:
-        raise EvaluationError("ListTooLong", None, limit=MOST_ITEMS)
-    return list(numbers)
-
-
-def _enumerate(items: Any, start: int = 0) -> list[tuple[int, Any]]:
-    return list(enumerate(_items(items), start))
-
-
-def _zip(*lists: Any) -> list[tuple[Any, ...]]:
-    return list(zip(*map(_items, lists), strict=False))
-
-
-def _items(value: Any) -> Any:
-    if not isinstance(value, (list, tuple, dict)):
-        raise TypeError
-    return value
-
-
-def _sum(items: Any) -> Any:
-    total: Any = 0
-    for item in _items(items):
-        if isinstance(item, (list, tuple)):
-            raise TypeError
-        total = arithmetic(None, "+", total, item, _NO_BUDGET)
-    return total
-
-
-def _whole(function: Callable[[float], int]) -> Callable[[Any], int]:
-    def apply(value: Any) -> int:
-        if not _is_number(value):
-            raise TypeError
-        return function(value)
-
-    return apply
-
-
-def _round(value: Any, digits: int | None = None) -> Any:
-    """Python's rounding: halves go to the even neighbour."""
-    if not _is_number(value) or (digits is not None and abs(digits) > 400):
-        raise TypeError
-    return round(value, digits) if digits is not None else round(value)
-
-
-def _extreme(function: Callable[..., Any]) -> Callable[..., Any]:
-    def apply(*values: Any) -> Any:
-        items = _items(values[0]) if len(values) == 1 else values
-        return function(items)
-
-    return apply
-
-
-def make_divisible(value: float, divisor: int = 8, minimum: float | None = None) -> int:
-    """`value` rounded to a multiple of `divisor`, at least `minimum`, never more than a tenth below `value`.
-
-    As in the MobileNet papers' code (Sandler et al. 2018): channel counts after a width multiplier.
-    """
-    rounded = max(divisor if minimum is None else minimum, int(value + divisor / 2) // divisor * divisor)
-    return int(rounded + divisor if rounded < 0.9 * value else rounded)
-
-
-BUILTINS: dict[str, Any] = {
-    "range": _range,
-    "enumerate": _enumerate,
-    "zip": _zip,
-    "len": lambda items: len(_items(items)),
-    "sum": _sum,
-    "min": _extreme(min),
-    "max": _extreme(max),
-    "abs": lambda value: abs(value),
-    "round": _round,
-    "floor": _whole(math.floor),
-    "ceil": _whole(math.ceil),
-    "sqrt": lambda value: math.sqrt(value),
-    "log": lambda value, *base: math.log(value, *base),
-    "make_divisible": make_divisible,
-}
-
-USAGE = {
-    "range": "range(stop), range(start, stop) or range(start, stop, step)",
-    "enumerate": "enumerate(list)",
-    "zip": "zip(list, list)",
-    "len": "len(list)",
-    "sum": "sum(list)",
-    "min": "min(a, b) or min(list)",
-    "max": "max(a, b) or max(list)",
-    "abs": "abs(number)",
-    "round": "round(number) or round(number, digits)",
-    "floor": "floor(number)",
-    "ceil": "ceil(number)",
-    "sqrt": "sqrt(number), of a number that is not negative",
-    "log": "log(number) or log(number, base), of a positive number",
-    "make_divisible": "make_divisible(number, divisor)",
 }

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from cnndsl.elaborate.evaluate import Budget, EvaluationError, Scope, Silent, View, evaluate
+from cnndsl.elaborate.arithmetic import Budget, EvaluationError, View
+from cnndsl.elaborate.evaluate import Scope, Silent, evaluate
 from cnndsl.graph import Edge
 from cnndsl.layers.bind import Given
 from cnndsl.shape import Shape

@@ -6,7 +6,8 @@ from typing import Any
 
 from cnndsl.diagnostics import Diagnostic, Edit, Fix, problem
 from cnndsl.elaborate import Elaborated, Expectation
-from cnndsl.elaborate.evaluate import Budget, EvaluationError, Scope, Silent, View, evaluate
+from cnndsl.elaborate.arithmetic import Budget, EvaluationError, View
+from cnndsl.elaborate.evaluate import Scope, Silent, evaluate
 from cnndsl.graph import Graph
 from cnndsl.layers.bind import written
 from cnndsl.measure import Analysis, LayerMeasure

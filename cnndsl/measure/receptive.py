@@ -14,7 +14,6 @@ from cnndsl.layers.base import Window
 from cnndsl.record import Record
 from cnndsl.shape import Shape
 
-
 MOST_JUMP = 1 << 64
 
 

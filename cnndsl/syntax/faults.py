@@ -11,7 +11,7 @@ from cnndsl.diagnostics import closest
 Token = tuple[str, str, int, int]
 
 
-class SyntaxFault(Exception):
+class SyntaxFault(Exception):  # noqa: N818 (a mistake in a spec, not in the program)
     """A line that can't be read: the problem's class by name, its place within the line, its values.
 
     `fix` is the title of a plain way to mend it and what to write instead of the marked text, or instead of

@@ -240,8 +240,8 @@ RULES: list[tuple[str, int, str | None, tuple[int | None, ...]]] = [
     ('setting', 3, 'setting', (0, 2)),
     ('setting_list', 3, 'setting_list', (0, 2)),
 ]
-# For each state: a token or rule and what to do, a state to go to (0 and up) or a rule to reduce (-1 - rule);
-# the parser starts in state 0.
+# For each state: a token or rule and what to do, a state to go to (0 and up) or a rule to reduce
+# (-1 - rule); the parser starts in state 0.
 ACTIONS: list[dict[str, int]] = [
     {'ARROW': 1, 'BLOCK': 2, 'ELIF': 3, 'ELSE': 4, 'EXPECT': 5, 'FOR': 6, 'FROM': 7, 'IF': 8, 'INPUT': 9, 'LBRACE': 10, 'LET': 11, 'NAME': 12, 'NETWORK': 13, 'OUTPUT': 14, 'REPEAT': 15, 'REUSE': 16, 'TRAIN': 17, 'USE': 18, 'block': 19, 'brace': 20, 'chain': 21, 'claim': 22, 'claim_line': 23, 'elif': 24, 'else': 25, 'expect': 26, 'for': 27, 'if': 28, 'input': 29, 'item': 30, 'items': 31, 'kind': 32, 'let': 33, 'name_word': 34, 'network': 35, 'output': 36, 'repeat': 37, 'start': 38, 'statement': 39, 'train': 40, 'use': 41},
     {'LBRACE': 42, 'NAME': 12, 'NUMBER': 43, 'SIDE': 44, 'brace': 45, 'claimed': 46, 'name_word': 47, 'number': 48, 'side': 49, 'sides': 50, 'size': 51},

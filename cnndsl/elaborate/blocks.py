@@ -1,0 +1,73 @@
+"""Calls of blocks: parameters set from arguments."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cnndsl.diagnostics import Diagnostic, problem
+from cnndsl.elaborate.arithmetic import Budget, EvaluationError
+from cnndsl.elaborate.evaluate import Scope
+from cnndsl.elaborate.values import (
+    argument_value,
+)
+from cnndsl.layers.bind import Given, written
+from cnndsl.source import Span
+from cnndsl.syntax import tree
+from cnndsl.syntax.tree import Line
+
+
+def bind_block(
+    block: Line, given: list[Given], places: list[Span], call: Span, budget: Budget, file_scope: Scope
+) -> tuple[dict[str, Any], tuple[list[Given], list[Span]] | None] | Diagnostic:
+    """A block's parameters set from a call, and what is left for `...`; or what is wrong with the call.
+
+    Positional values fill the parameters in order; in a block that passes `...` on, only those without a default.
+    """
+    statement = block.statement
+    parameters = [p for p in statement.parameters if not p.rest]
+    passes_on = any(p.rest for p in statement.parameters) or _uses_rest(block)
+    open_ = [p for p in parameters if not passes_on or p.default is None]
+    by_name = {p.name: p for p in parameters}
+    values: dict[str, Any] = {}
+    rest: tuple[list[Given], list[Span]] = ([], [])
+    for one, place in zip(given, places, strict=True):
+        flag = by_name.get(one.value) if one.form == "word" else None
+        if one.form == "named" and one.name in by_name:
+            values[one.name] = one.value
+        elif one.form == "slash" and "stride" in by_name:
+            values["stride"] = one.value
+        elif flag is not None and isinstance(flag.default, tree.Truth) and not flag.default.value:
+            values[flag.name] = True
+        elif one.form in ("value", "word") and (free := next((p for p in open_ if p.name not in values), None)):
+            values[free.name] = one.value
+        elif passes_on:
+            rest[0].append(one)
+            rest[1].append(place)
+        else:
+            return _block_problem(statement, place, f"`{statement.name.name}` has no place for {written(one.value)}")
+    for parameter in parameters:
+        if parameter.name not in values:
+            if parameter.default is None:
+                message = f"`{statement.name.name}` needs a value for `{parameter.name}`"
+                return _block_problem(statement, call, message)
+            try:
+                values[parameter.name] = argument_value(parameter.default, Scope(file_scope, values), budget)
+            except EvaluationError as error:
+                return problem(error.problem, block.span(error.node or parameter), **error.values)
+    return values, rest if passes_on else None
+
+
+def _block_problem(statement: tree.Block, span: Span, message: str) -> Diagnostic:
+    parameters = ", ".join(p.name for p in statement.parameters)
+    return problem("BlockArguments", span, message=message, owner=statement.name.name, parameters=parameters)
+
+
+def _uses_rest(block: Line) -> bool:
+    stack = list(block.body)
+    while stack:
+        line = stack.pop()
+        stack.extend(line.body)
+        items = line.statement.items if isinstance(line.statement, tree.Chain) else ()
+        if any(isinstance(argument, tree.Rest) for item in items for argument in item.arguments):
+            return True
+    return False

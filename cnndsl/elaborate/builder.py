@@ -1,0 +1,218 @@
+"""The graph as it grows: nodes with their shapes, names, and what is reported on the way."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from cnndsl.diagnostics import Diagnostic, Label, closest, problem
+from cnndsl.elaborate.arithmetic import Budget, EvaluationError
+from cnndsl.elaborate.evaluate import UNKNOWN
+from cnndsl.elaborate.frame import Frame, Names
+from cnndsl.elaborate.unread import KEEPERS, first_word, names_of
+from cnndsl.elaborate.values import (
+    Tensor,
+    given_arguments,
+)
+from cnndsl.graph import INPUT, Edge, Node
+from cnndsl.layers import find
+from cnndsl.layers.base import Inferred, Layer, LayerError
+from cnndsl.layers.bind import places_of
+from cnndsl.shape import Shape
+from cnndsl.source import Span
+from cnndsl.syntax import tree
+from cnndsl.syntax.tree import Line
+
+MOST_NODES = 250_000
+MOST_OPEN = 60
+"""Bodies that are run at once, each within the one before: blocks, branches, loops, arms."""
+MOST_PROBLEMS = 1000
+"""Problems of one network that are reported, before the rest is left unread."""
+MOST_CELLS = 1 << 40
+"""Cells along one axis: more than any memory holds, and small enough that counts stay numbers one can print."""
+
+
+class Stop(Exception):  # noqa: N818
+    """A limit was reached and reported: the expansion ends."""
+
+
+class Builder:
+    """A graph under construction. `troubled` is whether anything went wrong, also if it was reported before."""
+
+    def __init__(self, budget: Budget, reported: set[tuple[str, int, int]]) -> None:
+        self.budget = budget
+        self.nodes: list[Node] = []
+        self.names = Names()
+        self.diagnostics: list[Diagnostic] = []
+        # What was reported, here or for a network that shares lines with this one.
+        self.reported = reported
+        self.troubled = False
+        self.inferred: dict[tuple[Any, ...], Inferred | LayerError] = {}
+
+    def report(self, name: str, span: Span, calls: tuple[Span, ...] = (), /, **values: Any) -> None:
+        """Add a diagnostic, once for a place; the calls of the blocks it lies in are shown with it."""
+        self.troubled = True
+        key = (name, span.start, span.end)
+        if key in self.reported:
+            return
+        self.reported.add(key)
+        if len(self.diagnostics) >= MOST_PROBLEMS:
+            raise Stop
+        if calls:
+            labels = tuple(Label(call, "called from here") for call in reversed(calls))
+            values["labels"] = (*values.get("labels", ()), *labels[:3])
+        self.diagnostics.append(problem(name, span, **values))
+
+    def report_evaluation(self, error: EvaluationError, line: Line, frame: Frame, fallback: Any = None) -> None:
+        node = error.node if error.node is not None else fallback
+        self.report(error.problem, line.span(node), frame.calls, **error.values)
+        if error.problem == "TooManySteps":
+            raise Stop
+
+    def pay(self, node: Any) -> None:
+        """Pay for one more round, which takes about as long as ten steps of an expression."""
+        self.budget.spend(10, node)
+
+    def apply(
+        self, layer: Layer, item: tree.Item, line: Line, inputs: tuple[Edge, ...], frame: Frame, base: str,
+        alias: str | None = None, shares: int | None = None,
+    ) -> Edge:  # fmt: skip
+        """Add a layer's node, with the shapes that it infers."""
+        shapes: list[Shape] = []
+        nodes = self.nodes
+        for edge in inputs:
+            known = nodes[edge.node].shapes
+            if known is None:
+                return self.add(layer.kind, layer, inputs, None, line, item, frame, base, alias, shares)
+            shapes.append(known[edge.output])
+        key = (layer, *shapes)
+        inferred = self.inferred.get(key)
+        if inferred is None:
+            inferred = self.inferred[key] = _infer(layer, shapes)
+        if isinstance(inferred, LayerError):
+            self.report_refusal(inferred, line, item, frame, None)
+            return self.add(layer.kind, layer, inputs, None, line, item, frame, base, alias, shares)
+        return self.add(layer.kind, layer, inputs, inferred.outputs, line, item, frame, base, alias, shares)
+
+    def add(
+        self, kind: str, layer: Layer | None, inputs: tuple[Edge, ...], shapes: tuple[Shape, ...] | None, line: Line,
+        item: tree.Item, frame: Frame, base: str, alias: str | None = None, shares: int | None = None,
+    ) -> Edge:  # fmt: skip
+        """Add a node; its output 0."""
+        index = len(self.nodes)
+        span = Span(line.source, line.start + item.start, line.start + item.end)
+        if index >= MOST_NODES:
+            self.report("TooManyNodes", span, limit=MOST_NODES)
+            raise Stop
+        if alias is None:
+            name = self.names.derive(frame.prefix + base, index)
+        else:
+            name = frame.prefix + alias
+            displaced = self.names.give(name, index)
+            if displaced is not None:
+                self.nodes[displaced] = self.nodes[displaced]._replace(name=self.names.derive(name, displaced))
+        self.nodes.append(Node(index, name, kind, layer, inputs, shapes, span, frame.calls, shares, alias is not None))
+        return Edge(index, 0)
+
+    def add_failed(
+        self, line: Line, frame: Frame, item: tree.Item, kind: str, base: str, alias: str | None = None
+    ) -> Edge:
+        """A node for a layer that can't be: without a shape, so that what follows is silent."""
+        inputs = (frame.here,) if frame.here is not None else ()
+        return self.add(kind, None, inputs, None, line, item, frame, base, alias)
+
+    def add_unknown_input(self, line: Line, item: tree.Item) -> Edge:
+        """An input of unknown shape, where the network has none."""
+        index = len(self.nodes)
+        name = self.names.derive("unknown", index)
+        self.nodes.append(Node(index, name, INPUT, None, (), None, line.span(item)))
+        return Edge(index, 0)
+
+    def forget(self, line: Line, frame: Frame, item: tree.Item | None = None) -> None:
+        """Go on after a line or item that was not carried out: the current tensor and the names are unknown."""
+        self.troubled = True
+        whole = item or tree.Item(0, line.end - line.start, tree.Name(0, 0, ""), (), None, None)
+        if item is None and first_word(line) in KEEPERS:
+            pass
+        elif frame.here is None:
+            frame.here = self.add_unknown_input(line, whole)
+        elif self.nodes[frame.here.node].shapes is not None:
+            frame.here = self.add("unknown", None, (frame.here,), None, line, whole, frame, "unknown")
+        own = {item.alias.name} if item is not None and item.alias is not None else set()
+        for name in names_of(line) if item is None else own:
+            frame.lost.add(name)
+            frame.scope.values.setdefault(name, UNKNOWN)
+
+    def report_refusal(
+        self, error: LayerError, line: Line, item: tree.Item, frame: Frame, places: list[Span] | None,
+    ) -> None:  # fmt: skip
+        """Report a layer's refusal at the argument it blames."""
+        span = line.span(item)
+        argument = error.argument
+        if argument is not None:
+            given, found = given_arguments(item.arguments, line, frame.scope, self.budget, frame.rest)
+            places = found if places is None else places
+            if isinstance(argument, str):
+                kind = find(item.kind.name) if isinstance(item.kind, tree.Name) else None
+                index = places_of(kind, given).get(argument) if kind is not None else None
+            else:
+                index = argument
+            if index is not None and index < len(places):
+                span = places[index]
+        self.report(error.problem, span, frame.calls, **error.values)
+
+    def define_tensor(self, name: str, edge: Edge, span: Span, frame: Frame) -> None:
+        if name in frame.tensors:
+            first = frame.tensors[name][1]
+            if first != span:
+                self.report("DefinedTwice", span, what="layer", name=name, labels=(Label(first, "first defined here"),))
+                return
+        frame.tensors[name] = (edge, span)
+        view = self.view(name, edge)
+        base, bracket, index = name.partition("[")
+        if bracket and index.endswith("]") and index[:-1].isdigit():
+            indexed = frame.scope.values.setdefault(base, {})
+            if isinstance(indexed, dict):
+                indexed[int(index[:-1])] = view
+        else:
+            frame.scope.values[name] = view
+
+    def tensor_named(self, name: str, span: Span, frame: Frame) -> Edge | None:
+        """The tensor of a name, or None with a diagnostic."""
+        if name == "input" and frame.input is not None:
+            return frame.input
+        home = getattr(name, "frame", frame)
+        found = home.tensors.get(str(name))
+        if found is None and re.split(r"[.\[]", name, maxsplit=1)[0] in home.lost:
+            return None
+        if found is None:
+            self.report("UndefinedTensor", span, frame.calls, name=str(name), guess=closest(str(name), home.tensors))
+            return None
+        edge: Edge = found[0]
+        return edge
+
+    def view(self, name: str, edge: Edge) -> Tensor:
+        shapes = self.nodes[edge.node].shapes
+        return Tensor(name, edge, shapes[edge.output] if shapes is not None else None)
+
+    def show_tensors(self, frame: Frame) -> None:
+        """Let expressions see the current tensor as `here`, and the block's own as `input`."""
+        if frame.here is not None:
+            frame.scope.values["here"] = self.view("here", frame.here)
+        if frame.input is not None and "input" not in frame.scope.values:
+            frame.scope.values["input"] = self.view("input", frame.input)
+
+
+def _infer(layer: Layer, shapes: list[Shape]) -> Inferred | LayerError:
+    """What a layer's shape rule says to integers: its outputs, or the first thing that is wrong."""
+    try:
+        inferred = layer.infer(*shapes)
+    except LayerError as error:
+        return error
+    for condition in inferred.conditions:
+        if not condition.holds():
+            return condition.error()
+    for output in inferred.outputs:
+        if any(size > MOST_CELLS for size in output.sizes):
+            return LayerError("TensorTooLarge", None, shape=str(output), limit=MOST_CELLS)
+    return inferred

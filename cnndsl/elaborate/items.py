@@ -1,0 +1,487 @@
+"""Running the lines of a chain: items to layers, merges and their arms, blocks, loops, claims."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from cnndsl.diagnostics import Diagnostic, Edit, Fix, Label
+from cnndsl.elaborate.arithmetic import Budget, EvaluationError
+from cnndsl.elaborate.blocks import bind_block
+from cnndsl.elaborate.builder import Builder, Stop
+from cnndsl.elaborate.evaluate import UNKNOWN, Closure, Scope, Silent, assign, evaluate, iterate
+from cnndsl.elaborate.file import File
+from cnndsl.elaborate.frame import Frame
+from cnndsl.elaborate.names import base_names
+from cnndsl.elaborate.values import (
+    NO_SCOPE,
+    LocalName,
+    given_arguments,
+    is_static,
+    reference_text,
+)
+from cnndsl.graph import INPUT, Edge
+from cnndsl.layers import find, names
+from cnndsl.layers.base import Layer, LayerError
+from cnndsl.layers.bind import Given, bind, written
+from cnndsl.record import Record
+from cnndsl.source import Span
+from cnndsl.syntax import tree
+from cnndsl.syntax.tree import Line
+
+
+class Changes(Record):
+    """What the caller sets instead of what the file says: parameters, and the inputs' sizes by name
+    (`""` for the only input)."""
+
+    parameters: dict[str, Any]
+    inputs: dict[str, tuple[int, ...]]
+
+    @property
+    def any(self) -> bool:
+        return bool(self.parameters or self.inputs)
+
+
+class _Step(Record):
+    """An item of a chain, looked at once: what its kind is, and its layer if that is always the same."""
+
+    item: tree.Item
+    name: str
+    layer: Layer | None
+
+
+class Items(Builder):
+    """Adds what the items of chains say to the graph."""
+
+    def __init__(
+        self, file: File, file_scope: Scope, budget: Budget, changes: Changes, reported: set[tuple[str, int, int]]
+    ) -> None:
+        super().__init__(budget, reported)
+        self.file = file
+        self.file_scope = file_scope
+        self.changes = changes
+        self.checking = True
+        self.skipped = 0
+        self.steps: dict[int, tuple[tuple[_Step, ...], tuple[str, ...]]] = {}
+
+    def run_lines(self, lines: Iterable[Line], frame: Frame) -> None:
+        """Run lines one after the other: what all statements mean is the Expander's to know."""
+        raise NotImplementedError
+
+    # --- control ------------------------------------------------------------------------------------------------
+
+    def let(self, line: Line, scope: Scope) -> None:
+        """Define what a `let` line says; a name whose value fails becomes unknown, so that its uses are silent."""
+        statement = line.statement
+        targets = (statement.name,) if isinstance(statement, tree.Function) else statement.targets
+        for target in _target_names(targets):
+            first = scope.places.setdefault(target.name, line.span(target))
+            if first != line.span(target):
+                labels = (Label(first, "first defined here"),)
+                self.report("DefinedTwice", line.span(target), what="name", name=target.name, labels=labels)
+        if isinstance(statement, tree.Function):
+            names_ = tuple(p.name for p in statement.parameters)
+            scope.values[statement.name.name] = Closure(statement.name.name, names_, statement.value, scope)
+            return
+        try:
+            value = evaluate(statement.value, scope, self.budget)
+            assign(statement.targets, value, scope, statement.value)
+        except (EvaluationError, Silent) as error:
+            for target in _target_names(statement.targets):
+                scope.values[target.name] = UNKNOWN
+            if isinstance(error, EvaluationError):
+                self.report(error.problem, line.span(error.node or statement.value), **error.values)
+                if error.problem == "TooManySteps":
+                    raise Stop from None
+
+    def run_branch(self, line: Line, frame: Frame, taken: bool | None, run: Any) -> bool | None:
+        """Run one branch of an `if`; returns whether a branch was taken so far."""
+        statement = line.statement
+        again = isinstance(statement, tree.Else) or statement.again
+        if again and taken is None:
+            word = "`else`" if isinstance(statement, tree.Else) else "`elif`"
+            self.report("NotHere", line.span(), what=word, why="there is no `if` right above it")
+            self.forget(line, frame)
+            return True
+        if again and taken:
+            return True
+        if isinstance(statement, tree.If):
+            try:
+                self.show_tensors(frame)
+                if not evaluate(statement.condition, frame.scope, self.budget):
+                    return False
+            except EvaluationError as error:
+                self.report_evaluation(error, line, frame)
+                self.forget(line, frame)
+                return True
+            except Silent:
+                self.forget(line, frame)
+                return True
+        run(line.body, frame)
+        return True
+
+    def run_loop(self, line: Line, frame: Frame, run: Any) -> None:
+        """`repeat` and `for`: the body again and again, with the loop's names set."""
+        statement = line.statement
+        self.show_tensors(frame)
+        if isinstance(statement, tree.Repeat):
+            count = evaluate(statement.count, frame.scope, self.budget)
+            if not isinstance(count, int) or isinstance(count, bool) or count < 0:
+                raise EvaluationError("NotACount", statement.count, value=written(count))
+            values: Iterable[Any] = range(count)
+            targets: tuple[Any, ...] = (statement.name,) if statement.name else ()
+        else:
+            values = iterate(statement.iterable, evaluate(statement.iterable, frame.scope, self.budget))
+            targets = statement.targets
+        outer = frame.scope
+        try:
+            for value in values:
+                self.pay(statement)
+                frame.scope = Scope(outer)
+                if targets:
+                    assign(targets, value, frame.scope, statement)
+                run(line.body, frame)
+        finally:
+            frame.scope = outer
+
+    # --- layers ----
+
+    def run_chain(self, line: Line, frame: Frame) -> None:
+        statement = line.statement
+        key = id(statement)
+        found = self.steps.get(key)
+        if found is None:
+            found = self.steps[key] = self._look_at(statement)
+        steps, bases = found
+        last = len(steps) - 1
+        for index, step in enumerate(steps):
+            if step.layer is not None and frame.here is not None:
+                alias = step.item.alias
+                name = alias.name if alias is not None else None
+                frame.here = self.apply(step.layer, step.item, line, (frame.here,), frame, bases[index], name)
+                if alias is not None:
+                    self.define_tensor(alias.name, frame.here, line.span(alias), frame)
+            else:
+                body = line.body if index == last and statement.opens else None
+                self._item(step, line, frame, bases[index], body)
+        if statement.claim is not None:
+            self._claim(line, statement.claim, frame)
+
+    def _look_at(self, statement: tree.Chain) -> tuple[tuple[_Step, ...], tuple[str, ...]]:
+        """What can be said of a chain's items once for all times they run."""
+        steps = []
+        for index, item in enumerate(statement.items):
+            name = item.kind.name if isinstance(item.kind, tree.Name) else ""
+            opens = statement.opens and index == len(statement.items) - 1
+            alone = item.count is None and (item.alias is None or not item.alias.steps)
+            plain = name and alone and not opens and name not in self.file.blocks
+            layer = self._static_layer(name, item) if plain and all(map(is_static, item.arguments)) else None
+            steps.append(_Step(item, name, layer))
+        kinds = tuple(step.name or "layer" for step in steps)
+        return tuple(steps), base_names(statement.items, kinds)
+
+    def _static_layer(self, name: str, item: tree.Item) -> Layer | None:
+        """The layer of an item without expressions; None if it needs a closer look, mistakes included."""
+        kind = find(name)
+        if kind is None or kind.fewest_inputs != 1 or kind.most_inputs != 1:
+            return None
+        given, _ = given_arguments(item.arguments, _NO_LINE, NO_SCOPE, self.budget, None)
+        try:
+            layer = bind(kind, given)
+        except LayerError:
+            return None
+        return None if layer.tensors() else layer
+
+    def _item(self, step: _Step, line: Line, frame: Frame, base: str, body: list[Line] | None) -> None:
+        """One item with all that it may have: a count, a name, arms."""
+        item = step.item
+        try:
+            self.show_tensors(frame)
+            count = self._count(item, frame)
+            alias = reference_text(item.alias, frame.scope, self.budget) if item.alias is not None else None
+            for i in range(count):
+                self.budget.spend(1, item)
+                given_name = alias if count == 1 or alias is None else f"{alias}[{i}]"
+                self._once(step, line, frame, base, given_name, body)
+            if alias is not None and frame.here is not None:
+                self.define_tensor(alias, frame.here, line.span(item.alias), frame)
+        except EvaluationError as error:
+            self.report_evaluation(error, line, frame, item)
+            self.forget(line, frame, item)
+        except Silent:
+            self.forget(line, frame, item)
+
+    def _count(self, item: tree.Item, frame: Frame) -> int:
+        if item.count is None:
+            return 1
+        count = evaluate(item.count, frame.scope, self.budget)
+        if isinstance(count, float) and count.is_integer():
+            count = int(count)
+        if not isinstance(count, int) or isinstance(count, bool) or count < 0:
+            raise EvaluationError("NotACount", item.count, value=written(count))
+        return count
+
+    def _once(
+        self, step: _Step, line: Line, frame: Frame, base: str, alias: str | None, body: list[Line] | None
+    ) -> None:
+        """One item, once. Raises EvaluationError or Silent."""
+        item = step.item
+        if isinstance(item.kind, (tree.From, tree.Reuse)) and item.arguments:
+            self._refuse_arguments(item, line, frame)
+        if isinstance(item.kind, tree.From):
+            name = reference_text(item.kind.reference, frame.scope, self.budget)
+            edge = self.tensor_named(name, line.span(item.kind.reference), frame)
+            frame.here = edge if edge is not None else self.add_failed(line, frame, item, "from", base)
+            return
+        if isinstance(item.kind, tree.Reuse):
+            self._reuse(item, line, frame, base, alias)
+            return
+        name = step.name or self._kind_name(item, frame)
+        if not step.name:
+            base = base.replace("layer", name, 1)
+        if name in self.file.blocks:
+            self._call_block(name, item, line, frame, alias or base, alias is not None)
+            return
+        kind = find(name)
+        if kind is None:
+            if name not in self.file.unknown:
+                known = (*names(), *self.file.blocks)
+                self.report("UnknownKind", line.span(item.kind), frame.calls, name=name, known=known)
+            frame.here = self.add_failed(line, frame, item, name, base)
+            return
+        self._layer(kind, item, line, frame, base, alias, body)
+
+    def _refuse_arguments(self, item: tree.Item, line: Line, frame: Frame) -> None:
+        """`from x` and `reuse x` take nothing more. Raises Silent."""
+        argument = item.arguments[0]
+        span = line.span(argument)
+        word = "from" if isinstance(item.kind, tree.From) else "reuse"
+        if isinstance(argument, tree.Reference) and not argument.steps and self._is_kind(argument.name):
+            error = LayerError("UnknownWord", 0)
+            self._missing_comma(error, [Given("word", argument.name)], [span])
+        else:
+            self.report(
+                "NotHere", span, frame.calls, what=f"`{span.text}`", why=f"`{word}` takes a name and nothing else"
+            )
+        raise Silent
+
+    def _kind_name(self, item: tree.Item, frame: Frame) -> str:
+        value = evaluate(item.kind, frame.scope, self.budget)
+        if not isinstance(value, str):
+            raise EvaluationError("NotAName", item.kind, what="a layer's kind", value=written(value))
+        return value
+
+    def _layer(
+        self, kind: type[Layer], item: tree.Item, line: Line, frame: Frame, base: str, alias: str | None,
+        body: list[Line] | None,
+    ) -> None:  # fmt: skip
+        """A layer of a built-in kind: bind its arguments, find its inputs, add it."""
+        merge = kind.most_inputs is None
+        if body is not None and not merge:
+            self.report("NotAMerge", line.span(item), name=kind.kind)
+        given, places = given_arguments(item.arguments, line, frame.scope, self.budget, frame.rest)
+        try:
+            layer = bind(kind, given)
+        except LayerError as error:
+            if not self._missing_comma(error, given, places):
+                self.report_refusal(error, line, item, frame, places)
+            frame.here = self.add_failed(line, frame, item, kind.kind, base, alias)
+            return
+        inputs = self._inputs(layer, item, line, frame, body if merge else None, given, places)
+        if inputs is None:
+            frame.here = self.add_failed(line, frame, item, kind.kind, base, alias)
+            return
+        if merge and len(inputs) == 1 and body is not None:
+            # Conditional arms may leave one: then the merge is that arm.
+            frame.here = inputs[0]
+            return
+        frame.here = self.apply(layer, item, line, inputs, frame, base, alias)
+
+    def _missing_comma(self, error: LayerError, given: list[Given], places: list[Span]) -> bool:
+        """Whether the word that a layer doesn't know is the next layer on the line; then that is reported."""
+        at = error.argument
+        if error.problem != "UnknownWord" or not isinstance(at, int) or not self._is_kind(given[at].value):
+            return False
+        place = places[at]
+        edit = Edit(Span(place.source, place.start, place.start), ", ")
+        before = place.source.text[: place.start].rstrip(" ")
+        if len(before) < place.start:
+            edit = Edit(Span(place.source, len(before), len(before)), ",")
+        fix = Fix("write a comma", (edit,), "likely")
+        self.report("MissingComma", place, word=str(given[at].value), fixes=(fix,))
+        return True
+
+    def _is_kind(self, name: str) -> bool:
+        return name in self.file.blocks or find(name) is not None
+
+    def _has_output(self, edge: Edge, output: int, name: str, span: Span, frame: Frame) -> bool:
+        """Whether a node has the extra output that a layer asks for; if not, that is reported."""
+        node = self.nodes[edge.node]
+        if node.layer is None and node.kind != INPUT:
+            return False
+        if output > (len(node.layer.extra_outputs) if node.layer is not None else 0):
+            self.report("NoIndices", span, frame.calls, name=str(name), kind=node.kind)
+            return False
+        return True
+
+    def _inputs(
+        self,
+        layer: Layer,
+        item: tree.Item,
+        line: Line,
+        frame: Frame,
+        body: list[Line] | None,
+        given: list[Given],
+        places: list[Span],
+    ) -> tuple[Edge, ...] | None:
+        """The tensors a layer takes: the current one or a merge's arms, then those its arguments name."""
+        if body is not None:
+            arms = self._arms(body, frame)
+            if not arms:
+                self.report("EmptyMerge", line.span(item), frame.calls)
+                return None
+            inputs = arms
+        else:
+            if frame.here is None:
+                self.report("NoInput", line.span(item), name=layer.kind)
+                frame.here = self.add_unknown_input(line, item)
+            inputs = [frame.here]
+        for name, output in layer.tensors():
+            span = next((place for one, place in zip(given, places, strict=True) if one.value is name), line.span(item))
+            edge = self.tensor_named(name, span, frame)
+            if edge is None or not self._has_output(edge, output, name, span, frame):
+                return None
+            inputs.append(Edge(edge.node, output) if output else edge)
+        most = layer.most_inputs
+        if len(inputs) < layer.fewest_inputs and body is None:
+            wanted = f"at least {layer.fewest_inputs} tensors" if most is None else f"{layer.fewest_inputs} tensors"
+            self.report(
+                "WrongNumberOfInputs", line.span(item), frame.calls, name=layer.kind, wanted=wanted, given=len(inputs)
+            )
+            return None
+        return tuple(inputs)
+
+    def _arms(self, body: list[Line], frame: Frame) -> list[Edge]:
+        """Run each arm from the current tensor; their ends. `if` and `for` among them choose arms."""
+        start = frame.here
+        ends: list[Edge] = []
+
+        def run(lines: Iterable[Line], inner: Frame) -> None:
+            taken: bool | None = None
+            for line in lines:
+                statement = line.statement
+                frame.here = start
+                if isinstance(statement, tree.Arm):
+                    self.run_lines(line.body, inner)
+                    if inner.here is not None:
+                        ends.append(inner.here)
+                elif isinstance(statement, (tree.If, tree.Else)):
+                    taken = self.run_branch(line, inner, taken, run)
+                    continue
+                elif isinstance(statement, (tree.Repeat, tree.For)):
+                    try:
+                        self.run_loop(line, inner, run)
+                    except EvaluationError as error:
+                        self.report_evaluation(error, line, inner)
+                elif isinstance(statement, (tree.Let, tree.Function)):
+                    self.let(line, inner.scope)
+                elif statement is not None:
+                    self.report("ArmExpected", line.span(), frame.calls)
+                taken = None
+
+        run(body, frame)
+        frame.here = start
+        return ends
+
+    def _reuse(self, item: tree.Item, line: Line, frame: Frame, base: str, alias: str | None) -> None:
+        """The same layer again, with the same weights."""
+        name = reference_text(item.kind.reference, frame.scope, self.budget)
+        edge = self.tensor_named(name, line.span(item.kind.reference), frame)
+        node = self.nodes[edge.node] if edge is not None else None
+        if node is None or node.layer is None or frame.here is None:
+            frame.here = self.add_failed(line, frame, item, "reuse", base, alias)
+            return
+        shares = node.index if node.shares is None else node.shares
+        frame.here = self.apply(node.layer, item, line, (frame.here,), frame, f"{node.name}_again", alias, shares)
+
+    def _call_block(self, name: str, item: tree.Item, line: Line, frame: Frame, called: str, named: bool) -> None:
+        """Run a block's body on the current tensor, in a frame of its own."""
+        block = self.file.blocks[name]
+        span = line.span(item)
+        self.pay(item)
+        given, places = given_arguments(item.arguments, line, frame.scope, self.budget, frame.rest)
+        for one in given:
+            if isinstance(one.value, LocalName):
+                one.value.frame = frame
+        bound = bind_block(block, given, places, span, self.budget, self.file_scope)
+        if isinstance(bound, Diagnostic):
+            inside = block.start <= bound.span.start < block.end
+            self.report(
+                type(bound).__name__, bound.span, (*frame.calls, span) if inside else frame.calls, **bound.values
+            )
+            frame.here = self.add_failed(line, frame, item, name, called)
+            return
+        values, rest = bound
+        if frame.here is None:
+            self.report("NoInput", span, name=name)
+            frame.here = self.add_unknown_input(line, item)
+        prefix = frame.prefix + called if named else self.names.derive(frame.prefix + called, -1)
+        inner = Frame(Scope(self.file_scope, values), frame.here, prefix + ".", (*frame.calls, span), rest)
+        self.run_lines(block.body, inner)
+        frame.here = inner.here
+
+    def _claim(self, line: Line, claim: tree.Claim, frame: Frame) -> None:
+        """Compare a claim with the current tensor's shape."""
+        if not self.checking and self.changes.any:
+            self.skipped += 1
+        shape = self.nodes[frame.here.node].shapes if frame.here is not None else None
+        if not self.checking or shape is None or frame.here is None:
+            return
+        try:
+            wanted = self._claimed(claim, frame)
+        except EvaluationError as error:
+            self.report_evaluation(error, line, frame, claim)
+            return
+        except Silent:
+            return
+        actual = shape[frame.here.output].sizes
+        same_length = len(wanted) == len(actual)
+        if same_length and all(w is None or w == a for w, a in zip(wanted, actual, strict=True)):
+            return
+        text = "x".join(map(str, actual))
+        span = line.span(claim.shape)
+        fix = Fix(f"claim {text}", (Edit(span, text),), "possible")
+        self.report("ClaimFails", span, frame.calls, claimed=span.text, actual=text, fixes=(fix,))
+
+    def _claimed(self, claim: tree.Claim, frame: Frame) -> tuple[int | None, ...]:
+        sides = claim.shape.sides if isinstance(claim.shape, tree.Sides) else (claim.shape,)
+        wanted: list[int | None] = []
+        for side in sides:
+            if isinstance(side, tree.Name):
+                if len(side.name) != 1 or not (side.name.isupper() or side.name == "_"):
+                    raise EvaluationError("ClaimShape", side)
+                wanted.append(None)
+                continue
+            value = evaluate(side, frame.scope, self.budget)
+            parts = value if isinstance(value, (tuple, list)) else (value,)
+            if not all(isinstance(p, (int, float)) for p in parts):
+                raise EvaluationError("ClaimShape", side)
+            wanted += parts
+        return tuple(wanted)
+
+
+def _target_names(targets: tuple[Any, ...]) -> list[tree.Name]:
+    found = []
+    for target in targets:
+        found += [target] if isinstance(target, tree.Name) else _target_names(target)
+    return found
+
+
+class _NoLine:
+    """Stands for the line of arguments whose places nobody asks for."""
+
+    def span(self, node: Any = None) -> Any:
+        return None
+
+
+_NO_LINE: Any = _NoLine()
