@@ -5,7 +5,7 @@ from __future__ import annotations
 from cnndsl.diagnostics import Diagnostic, Label, problem
 from cnndsl.graph import Graph, Node
 from cnndsl.layers.base import LayerError
-from cnndsl.recipe import Recipe
+from cnndsl.recipe.recipe import Recipe
 from cnndsl.shape import Shape
 from cnndsl.source import Span
 

@@ -1,0 +1,143 @@
+"""Reading `train:` blocks: every setting checked, what is not said completed with defaults."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from cnndsl.diagnostics import Diagnostic, Edit, Fix, Label, closest, problem
+from cnndsl.elaborate.settings import Setting
+from cnndsl.graph import Graph
+from cnndsl.layers.base import LayerError
+from cnndsl.layers.bind import written
+from cnndsl.recipe.base import Option, SettingKind, option
+from cnndsl.recipe.checks import check
+from cnndsl.recipe.recipe import Recipe, complete, plain_value
+from cnndsl.recipe.settings import BY_NAME
+from cnndsl.source import Span
+
+
+def read(settings: Sequence[Setting], graph: Graph, span: Span) -> tuple[Recipe, list[Diagnostic]]:
+    """The recipe that a `train:` block at `span` means for this network, and what is wrong with it.
+
+    A setting that is wrong has its default in the recipe. An empty list gives the default recipe.
+    """
+    diagnostics: list[Diagnostic] = []
+    values: dict[str, Any] = {}
+    places: dict[str, Span] = {}
+    for setting in settings:
+        kind = BY_NAME.get(setting.name)
+        if kind is None:
+            diagnostics.append(_unknown_setting(setting))
+        elif setting.name in places:
+            first = Label(places[setting.name], "first set here")
+            diagnostics.append(problem("SettingTwice", setting.span, labels=(first,), name=setting.name))
+        else:
+            places[setting.name] = setting.span
+            try:
+                values[setting.name] = _value(kind, setting)
+            except _SettingError as refused:
+                diagnostics.append(refused.diagnostic)
+    recipe = complete(values)._replace(settings=tuple(settings))
+    # What follows from a mistake above is not reported: without the data or loss meant, nothing can be compared.
+    meant = all(name in values or name not in places for name in ("data", "loss", "metrics"))
+    if meant and graph.complete:
+        diagnostics += check(recipe, graph, span)
+    return recipe, diagnostics
+
+
+class _SettingError(Exception):
+    """A setting that is wrong."""
+
+    def __init__(self, diagnostic: Diagnostic) -> None:
+        self.diagnostic = diagnostic
+
+
+def _value(kind: SettingKind, setting: Setting) -> Any:
+    """What a setting's line means. Raises _SettingError."""
+    if kind.several:
+        return _several(kind, setting)
+    if kind.options:
+        chosen = _choice(kind, setting, 0)
+        return _bound(lambda: option(chosen, setting.given[1:], f"{kind.name} {chosen.name}"), setting, 1)
+    return _bound(lambda: plain_value(kind, setting.given), setting, 0)
+
+
+def _several(kind: SettingKind, setting: Setting) -> Any:
+    if not setting.given:
+        _choice(kind, setting, 0)
+    chosen = [_choice(kind, setting, index) for index in range(len(setting.given))]
+    return tuple(option(one) for one in dict.fromkeys(chosen))
+
+
+def _choice(kind: SettingKind, setting: Setting, index: int) -> type[Option]:
+    """The option that the `index`-th word names. Raises _SettingError."""
+    known = ", ".join(o.name for o in kind.options)
+    given = setting.given[index] if index < len(setting.given) else None
+    if given is None or given.form not in ("word", "value") or not isinstance(given.value, str):
+        if given is not None and given.form == "value":
+            word = written(given.value)
+            raise _SettingError(
+                problem(
+                    "UnknownChoice",
+                    setting.spans[index],
+                    notes=(f"its choices are {known}",),
+                    setting=kind.name,
+                    word=word,
+                    near=None,
+                )
+            )
+        first = kind.options[0].name
+        raise _SettingError(problem("MissingChoice", setting.span, setting=kind.name, known=known, first=first))
+    found = kind.find(given.value)
+    if found is None:
+        near = closest(given.value, [o.name for o in kind.options])
+        raise _SettingError(
+            problem(
+                "UnknownChoice",
+                setting.spans[index],
+                notes=(f"its choices are {known}",),
+                fixes=_respell(setting.spans[index], near),
+                setting=kind.name,
+                word=given.value,
+                near=near,
+            )
+        )
+    return found
+
+
+def _respell(span: Span, near: str | None) -> tuple[Fix, ...]:
+    return (Fix(f"write `{near}`", (Edit(span, near),)),) if near else ()
+
+
+def _unknown_setting(setting: Setting) -> Diagnostic:
+    near = closest(setting.name, BY_NAME)
+    return problem(
+        "UnknownSetting",
+        setting.name_span,
+        notes=() if near else (f"the settings are {', '.join(BY_NAME)}",),
+        fixes=_respell(setting.name_span, near),
+        name=setting.name,
+        near=near,
+    )
+
+
+def _bound(make: Any, setting: Setting, skipped: int) -> Any:
+    """What `make` gives; a LayerError from it is put at its place. Raises _SettingError."""
+    try:
+        return make()
+    except LayerError as error:
+        raise _SettingError(blame(error, setting, skipped)) from None
+
+
+def blame(error: LayerError, setting: Setting, skipped: int) -> Diagnostic:
+    """The diagnostic of a LayerError about a setting of whose given the first `skipped` were not bound."""
+    argument = error.argument
+    span = setting.span
+    if isinstance(argument, int):
+        span = setting.spans[argument + skipped]
+    elif argument is not None:
+        named = (s for g, s in zip(setting.given, setting.spans, strict=True) if g.name == argument)
+        worded = (s for g, s in zip(setting.given, setting.spans, strict=True) if g.value == argument)
+        span = next(named, None) or next(worded, None) or setting.span
+    return problem(error.problem, span, **error.values)
