@@ -54,6 +54,8 @@ def elaborate(document: Document, options: Options = Options()) -> tuple[list[El
             diagnostics.append(problem("ClaimsNotApplicable", span, claims=claims, name=network.name, by=by))
         if budget.steps < 0:
             break
+    if results:
+        diagnostics += _unused_inputs(options, changes, results)
     diagnostics.sort(key=lambda d: (d.span.source is not document.source, d.span.start))
     return results, diagnostics
 
@@ -66,7 +68,9 @@ def _choose(file: File, options: Options, whole: Span, diagnostics: list[Diagnos
         return [file.networks[options.network]]
     known = ", ".join(file.networks) or "none"
     guess = closest(options.network, file.networks)
-    diagnostics.append(problem("UnreachableNetwork", whole, name=options.network, known=known, guess=guess))
+    headers = [network.header for network in file.networks.values() if network.header is not None]
+    span = headers[0].span(headers[0].statement.name) if headers else whole
+    diagnostics.append(problem("UnreachableNetwork", span, name=options.network, known=known, guess=guess))
     return []
 
 
@@ -112,6 +116,25 @@ def _outside_value(text: str) -> tuple[Any, str | None]:
         return None, problem(error.problem, Span(Source("", ""), 0, 0), **error.values).message_text()
     except Silent:
         return None, f"`{text}` has no value"
+
+
+def _unused_inputs(options: Options, changes: Changes, results: list[Elaborated]) -> list[Diagnostic]:
+    """What `--input` says that no network can follow."""
+    inputs = [[one.graph.nodes[i] for i in one.graph.inputs] for one in results]
+    known = {node.name for nodes in inputs for node in nodes}
+    text = options.input or ""
+    span = Span(Source("--input", text), 0, len(text))
+    for name in changes.inputs:
+        if name and name not in known:
+            return [problem("InputOverride", span, message=f"no input is named `{name}`", label=_listed(known))]
+        if not name and all(len(nodes) > 1 for nodes in inputs):
+            message = "there are several inputs, so each size needs its name, such as `left=28x28x1,right=28x28x1`"
+            return [problem("InputOverride", span, message=message, label=_listed(known))]
+    return []
+
+
+def _listed(names: set[str]) -> str:
+    return f"the inputs: {', '.join(sorted(names))}" if names else "there are no inputs"
 
 
 def _input_changes(options: Options, diagnostics: list[Diagnostic]) -> dict[str, tuple[int, ...]]:

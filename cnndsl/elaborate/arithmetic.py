@@ -100,7 +100,7 @@ def _join(node: Any, operator: str, left: Any, right: Any) -> Any:
         if len(items) * max(count, 0) > MOST_ITEMS:
             raise EvaluationError("ListTooLong", node, limit=MOST_ITEMS)
         return list(items) * count
-    raise EvaluationError("WrongOperand", node, operator=operator, value=described(left if items is right else right))
+    raise EvaluationError("WrongOperand", node, operator=operator, value=f"{described(left)} and {described(right)}")
 
 
 def kept(node: Any, value: Any, budget: Budget) -> Any:

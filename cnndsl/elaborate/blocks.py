@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from cnndsl.diagnostics import Diagnostic, problem
+from cnndsl.diagnostics import Diagnostic, closest, problem
 from cnndsl.elaborate.arithmetic import Budget, EvaluationError
 from cnndsl.elaborate.evaluate import Scope
 from cnndsl.elaborate.values import (
@@ -44,7 +44,7 @@ def bind_block(
             rest[0].append(one)
             rest[1].append(place)
         else:
-            return _block_problem(statement, place, f"`{statement.name.name}` has no place for {written(one.value)}")
+            return _misplaced(statement, one, place, list(by_name))
     for parameter in parameters:
         if parameter.name not in values:
             if parameter.default is None:
@@ -55,6 +55,25 @@ def bind_block(
             except EvaluationError as error:
                 return problem(error.problem, block.span(error.node or parameter), **error.values)
     return values, rest if passes_on else None
+
+
+def _misplaced(statement: tree.Block, given: Given, place: Span, known: list[str]) -> Diagnostic:
+    """What is wrong with an argument that a block has no parameter for."""
+    owner = statement.name.name
+    if given.form == "named":
+        return problem(
+            "UnknownParameter",
+            place,
+            owner=f"`{owner}`",
+            name=given.name,
+            known=", ".join(known) or "none",
+            guess=closest(given.name, known),
+        )
+    if given.form == "slash":
+        return _block_problem(
+            statement, place, f"`/{written(given.value)}` sets `stride`, which `{owner}` does not have"
+        )
+    return _block_problem(statement, place, f"`{owner}` has no place for `{written(given.value)}`")
 
 
 def _block_problem(statement: tree.Block, span: Span, message: str) -> Diagnostic:

@@ -16,7 +16,7 @@ from cnndsl.elaborate.values import (
 )
 from cnndsl.graph import INPUT, Edge, Node
 from cnndsl.layers import find
-from cnndsl.layers.base import Inferred, Layer, LayerError
+from cnndsl.layers.base import Inferred, Layer, LayerError, Weight
 from cnndsl.layers.bind import places_of
 from cnndsl.shape import Shape
 from cnndsl.source import Span
@@ -47,6 +47,8 @@ class Builder:
         # What was reported, here or for a network that shares lines with this one.
         self.reported = reported
         self.troubled = False
+        # Nodes made before whose weights the next ones share, in order.
+        self.shared: list[int] = []
         self.inferred: dict[tuple[Any, ...], Inferred | LayerError] = {}
 
     def report(self, name: str, span: Span, calls: tuple[Span, ...] = (), /, **values: Any) -> None:
@@ -59,7 +61,8 @@ class Builder:
         if len(self.diagnostics) >= MOST_PROBLEMS:
             raise Stop
         if calls:
-            labels = tuple(Label(call, "called from here") for call in reversed(calls))
+            places = dict.fromkeys(reversed(calls))
+            labels = tuple(Label(call, "called from here") for call in places)
             values["labels"] = (*values.get("labels", ()), *labels[:3])
         self.diagnostics.append(problem(name, span, **values))
 
@@ -75,7 +78,7 @@ class Builder:
 
     def apply(
         self, layer: Layer, item: tree.Item, line: Line, inputs: tuple[Edge, ...], frame: Frame, base: str,
-        alias: str | None = None, shares: int | None = None,
+        alias: str | None = None,
     ) -> Edge:  # fmt: skip
         """Add a layer's node, with the shapes that it infers."""
         shapes: list[Shape] = []
@@ -83,7 +86,7 @@ class Builder:
         for edge in inputs:
             known = nodes[edge.node].shapes
             if known is None:
-                return self.add(layer.kind, layer, inputs, None, line, item, frame, base, alias, shares)
+                return self.add(layer.kind, layer, inputs, None, line, item, frame, base, alias)
             shapes.append(known[edge.output])
         key = (layer, *shapes)
         inferred = self.inferred.get(key)
@@ -91,12 +94,12 @@ class Builder:
             inferred = self.inferred[key] = _infer(layer, shapes)
         if isinstance(inferred, LayerError):
             self.report_refusal(inferred, line, item, frame, None)
-            return self.add(layer.kind, layer, inputs, None, line, item, frame, base, alias, shares)
-        return self.add(layer.kind, layer, inputs, inferred.outputs, line, item, frame, base, alias, shares)
+            return self.add(layer.kind, layer, inputs, None, line, item, frame, base, alias)
+        return self.add(layer.kind, layer, inputs, inferred.outputs, line, item, frame, base, alias)
 
     def add(
         self, kind: str, layer: Layer | None, inputs: tuple[Edge, ...], shapes: tuple[Shape, ...] | None, line: Line,
-        item: tree.Item, frame: Frame, base: str, alias: str | None = None, shares: int | None = None,
+        item: tree.Item, frame: Frame, base: str, alias: str | None = None,
     ) -> Edge:  # fmt: skip
         """Add a node; its output 0."""
         index = len(self.nodes)
@@ -111,8 +114,27 @@ class Builder:
             displaced = self.names.give(name, index)
             if displaced is not None:
                 self.nodes[displaced] = self.nodes[displaced]._replace(name=self.names.derive(name, displaced))
-        self.nodes.append(Node(index, name, kind, layer, inputs, shapes, span, frame.calls, shares, alias is not None))
+        node = Node(index, name, kind, layer, inputs, shapes, span, frame.calls, None, alias is not None)
+        self.nodes.append(self._sharing(node, frame) if self.shared else node)
         return Edge(index, 0)
+
+    def _sharing(self, node: Node, frame: Frame) -> Node:
+        """A node that `reuse` made, with the weights of the one it repeats."""
+        first = self.nodes[self.shared.pop(0)]
+        if self.weights_of(first) == (weights := self.weights_of(node)):
+            return node._replace(shares=first.index if first.shares is None else first.shares) if weights else node
+        if node.shapes is not None and first.shapes is not None:
+            labels = (Label(first.span, "made for another input here"),)
+            self.report("WeightsDiffer", node.span, frame.calls, name=first.name, labels=labels)
+        return node._replace(shapes=None)
+
+    def weights_of(self, node: Node) -> tuple[Weight, ...]:
+        """The tensors that a node's layer owns; none where its shape is unknown."""
+        if node.layer is None or node.shapes is None:
+            return ()
+        known = [self.nodes[edge.node].shapes for edge in node.inputs]
+        shapes = [one[edge.output] for one, edge in zip(known, node.inputs, strict=True) if one is not None]
+        return node.layer.weights(*shapes)
 
     def add_failed(
         self, line: Line, frame: Frame, item: tree.Item, kind: str, base: str, alias: str | None = None

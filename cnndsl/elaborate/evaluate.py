@@ -85,6 +85,7 @@ class Closure:
 
     def __init__(self, name: str, parameters: tuple[str, ...], body: Any, scope: Scope) -> None:
         self.name = name
+        self.what = f"the function {name}"
         self.parameters = parameters
         self.body = body
         self.scope = scope
@@ -242,7 +243,10 @@ def _call_closure(
     values.update(keywords)
     if unknown or len(arguments) > len(function.parameters) or len(values) < len(function.parameters):
         usage = f"{function.name}({', '.join(function.parameters)})"
-        shown = f"{len(arguments) + len(keywords)} arguments"
+        count = len(arguments) + len(keywords)
+        shown = f"{count} argument{'s' * (count != 1)}"
+        if unknown:
+            shown = f"`{unknown[0]}=`"
         raise EvaluationError("WrongCall", node, name=function.name, given=shown, usage=usage)
     try:
         return evaluate(function.body, Scope(function.scope, values), budget)
@@ -308,7 +312,9 @@ def assign(targets: tuple[Any, ...], value: Any, scope: Scope, node: Any) -> Non
         return
     parts = targets[0] if len(targets) == 1 else targets
     if not isinstance(value, (list, tuple)) or len(value) != len(parts):
-        given = len(value) if isinstance(value, (list, tuple)) else described(value)
+        given = f"is only {described(value)}"
+        if isinstance(value, (list, tuple)):
+            given = f"are {len(value)} values" if len(value) != 1 else "is 1 value"
         raise EvaluationError("CannotUnpack", node, names=len(parts), given=given)
     for part, item in zip(parts, value, strict=True):
         assign((part,), item, scope, node)

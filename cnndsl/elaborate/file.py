@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from cnndsl.diagnostics import Diagnostic, Label, closest, problem
+from cnndsl.diagnostics import Diagnostic, Edit, Fix, Label, closest, problem
+from cnndsl.layers import find
 from cnndsl.record import Record
 from cnndsl.syntax import tree
 from cnndsl.syntax.tree import Document, Line
@@ -83,6 +84,15 @@ class _Sorter:
 
     def _without_header(self, line: Line) -> None:
         """Layers before any `network` line: said once, then checked as a network without a name."""
+        first = line.statement.items[0] if isinstance(line.statement, tree.Chain) and line.statement.items else None
+        word = first.kind.name if first is not None and isinstance(first.kind, tree.Name) else ""
+        guess = closest(word, _DEFINING, cutoff=0.7)
+        if first is not None and guess is not None and find(word) is None:
+            span = line.span(first.kind)
+            fix = Fix(f"write `{guess}`", (Edit(span, guess),), "likely")
+            self.diagnostics.append(problem("MisspeltKeyword", span, word=word, keyword=guess, fixes=(fix,)))
+            self.open = (None, [])
+            return
         self._report("NoNetwork", line)
         self.open = (None, [line])
 
@@ -129,7 +139,12 @@ class _Sorter:
             if network.base is None or network.header is None:
                 continue
             base = self.networks.get(network.base)
-            if base is None or base.base is not None:
+            if base is not None and base.base is not None:
+                span = network.header.span(network.header.statement.base)
+                self.diagnostics.append(problem("InstanceOfInstance", span, name=network.base, base=base.base))
+                del self.networks[name]
+                continue
+            if base is None:
                 if network.base not in self.unknown:
                     plain = [n for n, one in self.networks.items() if one.base is None]
                     span = network.header.span(network.header.statement.base)

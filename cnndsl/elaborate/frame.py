@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from cnndsl.elaborate.evaluate import Scope
 from cnndsl.graph import Edge
 from cnndsl.layers.bind import Given
+from cnndsl.record import Record
 from cnndsl.source import Span
+from cnndsl.syntax.tree import Line
+
+
+class Called(Record):
+    """A call of a block that has a name, as `reuse` needs it: its arguments, and the numbers of its nodes."""
+
+    block: Line
+    values: dict[str, Any]
+    rest: tuple[list[Given], list[Span]] | None
+    first: int
+    last: int
 
 
 class Frame:
@@ -13,11 +27,12 @@ class Frame:
 
     here: the current tensor; None before the network's input. input: the tensor that the block got.
     tensors: names given with `as`, with the place of each; lost: names whose line was not carried out.
+    called: the blocks called under a name.
     prefix: what the names of the nodes made here begin with. rest: what `...` stands for. calls: the items
     that called the blocks, outermost first.
     """
 
-    __slots__ = ("calls", "here", "input", "lost", "prefix", "rest", "scope", "tensors")
+    __slots__ = ("called", "calls", "here", "input", "lost", "prefix", "rest", "scope", "tensors")
 
     def __init__(
         self,
@@ -35,6 +50,7 @@ class Frame:
         self.rest = rest
         self.tensors: dict[str, tuple[Edge, Span]] = {}
         self.lost: set[str] = set()
+        self.called: dict[str, Called] = {}
 
     @property
     def in_block(self) -> bool:

@@ -11,8 +11,9 @@ from cnndsl.elaborate.blocks import bind_block
 from cnndsl.elaborate.builder import Builder, Stop
 from cnndsl.elaborate.evaluate import UNKNOWN, Closure, Scope, Silent, assign, evaluate, iterate
 from cnndsl.elaborate.file import File
-from cnndsl.elaborate.frame import Frame
+from cnndsl.elaborate.frame import Called, Frame
 from cnndsl.elaborate.names import base_names
+from cnndsl.elaborate.unread import names_of
 from cnndsl.elaborate.values import (
     NO_SCOPE,
     LocalName,
@@ -27,6 +28,7 @@ from cnndsl.layers.bind import Given, bind, written
 from cnndsl.record import Record
 from cnndsl.source import Span
 from cnndsl.syntax import tree
+from cnndsl.syntax.tables import KEYWORDS
 from cnndsl.syntax.tree import Line
 
 
@@ -139,7 +141,7 @@ class Items(Builder):
                 self.pay(statement)
                 frame.scope = Scope(outer)
                 if targets:
-                    assign(targets, value, frame.scope, statement)
+                    assign(targets, value, frame.scope, getattr(statement, "iterable", statement))
                 run(line.body, frame)
         finally:
             frame.scope = outer
@@ -245,8 +247,10 @@ class Items(Builder):
         kind = find(name)
         if kind is None:
             if name not in self.file.unknown:
-                known = (*names(), *self.file.blocks)
+                known = (*names(), *self.file.blocks, *(KEYWORDS if item.start == 0 else ()))
                 self.report("UnknownKind", line.span(item.kind), frame.calls, name=name, known=known)
+            if line.body:
+                frame.lost.update(names_of(line))
             frame.here = self.add_failed(line, frame, item, name, base)
             return
         self._layer(kind, item, line, frame, base, alias, body)
@@ -396,13 +400,27 @@ class Items(Builder):
     def _reuse(self, item: tree.Item, line: Line, frame: Frame, base: str, alias: str | None) -> None:
         """The same layer again, with the same weights."""
         name = reference_text(item.kind.reference, frame.scope, self.budget)
-        edge = self.tensor_named(name, line.span(item.kind.reference), frame)
+        place = line.span(item.kind.reference)
+        call = frame.called.get(name)
+        if call is not None and frame.here is not None:
+            # The body runs again; each of its nodes shares the weights of the one it made the first time.
+            self.shared, before = [*range(call.first, call.last)], self.shared
+            self._run_block(call, line.span(item), frame, alias or f"{name}_again", alias is not None)
+            self.shared = before
+            return
+        edge = self.tensor_named(name, place, frame)
         node = self.nodes[edge.node] if edge is not None else None
-        if node is None or node.layer is None or frame.here is None:
+        if node is None or node.layer is None or node.shapes is None or frame.here is None:
             frame.here = self.add_failed(line, frame, item, "reuse", base, alias)
             return
-        shares = node.index if node.shares is None else node.shares
-        frame.here = self.apply(node.layer, item, line, (frame.here,), frame, f"{node.name}_again", alias, shares)
+        if not self.weights_of(node):
+            weighted = [n for n, (e, _) in frame.tensors.items() if self.weights_of(self.nodes[e.node])]
+            self.report("MissingWeights", place, frame.calls, name=name, guess=weighted[-1] if weighted else None)
+            frame.here = self.add_failed(line, frame, item, "reuse", base, alias)
+            return
+        self.shared, before = [node.index], self.shared
+        frame.here = self.apply(node.layer, item, line, (frame.here,), frame, f"{name}_again", alias)
+        self.shared = before
 
     def _call_block(self, name: str, item: tree.Item, line: Line, frame: Frame, called: str, named: bool) -> None:
         """Run a block's body on the current tensor, in a frame of its own."""
@@ -425,13 +443,23 @@ class Items(Builder):
         if frame.here is None:
             self.report("NoInput", span, name=name)
             frame.here = self.add_unknown_input(line, item)
+        call = Called(block, dict(values), rest, len(self.nodes), 0)
+        self._run_block(call, span, frame, called, named)
+        if named:
+            frame.called[called] = call._replace(last=len(self.nodes))
+
+    def _run_block(self, call: Called, span: Span, frame: Frame, called: str, named: bool) -> None:
+        """Run the body of a called block in a frame of its own, whose nodes are named after the call."""
         prefix = frame.prefix + called if named else self.names.derive(frame.prefix + called, -1)
-        inner = Frame(Scope(self.file_scope, values), frame.here, prefix + ".", (*frame.calls, span), rest)
-        self.run_lines(block.body, inner)
+        scope = Scope(self.file_scope, dict(call.values))
+        inner = Frame(scope, frame.here, prefix + ".", (*frame.calls, span), call.rest)
+        self.run_lines(call.block.body, inner)
         frame.here = inner.here
 
     def _claim(self, line: Line, claim: tree.Claim, frame: Frame) -> None:
         """Compare a claim with the current tensor's shape."""
+        if line.mended:
+            return
         if not self.checking and self.changes.any:
             self.skipped += 1
         shape = self.nodes[frame.here.node].shapes if frame.here is not None else None

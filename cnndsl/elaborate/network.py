@@ -160,7 +160,7 @@ class Expander(Items):
         for name, one in given.items():
             if name not in known:
                 self.report(
-                    "UnknownParameter", network.header.span(one), owner=network.base, name=name,
+                    "UnknownParameter", network.header.span(one), owner=f"`{network.base}`", name=name,
                     known=", ".join(known) or "none", guess=closest(name, known),
                 )  # fmt: skip
         for parameter in network.parameters:
@@ -219,9 +219,10 @@ class Expander(Items):
         if name in self.names.taken:
             first = self.nodes[self.names.taken[name][0]].span
             labels_ = (Label(first, "first defined here"),)
-            self.report(
-                "DefinedTwice", line.span(labels[0] if labels else None), what="input", name=name, labels=labels_
-            )
+            if labels:
+                self.report("DefinedTwice", line.span(labels[0]), what="input", name=name, labels=labels_)
+            else:
+                self.report("TwoInputs", line.span(), labels=(Label(first, "the first one"),))
         self.names.give(name, edge.node)
 
     def _input_sizes(self, line: Line, frame: Frame, name: str) -> tuple[int, ...] | None:
@@ -236,16 +237,21 @@ class Expander(Items):
             example = evaluate(statement.example, frame.scope, self.budget)
         if example is None and not free:
             example = tuple(evaluate(side, frame.scope, self.budget) for side in sides)
+        if example is None:
+            names_ = " and ".join(f"`{side.name}`" for side in free)
+            self.report("FreeSize", line.span(shape), names=names_, written=line.span(shape).text)
+            return None
         if isinstance(example, list):
             example = tuple(example)
         elif not isinstance(example, tuple):
             example = (example,)
         if len(example) == 1 and isinstance(example[0], tuple):
             example = example[0]
-        valid = 1 <= len(example) <= 4 and all(isinstance(n, int) and n >= 1 for n in example)
+        valid = 1 <= len(example) <= 4 and all(type(n) is int and n >= 1 for n in example)
         if not valid:
-            shown = "a free size without a value" if example == (None,) else written(example)
-            self.report("BadInputSize", line.span(shape), value=shown)
+            self.report("BadInputSize", line.span(shape), value=written(example))
+            return None
+        if not self._fits(example, sides, line, overridden=wanted is not None):
             return None
         for side, size in zip(sides, example, strict=False):
             if isinstance(side, tree.Name):
@@ -253,11 +259,31 @@ class Expander(Items):
         self._check_where(line, frame)
         return tuple(example)
 
+    def _fits(self, example: tuple[int, ...], sides: tuple[Any, ...], line: Line, *, overridden: bool) -> bool:
+        """Whether the sizes have the form that the input is written in; if not, that is reported."""
+        shape = line.statement.shape
+        fixed = [side.value if isinstance(side, tree.Number) else None for side in sides]
+        same_rank = len(example) == len(sides) or isinstance(shape, tree.Brace)
+        if overridden and not same_rank:
+            span = line.span(shape)
+            message = f"`--input {written(example)}` does not have the form of this input"
+            label = f"has {len(sides)} size{'s' * (len(sides) != 1)}"
+            self.report("InputOverride", span, message=message, label=label)
+        elif not overridden and (
+            not same_rank or any(f not in (None, n) for f, n in zip(fixed, example, strict=False))
+        ):
+            self.report("ExampleDiffers", line.span(line.statement.example), shape=line.span(shape).text)
+        else:
+            return True
+        return False
+
     def _check_where(self, line: Line, frame: Frame) -> None:
         for condition in line.statement.where:
             if not evaluate(condition, frame.scope, self.budget):
                 span = line.span(condition)
-                self.report("ExpectFails", span, wanted=f"`{span.text}`", actual="this size does not satisfy it")
+                sizes = getattr(line.statement.shape, "sides", (line.statement.shape,))
+                values = [f"{s.name} is {frame.scope.values[s.name]}" for s in sizes if isinstance(s, tree.Name)]
+                self.report("ExpectFails", span, wanted=f"`{span.text}`", actual=" and ".join(values) or "it is not")
 
     def _output(self, line: Line, frame: Frame) -> None:
         """`output name`: a tensor the network gives; with a body, a side branch that gives it."""
@@ -285,6 +311,8 @@ class Expander(Items):
     def _expect(self, line: Line, frame: Frame) -> None:
         if frame.in_block:
             self.report("NotHere", line.span(), what="`expect`", why="only in a network, not in a block")
+        elif line.mended:
+            return
         elif self.checking:
             self.expectations.append(Expectation(line, line.statement.condition, frame.scope))
         elif self.changes.any:
@@ -293,6 +321,8 @@ class Expander(Items):
     def _train(self, line: Line, frame: Frame) -> None:
         if frame.in_block:
             self.report("NotHere", line.span(), what="`train`", why="only in a network, not in a block")
+            return
+        if not line.body:
             return
         self.train = line.span()
         self.settings.clear()
@@ -311,9 +341,8 @@ class Expander(Items):
     def _setting(self, item: tree.Item, line: Line, frame: Frame) -> None:
         extra = item.alias or item.count
         if not isinstance(item.kind, tree.Name) or extra is not None:
-            self.report(
-                "NotHere", line.span(extra or item), what="this", why="a setting such as `epochs 10` is expected"
-            )
+            span = line.span(extra or item)
+            self.report("NotHere", span, what=f"`{span.text}`", why="a setting such as `epochs 10` is expected")
             return
         try:
             given, places = given_arguments(item.arguments, line, frame.scope, self.budget, None)

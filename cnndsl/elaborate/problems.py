@@ -56,7 +56,11 @@ class UnknownKind(Diagnostic):
         if name in FOREIGN_KINDS:
             return f"it is called `{FOREIGN_KINDS[name]}` here"
         guess = closest(self.values["name"], self.values["known"])
-        return f"did you mean `{guess}`?" if guess else "`cnndsl explain` and docs/layers.md list the kinds"
+        return (
+            f"did you mean `{guess}`?"
+            if guess
+            else f"docs/layers.md lists the kinds; `block {self.values['name']}:` would define one"
+        )
 
 
 class NoNetwork(Diagnostic):
@@ -123,7 +127,7 @@ class UnknownParameter(Diagnostic):
 
     code = "E208"
     title = "unknown parameter"
-    message = "`{owner}` has no parameter `{name}`"
+    message = "{owner} has no parameter `{name}`"
     label = "its parameters: {known}"
     help = "did you mean `{guess}`?"
 
@@ -182,6 +186,15 @@ class MissingWeights(Diagnostic):
     message = "`{name}` has no weights to reuse"
     label = "a layer without weights"
     help = "did you mean `{guess}`?"
+
+
+class WeightsDiffer(Diagnostic):
+    """`reuse` gives a layer an input that its weights were not made for."""
+
+    code = "E221"
+    title = "weights don't fit"
+    message = "the weights of `{name}` don't fit this input"
+    label = "used again here"
 
 
 class WrongNumberOfInputs(Diagnostic):
@@ -255,6 +268,60 @@ class BadInputSize(Diagnostic):
     title = "not an input size"
     message = "an input has one to four sizes, each a whole number of at least 1; this is {value}"
     label = "height x width x channels, such as 32x32x1"
+
+
+class FreeSize(Diagnostic):
+    """Capital letters stand for sizes that are not fixed; counting and drawing need an example.
+
+    Wrong: `input HxWx3`. Right: `input HxWx3 = 224x224x3`.
+    """
+
+    code = "E234"
+    title = "a size without a value"
+    message = "there is no value for {names} of this input"
+    label = "write an example behind it, such as `{written} = 224x224x3`"
+
+    def label_text(self) -> str:
+        sides = self.values["written"].split("x")
+        example = "x".join("32" if len(side) == 1 and side.isupper() else side for side in sides)
+        return f"write an example behind it, such as `= {example}`"
+
+
+class ExampleDiffers(Diagnostic):
+    """The example of an input has the sizes that are fixed, and as many as there are.
+
+    Wrong: `input HxWx3 = 224x224x1`. Right: `input HxWx3 = 224x224x3`.
+    """
+
+    code = "E237"
+    title = "example of another form"
+    message = "this example does not have the form {shape}"
+    label = "letters stand for any size, numbers for themselves"
+
+
+class TwoInputs(Diagnostic):
+    """A network with several inputs gives each a name.
+
+    Wrong: `input 28x28x1` twice. Right: `input left 28x28x1` and `input right 28x28x1`.
+    """
+
+    code = "E235"
+    title = "two inputs without a name"
+    message = "this network has a second input without a name"
+    label = "the second one"
+    help = "name them, such as `input left 28x28x1` and `input right 28x28x1`"
+
+
+class InstanceOfInstance(Diagnostic):
+    """An instance is made of a network that has layers of its own.
+
+    Wrong: `network A = B(depth=3)`, then `network C = A(depth=4)`. Right: `network C = B(depth=4)`.
+    """
+
+    code = "E236"
+    title = "instance of an instance"
+    message = "`{name}` is itself an instance"
+    label = "name `{base}`, of which it is made"
 
 
 # --- shapes and claims ------------------------------------------------------------------------------------------
@@ -477,8 +544,8 @@ class CannotUnpack(Diagnostic):
 
     code = "E419"
     title = "wrong number of parts"
-    message = "{names} names are to be set, but there are {given} values"
-    label = "{given} here"
+    message = "{names} names are to be set, but there {given}"
+    label = "as many parts as names are expected"
 
 
 class NotACount(Diagnostic):
