@@ -26,8 +26,12 @@ BEYOND_SPECS = {
     "E002": "a folder instead of a file",
     "E003": "a file that may not be read",
     "E004": "a file of more than 8 MiB",
+    "E215": "a kind that takes several tensors",
+    "E216": "a merge",
+    "E217": "a merge",
     "E254": "an installed package that fails",
     "E701": "a line of more than 20,000 words",
+    "E703": "brackets 500 deep",
 }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from cnndsl.diagnostics import Diagnostic, Edit, Fix, Label
+from cnndsl.diagnostics import Diagnostic, Edit, Fix, Label, closest
 from cnndsl.elaborate.arithmetic import Budget, EvaluationError
 from cnndsl.elaborate.blocks import bind_block
 from cnndsl.elaborate.builder import Builder, Stop
@@ -28,7 +28,7 @@ from cnndsl.layers.bind import Given, bind, written
 from cnndsl.record import Record
 from cnndsl.source import Span
 from cnndsl.syntax import tree
-from cnndsl.syntax.tables import KEYWORDS
+from cnndsl.syntax.faults import LINE_WORDS
 from cnndsl.syntax.tree import Line
 
 
@@ -247,7 +247,9 @@ class Items(Builder):
         kind = find(name)
         if kind is None:
             if name not in self.file.unknown:
-                known = (*names(), *self.file.blocks, *(KEYWORDS if item.start == 0 else ()))
+                known = [*names(), *self.file.blocks]
+                keyword = closest(name, LINE_WORDS, cutoff=0.7) if item.start == 0 else None
+                known += [keyword] if keyword is not None else []
                 self.report("UnknownKind", line.span(item.kind), frame.calls, name=name, known=known)
             if line.body:
                 frame.lost.update(names_of(line))

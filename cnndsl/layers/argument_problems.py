@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from cnndsl.diagnostics import Diagnostic, closest
 
 
@@ -85,6 +87,16 @@ class BadArgument(Diagnostic):
     title = "wrong value"
     message = "`{name}` of `{kind}` can't be `{value}`"
     label = "must be {wanted}"
+
+    def message_text(self) -> str:
+        # A setting's own value has the setting's name: `batch 0`.
+        owner = "" if self.values["name"] == self.values["kind"] else f" of `{self.values['kind']}`"
+        return f"`{self.values['name']}`{owner} can't be `{self.values['value']}`"
+
+    def help_text(self) -> str | None:
+        fraction = re.fullmatch(r"-?[0-9]+\.[0-9]+", self.values["value"]) is not None
+        whole = self.values["wanted"].startswith(("a whole number", "a size"))
+        return "`//` divides and rounds down, such as `{7 // 2}`" if fraction and whole else None
 
 
 class MissingArgument(Diagnostic):

@@ -162,15 +162,22 @@ class _Binding:
 def written(value: Any) -> str:
     """A value as a user writes it, for a message; long ones are cut."""
     if isinstance(value, tuple):
-        text = "x".join(written(v) for v in value)
+        text = "x".join(written(v) for v in value[:60])
+    elif isinstance(value, list):
+        text = f"[{', '.join(written(v) for v in value[:60])}]"
+    elif isinstance(value, dict):
+        text = f"{{{', '.join(f'{written(k)}: {written(value[k])}' for k in list(value)[:60])}}}"
     elif isinstance(value, bool):
         text = "true" if value else "false"
     elif isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
         text = f"{value:.1f}"
     elif isinstance(value, int) and value.bit_length() > 200:
         text = f"a number of {value.bit_length()} bits"
+    elif isinstance(value, (str, int, float)):
+        text = str(value)
     else:
-        text = str(value) if isinstance(value, str) else repr(value)
+        # Functions and tensors of the spec say what they are.
+        text = "a function" if callable(value) else str(getattr(value, "what", "something else"))
     return text if len(text) <= 60 else text[:57] + "..."
 
 

@@ -209,19 +209,6 @@ class NoData(Diagnostic):
     help = "add a line such as `data mnist`, or `data synthetic` to try the network out"
 
 
-class NoValidationSet(Diagnostic):
-    """A share that is kept for validation or the test leaves nothing to train on.
-
-    Wrong: `validation 5_000` with the 1,797 digits. Right: `validation 0.1`.
-    """
-
-    code = "E617"
-    title = "nothing left to train on"
-    message = "`{data}` has {total} examples; {wanted} for {what} leaves none to train on"
-    label = "more than there is"
-    help = "write a share, such as 0.1"
-
-
 class SoftmaxBeforeLoss(Diagnostic):
     """Cross-entropy contains the softmax; a network that ends in one computes it twice and learns badly.
 

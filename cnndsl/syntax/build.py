@@ -247,25 +247,27 @@ def number_value(text: str, start: int, end: int) -> int | float:
     plain = text.replace("_", "")
     if plain.isdigit():
         return int(plain)
-    power = SUFFIXES.get(plain[-1])
-    value = float(plain if power is None else plain[:-1]) * 10.0 ** (power or 0)
+    suffix = SUFFIXES.get(plain[-1])
+    mantissa, _, exponent = (plain if suffix is None else plain[:-1]).lower().partition("e")
+    power = int(exponent or 0) + (suffix or 0)
+    value = float(f"{mantissa}e{power}")
     if value == float("inf"):
         raise SyntaxFault("NumberTooLarge", start, end)
-    return value if power is None else _scaled(plain[:-1], power, value)
+    return value if suffix is None else _whole(mantissa, power, value)
 
 
-def _scaled(text: str, power: int, value: float) -> int | float:
-    """`text` times ten to `power`, exactly where it is whole (4.1G is 4,100,000,000); `value` is nearly that."""
-    mantissa, _, exponent = text.lower().partition("e")
+def _whole(mantissa: str, power: int, value: float) -> int | float:
+    """`mantissa` times ten to `power`, exactly if it is whole (4.1G is 4,100,000,000), else `value`, which is near."""
     whole, _, decimals = mantissa.partition(".")
     digits = int(whole + decimals)
+    power -= len(decimals)
     if digits == 0:
         return 0
-    power += int(exponent or 0) - len(decimals)
     if power >= 0:
-        return int(digits * 10**power)
-    quotient, remainder = divmod(digits, 10**-power) if -power <= len(whole + decimals) else (0, digits)
-    return quotient if remainder == 0 else value
+        return digits * int(10**power)
+    if -power > len(whole + decimals) or digits % 10**-power:
+        return value
+    return digits // int(10**-power)
 
 
 def negative_(start: int, end: int, token: Token) -> tree.Number:

@@ -156,7 +156,7 @@ _WORDS = {
 _EXPRESSION_STARTS = {"NAME", "NUMBER", "LPAR", "LSQB", "MINUS"}
 _ARGUMENT_STARTS = {"NAME", "NUMBER", "SIDE", "STRING", "LBRACE"}
 _OPERATORS = {"PLUS", "MINUS", "STAR", "SLASH", "POWER", "OPERATOR", "COMPARE", "AND", "OR", "NOT", "IN"}
-_LINE_WORDS = ("network", "block", "train", "use", "let", "expect", "input", "output", "repeat", "for", "elif", "else")
+LINE_WORDS = ("network", "block", "train", "use", "let", "expect", "input", "output", "repeat", "for", "elif", "else")
 _EXPRESSIONS = {"REPEAT", "FOR", "IF", "ELIF", "LET", "EXPECT"}
 _HEADERS = {"BLOCK", "TRAIN", "REPEAT", "FOR", "IF", "ELIF", "ELSE"}
 _CHAINS = {"NAME", "LBRACE", "FROM", "REUSE"}
@@ -223,7 +223,7 @@ def _misspelt(first: Token, index: int) -> SyntaxFault | None:
     """The fault of a line that makes no sense as a layer, because its keyword is misspelt."""
     if first[0] != "NAME" or index < 1:
         return None
-    guess = closest(first[1], _LINE_WORDS, cutoff=0.7)
+    guess = closest(first[1], LINE_WORDS, cutoff=0.7)
     if guess is None:
         return None
     return SyntaxFault(
