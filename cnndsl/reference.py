@@ -147,7 +147,7 @@ def _example(example: Example) -> tuple[str, ...]:
     from cnndsl.pipeline import check
     from cnndsl.source import Source
 
-    checked = check(Source("example", f"network Example\ninput {example.input}\n{example.item}\n"))
+    checked = check(Source("example", example.spec()))
     if not checked.ok:
         raise ValueError(f"the example {example} is wrong: {checked.diagnostics}")
     (network,) = checked.networks

@@ -8,6 +8,7 @@ from test_layers import EXAMPLES, batch, build_module, first_shape, graph_of, in
 from torch import nn
 
 from cnndsl.graph import Graph, Node
+from cnndsl.layers import all_kinds
 from cnndsl.layers.base import Example, Layer, Operation
 from cnndsl.measure.analyse import analyse
 from cnndsl.measure.primitives import CONNECTIONS, CORE_MACS, SAVED, SAVED_FROZEN, VIEWS, saved
@@ -174,7 +175,8 @@ def test_unpool_keeps_the_indices_that_the_pool_keeps() -> None:
 def test_tables_name_primitives_that_exist() -> None:
     existing = {
         operation.primitive
-        for _, example in EXAMPLES
+        for kind in all_kinds()
+        for example in kind.examples
         for graph in [graph_of(example.item, example.input)]
         for node in graph.nodes
         for operation in operations_of(graph, node)

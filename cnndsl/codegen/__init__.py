@@ -172,6 +172,10 @@ class _Writer:
         owner = node.index if node.shares is None else node.shares
         names = Names(inputs, self.modules.get(owner, ""))
         first = Edge(node.index)
+        if isinstance(code.forward, Input) and (inputs[0] != "x" or self._runs_on(node)):
+            # The identity is no statement: its output is its input's variable.
+            self.variables[first], self.layouts[first] = inputs[0], layout
+            return lines
         name = "x" if self._runs_on(node) else variables.make(node.name)
         self.variables[first] = name
         self.layouts[first] = layout
@@ -185,8 +189,6 @@ class _Writer:
             target, value = ", ".join([name, *extra]), code.extended
         shape, before = self._shape(first), self._shape(node.inputs[0])
         comment = str(shape) if shape != before else ""
-        if target == "x" and _is_input(value, inputs, "x"):
-            return lines
         return lines + statement(target, value, names, INDENT, comment)
 
     def _in_layout(self, edge: Edge, layout: str, lines: list[str]) -> str:
@@ -199,11 +201,6 @@ class _Writer:
         lines += statement(name, call(".movedim", X, *move), Names((name,), ""), INDENT)
         self.layouts[edge] = layout
         return name
-
-
-def _is_input(value: object, inputs: tuple[str, ...], name: str) -> bool:
-    """Whether an expression is nothing but its input, which already has the name wanted."""
-    return isinstance(value, Input) and inputs[value.index] == name
 
 
 def _uses(graph: Graph) -> dict[int, dict[int, list[int]]]:

@@ -72,9 +72,9 @@ class Builder:
         if error.problem == "TooManySteps":
             raise Stop
 
-    def pay(self, node: Any) -> None:
-        """Pay for one more round, which takes about as long as ten steps of an expression."""
-        self.budget.spend(10, node)
+    def pay(self, node: Any, steps: int = 10) -> None:
+        """Pay for one more round of a loop, which takes about as long as ten steps of an expression."""
+        self.budget.spend(steps, node)
 
     def apply(
         self, layer: Layer, item: tree.Item, line: Line, inputs: tuple[Edge, ...], frame: Frame, base: str,

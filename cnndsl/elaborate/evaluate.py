@@ -289,7 +289,7 @@ def _comprehension(node: tree.Comprehension, scope: Scope, budget: Budget) -> An
                 run(clauses[1:], inner)
             return
         for item in iterate(value, evaluate(value, inner, budget)):
-            budget.spend(1, node)
+            budget.spend(3, node)
             bound = Scope(inner)
             assign(targets, item, bound, value)
             run(clauses[1:], bound)

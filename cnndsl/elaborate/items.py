@@ -282,7 +282,7 @@ class Items(Builder):
         body: list[Line] | None,
     ) -> None:  # fmt: skip
         """A layer of a built-in kind: bind its arguments, find its inputs, add it."""
-        merge = kind.most_inputs is None
+        merge = kind.fewest_inputs > 1
         if body is not None and not merge:
             self.report("NotAMerge", line.span(item), name=kind.kind)
         given, places = given_arguments(item.arguments, line, frame.scope, self.budget, frame.rest)
@@ -359,7 +359,8 @@ class Items(Builder):
                 return None
             inputs.append(Edge(edge.node, output) if output else edge)
         most = layer.most_inputs
-        if len(inputs) < layer.fewest_inputs and body is None:
+        few = len(inputs) < layer.fewest_inputs and (body is None or len(inputs) > 1)
+        if few or (most is not None and len(inputs) > most + len(layer.tensors()) * (layer.fewest_inputs == 1)):
             wanted = f"at least {layer.fewest_inputs} tensors" if most is None else f"{layer.fewest_inputs} tensors"
             self.report(
                 "WrongNumberOfInputs", line.span(item), frame.calls, name=layer.kind, wanted=wanted, given=len(inputs)
@@ -428,7 +429,7 @@ class Items(Builder):
         """Run a block's body on the current tensor, in a frame of its own."""
         block = self.file.blocks[name]
         span = line.span(item)
-        self.pay(item)
+        self.pay(item, 25)
         given, places = given_arguments(item.arguments, line, frame.scope, self.budget, frame.rest)
         for one in given:
             if isinstance(one.value, LocalName):

@@ -225,6 +225,18 @@ class Tensor(Type):
         raise BadValue(self.wanted)
 
 
+class Tensors(Type):
+    """Any number of names of tensors made before, as merges take: each becomes a further input of the layer."""
+
+    wanted = "names of layers above"
+
+    def convert(self, value: Any) -> tuple[str, ...]:
+        names = value if isinstance(value, (list, tuple)) else (value,)
+        if not all(isinstance(name, str) for name in names):
+            raise BadValue(self.wanted)
+        return tuple(names)
+
+
 class ListOf(Type):
     """A list whose members have a type of their own, `fewest` to `most` of them."""
 

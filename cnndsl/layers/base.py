@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from cnndsl.layers.arguments import REQUIRED, Argument, Choice, Flag, Number, Tensor
+from cnndsl.layers.arguments import REQUIRED, Argument, Choice, Flag, Number, Tensor, Tensors
 from cnndsl.layers.code import SELF, Attribute, Call, Code, Support, call
 from cnndsl.record import Record
 from cnndsl.shape import Shape, Size
@@ -117,7 +117,17 @@ class Example(Record):
 
     item: str
     input: str
-    """The input's shape as written: `32x32x3`."""
+    """The input's shape as written: `32x32x3`; for a merge, several with commas."""
+
+    def spec(self, network: str = "Example") -> str:
+        """A network that is this item on its input; a merge gets its inputs by name."""
+        sizes = self.input.split(", ")
+        if len(sizes) == 1:
+            return f"network {network}\ninput {self.input}\n{self.item}\n"
+        names = "abcdefgh"[: len(sizes)]
+        inputs = "".join(f"input {name} {size}\n" for name, size in zip(names, sizes, strict=True))
+        kind, *words = self.item.split()
+        return f"network {network}\n{inputs}from a, {' '.join([kind, *names[1:], *words])}\n"
 
 
 class Layer:
@@ -173,11 +183,14 @@ class Layer:
 
     def tensors(self) -> tuple[tuple[str, int], ...]:
         """The tensors that its Tensor arguments name, each with the number of the output it takes."""
-        return tuple(
-            (getattr(self, a.name), a.type.output)
-            for a in self.arguments
-            if isinstance(a.type, Tensor) and isinstance(getattr(self, a.name), str)
-        )
+        found: list[tuple[str, int]] = []
+        for argument in self.arguments:
+            value = getattr(self, argument.name)
+            if isinstance(argument.type, Tensor) and isinstance(value, str):
+                found.append((value, argument.type.output))
+            elif isinstance(argument.type, Tensors):
+                found += [(name, 0) for name in value]
+        return tuple(found)
 
     def take(self, x: Shape) -> Shape:
         """The input, once it is known to be of the sort that the kind works on. Raises LayerError."""

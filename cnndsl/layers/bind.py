@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from cnndsl.layers.arguments import REQUIRED, Argument, BadValue, Tensor
+from cnndsl.layers.arguments import REQUIRED, Argument, BadValue, Tensor, Tensors
 from cnndsl.layers.base import Layer, LayerError
 from cnndsl.record import Record
 
@@ -104,6 +104,11 @@ class _Binding:
         for argument in self.arguments:
             if word in argument.words:
                 self._set(index, argument, argument.words[word])
+                return
+        for argument in self.arguments:
+            if isinstance(argument.type, Tensors):
+                self.values[argument.name] = (*self.values.get(argument.name, ()), word)
+                self.set_by.setdefault(argument.name, index)
                 return
         for argument in self._open_positionals():
             if isinstance(argument.type, Tensor) or argument.type.words():

@@ -52,6 +52,27 @@ class WrongRank(Diagnostic):
         return f"`{self.values['kind']} {_size(written)}`"
 
 
+class ArmsDiffer(Diagnostic):
+    """A merge gets tensors of different sizes.
+
+    Wrong: `add:` of a 56x56x64 and a 28x28x128. A `1x1` convolution with the same stride brings the shortcut to size.
+    """
+
+    code = "E331"
+    title = "arms of different sizes"
+    message = "`{kind}` gets {shapes}, which differ in {axis}"
+    label = "can't be merged"
+
+
+class ArmsOfOtherRank(Diagnostic):
+    """A merge gets tensors of different kinds, such as an image and a vector."""
+
+    code = "E332"
+    title = "arms of different rank"
+    message = "`{kind}` gets {shapes}, which have different numbers of axes"
+    label = "can't be merged"
+
+
 class NeedsPositions(Diagnostic):
     """The kind works on maps and sequences, and the input is a vector.
 

@@ -26,6 +26,7 @@ class Activations:
         self.temporary: dict[int, int] = {}
         """Bytes that a node needs besides, while it computes."""
         self.last_use: dict[int, int] = {}
+        self.temporaries = 0
         self.kept: set[int] = set()
         self.needs_gradient: set[int] = set()
         self.saved_once = 0
@@ -44,42 +45,43 @@ class Activations:
         gradient = learns or any(edge.node in self.needs_gradient for edge in node.inputs)
         if gradient:
             self.needs_gradient.add(node.index)
+        making = [number for number, operation in enumerate(operations) if operation.primitive not in VIEWS]
         current = sources[0]
-        kept = 0
-        fresh = False
-        temporary = 0
+        kept = temporary = 0
         for number, operation in enumerate(operations):
-            last = number == len(operations) - 1
-            made = FLOAT * operation.outputs
+            other = sources[number + 1] if number + 1 < len(sources) else None
+            produced = current
             if operation.primitive not in VIEWS:
-                if not last:
-                    temporary += made
-                produced = node.index if last else -1
-            else:
-                produced = current
+                produced = node.index if number == making[-1] else self._temporary()
+                temporary += 0 if number == making[-1] else FLOAT * operation.outputs
             if gradient:
-                kept += self._keep(operation, current, produced, made, node)
+                kept += self._keep(operation, current, produced, other)
             current = produced
-            fresh = current == node.index
-        self.storage[node.index] = node.index if fresh or current == -1 else current
-        if self.storage[node.index] == node.index:
+        self.storage[node.index] = current
+        if current == node.index:
             self.bytes[node.index] = _bytes(node.shapes[0])
         self.temporary[node.index] = temporary
         return kept
 
-    def _keep(self, operation: Operation, source: int, produced: int, made: int, node: Node) -> int:
-        """The bytes that one operation is the first to keep."""
+    def _temporary(self) -> int:
+        """A storage that belongs to no node's output."""
+        self.temporaries -= 1
+        return self.temporaries
+
+    def _keep(self, operation: Operation, source: int, produced: int, other: int | None) -> int:
+        """The bytes that one operation is the first to keep. `other` is a merge's second operand."""
         rule = saved(operation)
         kept: int = rule.extra
         self.saved_once += rule.once
-        if rule.input and source not in self.kept:
-            kept += self.bytes.get(source, FLOAT * operation.inputs)
-            if source >= 0:
-                self.kept.add(source)
+        wanted = [source] if rule.input or rule.both else []
+        wanted += [other] if rule.both and other is not None else []
+        for storage in wanted:
+            if storage not in self.kept:
+                kept += self.bytes.get(storage, FLOAT * operation.inputs)
+                self.kept.add(storage)
         if rule.output and produced not in self.kept:
-            kept += made
-            if produced >= 0:
-                self.kept.add(produced)
+            kept += FLOAT * operation.outputs
+            self.kept.add(produced)
         return kept
 
     def peak(self) -> int:

@@ -77,12 +77,13 @@ def connections(op: Operation) -> Size:
 class Keeps(Record):
     """What PyTorch's autograd keeps of one operation for the backward pass.
 
-    input, output: whether it keeps the tensor that goes in, the one that comes out. extra: other bytes for each
-    example. once: other bytes for the whole batch.
+    input, output: whether it keeps the tensor that goes in, the one that comes out; both: the two that a merge
+    combines. extra: other bytes for each example. once: other bytes for the whole batch.
     """
 
     input: bool = False
     output: bool = False
+    both: bool = False
     extra: Rule | None = None
     once: Rule | None = None
 
@@ -100,6 +101,7 @@ def _statistics(op: Operation) -> Size:
 NOTHING = Keeps()
 INPUT = Keeps(input=True)
 OUTPUT = Keeps(output=True)
+BOTH = Keeps(both=True)
 MAXIMUM = Keeps(input=True, extra=_indices)
 
 SAVED: dict[str, Keeps] = {
@@ -153,6 +155,10 @@ SAVED: dict[str, Keeps] = {
     "feature_dropout": Keeps(extra=lambda op: FLOAT * op.positions),
     # shape
     "mirror_pad": INPUT,
+    # merges
+    "mul": BOTH,
+    "max": BOTH,
+    "abs": INPUT,
 }
 """What training on a CPU keeps, in eager mode, at 32-bit floats (torch 2.13; the tests ask autograd itself). An
 operation that is not here keeps nothing."""
@@ -175,6 +181,7 @@ class Saved(Record):
 
     input: bool
     output: bool
+    both: bool
     extra: Size
     once: Size
 
@@ -183,4 +190,6 @@ def saved(op: Operation) -> Saved:
     """What training keeps of one operation for the backward pass."""
     table = SAVED if op.learned or op.primitive not in SAVED_FROZEN else SAVED_FROZEN
     keeps = table.get(op.primitive, NOTHING)
-    return Saved(keeps.input, keeps.output, keeps.extra(op) if keeps.extra else 0, keeps.once(op) if keeps.once else 0)
+    extra = keeps.extra(op) if keeps.extra else 0
+    once = keeps.once(op) if keeps.once else 0
+    return Saved(keeps.input, keeps.output, keeps.both, extra, once)
