@@ -26,7 +26,7 @@ def emit_file(graphs: Sequence[Graph], note: str = "") -> str:
 
     Raises ValueError if a graph is not complete: a network with errors can't be compiled.
     """
-    names = class_names()
+    names = class_names(support_names(graphs))
     writers = [_Writer(graph, names) for graph in graphs]
     support = {s.name: s.source.strip("\n") for writer in writers for s in writer.support()}
     bodies = [*support.values(), *("\n".join(writer.lines()) for writer in writers)]
@@ -36,7 +36,27 @@ def emit_file(graphs: Sequence[Graph], note: str = "") -> str:
 
 def class_name(graph: Graph) -> str:
     """The name of the class that `emit` writes for a graph."""
-    return class_names().make(graph.name)
+    return class_names(support_names([graph])).make(graph.name)
+
+
+def support_names(graphs: Sequence[Graph]) -> frozenset[str]:
+    """The names of the classes and functions that the networks of a file need beside them."""
+    codes = [code for graph in graphs for code in _codes(graph).values()]
+    return frozenset(one.name for code in codes for one in (*code.support, *code.extended_support))
+
+
+def _codes(graph: Graph) -> dict[int, Code]:
+    """What each layer becomes, by its node's number. Raises ValueError if the graph is not complete."""
+    if not graph.complete or not graph.outputs:
+        raise ValueError(f"the network {graph.name} has errors")
+    return {node.index: _code(graph, node) for node in graph.nodes if node.layer is not None}
+
+
+def _code(graph: Graph, node: Node) -> Code:
+    assert node.layer is not None
+    assert node.shapes is not None
+    shapes = [graph.shape_of(edge) for edge in node.inputs]
+    return node.layer.code(tuple(shape for shape in shapes if shape is not None), node.shapes)
 
 
 def _heading(graphs: Sequence[Graph], note: str) -> str:
@@ -64,32 +84,20 @@ class _Writer:
     """Writes one network's class."""
 
     def __init__(self, graph: Graph, names: Identifiers) -> None:
-        if not graph.complete or not graph.outputs:
-            raise ValueError(f"the network {graph.name} has errors")
         self.graph = graph
         self.name = names.make(graph.name)
         self.uses = _uses(graph)
-        self.codes = {node.index: self._code(node) for node in graph.nodes if node.layer is not None}
+        self.codes = _codes(graph)
+        self.reserved = frozenset(one.name for one in self.support())
         attributes = attribute_names()
         self.modules: dict[int, str] = {}
         for node in graph.nodes:
             if node.layer is not None and node.shares is None and self.codes[node.index].modules:
-                self.modules[node.index] = attributes.make(node.name)
+                suffixes = tuple(suffix for suffix, _ in self.codes[node.index].modules)
+                self.modules[node.index] = attributes.make(node.name, suffixes)
         self.variables: dict[Edge, str] = {}
-        self.layouts: dict[Edge, str] = {}
-
-    def _code(self, node: Node) -> Code:
-        assert node.layer is not None
-        assert node.shapes is not None
-        return node.layer.code(self._shapes(node), node.shapes)
-
-    def _shapes(self, node: Node) -> tuple[Shape, ...]:
-        shapes = []
-        for edge in node.inputs:
-            known = self.graph.nodes[edge.node].shapes
-            assert known is not None
-            shapes.append(known[edge.output])
-        return tuple(shapes)
+        # Where the channels are in the tensor of each variable. Several edges may share one.
+        self.layouts: dict[str, str] = {}
 
     def _extended(self, node: Node) -> bool:
         """Whether some layer takes an output of the node besides its first."""
@@ -135,7 +143,7 @@ class _Writer:
 
     def _forward(self) -> list[str]:
         graph = self.graph
-        variables = variable_names()
+        variables = variable_names(self.reserved)
         lines: list[str] = []
         inputs = []
         for index in graph.inputs:
@@ -143,7 +151,7 @@ class _Writer:
             name = "x" if single else variables.make(graph.nodes[index].name)
             inputs.append(name)
             self.variables[Edge(index)] = name
-            self.layouts[Edge(index)] = "first"
+            self.layouts[name] = "first"
         for node in graph.nodes:
             if node.kind != INPUT:
                 lines += self._node(node, variables)
@@ -154,11 +162,12 @@ class _Writer:
         return [f"    def forward(self, {given}) -> {kind}:", *lines]
 
     def _runs_on(self, node: Node) -> bool:
-        """Whether a node's output is taken by the very next node alone, or is the only result: then it is `x`."""
+        """Whether a node's output is only taken by the very next node, or is the last one made: then it is `x`."""
         uses = self.uses.get(node.index, {})
         takers = [taker for output in uses.values() for taker in output]
         results = sum(o.edge.node == node.index for o in self.graph.outputs)
-        runs_on = (takers == [node.index + 1] and not results) or (not takers and results == 1)
+        last = node.index == len(self.graph.nodes) - 1
+        runs_on = (takers == [node.index + 1] and not results) or (last and results == 1)
         return runs_on and not self._extended(node)
 
     def _node(self, node: Node, variables: Identifiers) -> list[str]:
@@ -167,25 +176,25 @@ class _Writer:
         layout = code.layout
         lines: list[str] = []
         if layout == "any":
-            layout = self.layouts[node.inputs[0]]
+            layout = self.layouts[self.variables[node.inputs[0]]]
         inputs = tuple(self._in_layout(edge, layout, lines) for edge in node.inputs)
         owner = node.index if node.shares is None else node.shares
         names = Names(inputs, self.modules.get(owner, ""))
         first = Edge(node.index)
         if isinstance(code.forward, Input) and (inputs[0] != "x" or self._runs_on(node)):
             # The identity is no statement: its output is its input's variable.
-            self.variables[first], self.layouts[first] = inputs[0], layout
+            self.variables[first] = inputs[0]
             return lines
         name = "x" if self._runs_on(node) else variables.make(node.name)
         self.variables[first] = name
-        self.layouts[first] = layout
+        self.layouts[name] = layout
         target, value = name, code.forward
         if self._extended(node):
             assert node.layer is not None
             extra = [variables.make(f"{node.name}_{output}") for output in node.layer.extra_outputs]
             for number, one in enumerate(extra, 1):
                 self.variables[Edge(node.index, number)] = one
-                self.layouts[Edge(node.index, number)] = layout
+                self.layouts[one] = layout
             target, value = ", ".join([name, *extra]), code.extended
         shape, before = self._shape(first), self._shape(node.inputs[0])
         comment = str(shape) if shape != before else ""
@@ -195,11 +204,11 @@ class _Writer:
         """The variable of an edge with its channels where they are wanted; a move is written if needed."""
         name = self.variables[edge]
         shape = self._shape(edge)
-        if self.layouts[edge] == layout or shape.rank == 0 or shape.tokens:
+        if self.layouts[name] == layout or shape.rank == 0 or shape.tokens:
             return name
         move = (1, -1) if layout == "last" else (-1, 1)
         lines += statement(name, call(".movedim", X, *move), Names((name,), ""), INDENT)
-        self.layouts[edge] = layout
+        self.layouts[name] = layout
         return name
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import keyword
 import re
 
@@ -19,6 +20,12 @@ MODULE_ATTRIBUTES = frozenset([
     "training", "type", "xpu", "zero_grad",
 ])
 # fmt: on
+
+# What `cnndsl.load` keeps with a module besides.
+LOADED_ATTRIBUTES = frozenset({"source"})
+
+# Python's own functions, but for one that PyTorch's authors use as a name too.
+BUILTINS = frozenset(dir(builtins)) - {"input"}
 
 # What the written file uses itself.
 FILE_NAMES = frozenset({"torch", "nn", "F", "Tensor", "self", "super", "math"})
@@ -40,27 +47,34 @@ class Identifiers:
     def __init__(self, reserved: frozenset[str]) -> None:
         self.taken = set(reserved)
 
-    def make(self, text: str) -> str:
-        """A new identifier for a name; one that is taken gets a number behind."""
+    def make(self, text: str, suffixes: tuple[str, ...] = ("",)) -> str:
+        """A new identifier for a name; one that is taken gets a number behind.
+
+        suffixes: what is put behind it, after a `_`, wherever it is used; those names are new as well.
+        """
         plain = identifier(text)
         name, number = plain, 1
-        while name in self.taken:
+        while not self.taken.isdisjoint(_with_suffixes(name, suffixes)):
             number += 1
-            name = f"{plain}_{number}" if number > 2 or not plain.endswith("_") else f"{plain}{number}"
-        self.taken.add(name)
+            name = f"{plain}{'' if plain.endswith('_') else '_'}{number}"
+        self.taken.update(_with_suffixes(name, suffixes))
         return name
+
+
+def _with_suffixes(name: str, suffixes: tuple[str, ...]) -> list[str]:
+    return [f"{name}_{suffix}" if suffix else name for suffix in suffixes]
 
 
 def attribute_names() -> Identifiers:
     """For the attributes of a module."""
-    return Identifiers(MODULE_ATTRIBUTES)
+    return Identifiers(MODULE_ATTRIBUTES | LOADED_ATTRIBUTES)
 
 
-def variable_names() -> Identifiers:
-    """For the local variables of `forward`; `x` is the running tensor."""
-    return Identifiers(FILE_NAMES | {"x"})
+def variable_names(functions: frozenset[str] = frozenset()) -> Identifiers:
+    """For the local variables of `forward`; `x` is the running tensor, `functions` are called there."""
+    return Identifiers(FILE_NAMES | BUILTINS | functions | {"x"})
 
 
-def class_names() -> Identifiers:
-    """For the classes of a file."""
-    return Identifiers(FILE_NAMES)
+def class_names(others: frozenset[str] = frozenset()) -> Identifiers:
+    """For the classes of a file, in which there are `others`."""
+    return Identifiers(FILE_NAMES | BUILTINS | others)
