@@ -1,0 +1,247 @@
+"""`cnndsl train` as people run it: runs, interrupts, kills, full disks."""
+
+from __future__ import annotations
+
+import csv
+import os
+import random
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from test_data import make_mnist
+from test_train import SMALL, SPECS, same
+
+from cnndsl.elaborate import elaborate
+from cnndsl.recipe import read
+from cnndsl.runtime import checkpoints
+from cnndsl.runtime.train import Options, train
+from cnndsl.source import Source
+from cnndsl.syntax import parse
+
+
+def run_command(*arguments: str, cwd: Path, **options: Any) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", **options.pop("env", {})}
+    command = [sys.executable, "-m", "cnndsl", "train", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=environment, timeout=300, **options)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "small.cnn").write_text(SMALL)
+    return tmp_path
+
+
+def test_a_first_run(folder: Path) -> None:
+    done = run_command("small.cnn", "--set-train", "optimizer=adam 2e-3", "--epochs", "2", cwd=folder)
+    assert done.stderr == ""
+    assert done.returncode == 0
+    assert "\x1b" not in done.stdout
+    assert "\r" not in done.stdout
+    lines = done.stdout.splitlines()
+    assert lines[0].startswith("Small: ")
+    assert "data digits: 1,294 examples to train, 144 to validate, 359 for the test at the end" in done.stdout
+    assert "optimizer adam lr=0.002" in done.stdout
+    assert [line.split()[1] for line in lines if line.startswith("epoch")] == ["1/2", "2/2"]
+    assert sum("looked at once" in line for line in lines) == 1
+    run = folder / "runs" / "Small-1"
+    assert {path.name for path in run.iterdir()} == {
+        "spec.cnn", "recipe.json", "model.py", "metrics.csv", "checkpoints", "model.safetensors", "result.json",
+    }  # fmt: skip
+    rows = list(csv.DictReader((run / "metrics.csv").open()))
+    assert [row["epoch"] for row in rows] == ["1", "2"]
+    assert {"train_loss", "train_accuracy", "validation_loss", "validation_accuracy", "lr", "seconds"} <= set(rows[0])
+
+
+def test_mnist_from_idx_files_and_the_variable(folder: Path) -> None:
+    make_mnist(folder / "data" / "mnist", train=300, test=40)
+    spec = (SPECS / "mnist-mlp.cnn").read_text()
+    (folder / "mlp.cnn").write_text(spec)
+    done = run_command("mlp.cnn", cwd=folder, env={"CNNDSL_DATA": str(folder / "data")})
+    assert done.returncode == 0, done.stderr
+    assert "data mnist: 300 examples to train, 40 for the test at the end" in done.stdout
+    assert "3 steps an epoch, 15 in 5 epochs" in done.stdout
+    assert "40 examples, looked at once" in done.stdout
+
+
+def test_a_network_without_a_recipe(folder: Path) -> None:
+    (folder / "bare.cnn").write_text("network Bare\ninput 8x8x1\ndense 10\n")
+    done = run_command("bare.cnn", "--epochs", "1", "--limit", "50", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert "Bare has no train: block; trained with the default recipe on the digits" in done.stdout
+    assert "50 examples to train" in done.stdout
+    (folder / "bare.cnn").write_text("network Bare\ninput 8x8x1\ndense 12\n")
+    done = run_command("bare.cnn", cwd=folder)
+    assert done.returncode == 1
+    assert "`digits` has 10 classes, but the network ends with 12 outputs" in done.stderr
+    assert "data synthetic" in done.stderr
+
+
+def test_a_dry_run_writes_nothing(folder: Path) -> None:
+    done = run_command("small.cnn", "--dry-run", cwd=folder)
+    assert done.returncode == 0
+    assert "13 steps an epoch, 39 in 3 epochs" in done.stdout
+    assert [path.name for path in folder.iterdir()] == ["small.cnn"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        ([], 2, "Give a spec to train"),
+        (["none.cnn"], 2, "no file none.cnn"),
+        (["small.cnn:Nope"], 1, "Nope"),
+        (["small.cnn", "--set-train", "optimizer=adma"], 1, "did you mean `adam`?"),
+        (["small.cnn", "--set-train", "epochs"], 2, "epochs"),
+        (["small.cnn", "--set-train", "data=mnist", "--data-root", "nowhere"], 2, "train-images-idx3-ubyte"),
+        (["small.cnn", "--set-train", "validation=1438"], 2, "leaves none"),
+        (["small.cnn", "--out", "small.cnn/runs"], 2, "can't write small.cnn/runs"),
+        (["small.cnn", "--out", "/proc/runs"], 2, "can't write /proc/runs"),
+        (["small.cnn", "--resume", "runs/Small-1"], 2, "Give a spec to train, or --resume"),
+        (["--resume", "runs/none"], 2, "is no run folder"),
+        (["--resume", "runs/none", "--seed", "3"], 2, "keeps its settings"),
+        (["two.cnn"], 2, "holds 2 networks (A, B)"),
+    ],
+)
+def test_misuse_gives_a_sentence(folder: Path, arguments: list[str], code: int, said: str) -> None:
+    (folder / "two.cnn").write_text("network A\ninput 8\ndense 3\nnetwork B\ninput 8\ndense 3\n")
+    done = run_command(*arguments, cwd=folder, env={"XDG_CACHE_HOME": str(folder)})
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.returncode == code
+    assert not (folder / "runs").exists() or not list((folder / "runs").iterdir())
+
+
+def test_no_gpu_is_a_sentence(folder: Path) -> None:
+    done = run_command("small.cnn", "--device", "cuda", cwd=folder, env={"CUDA_VISIBLE_DEVICES": ""})
+    assert (done.returncode, "Traceback" in done.stderr) == (1, False)
+    assert "no CUDA device" in done.stderr
+
+
+def test_quiet_is_quiet(folder: Path) -> None:
+    done = run_command("small.cnn", "--quiet", "--epochs", "1", cwd=folder)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def small_files() -> None:
+    """What a disk that is full at 20 kB does to this process's files."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+
+
+def test_a_full_disk(folder: Path) -> None:
+    (folder / "large.cnn").write_text(SMALL.replace("dense 10", "dense 500, relu, dense 10"))
+    done = run_command("large.cnn", cwd=folder, preexec_fn=small_files)
+    assert done.returncode == 2
+    assert "can't write" in done.stderr
+    assert "Traceback" not in done.stderr
+    run = folder / "runs" / "Small-1"
+    left = [path for path in run.rglob("*") if path.is_file()]
+    assert {path.name for path in left} == {"spec.cnn", "recipe.json", "model.py"}
+    # With room again, the run goes on.
+    assert run_command("--resume", str(run), cwd=folder).returncode == 0
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="permissions don't hold for root")
+def test_a_read_only_folder(folder: Path) -> None:
+    folder.chmod(0o500)
+    try:
+        done = run_command("small.cnn", cwd=folder)
+    finally:
+        folder.chmod(0o700)
+    assert done.returncode == 2
+    assert "can't write runs" in done.stderr
+
+
+def test_a_terminal_shows_a_bar_and_heeds_no_color(folder: Path) -> None:
+    pexpect = pytest.importorskip("pexpect")
+    slow = SMALL.replace("conv 3x3x4", "conv 3x3x32, relu, conv 3x3x32").replace("epochs 3", "epochs 1")
+    (folder / "slow.cnn").write_text(slow.replace("batch 100", "batch 8"))
+    for color in ("", "1"):
+        environment = {**os.environ, "TERM": "xterm", "NO_COLOR": color, "COLUMNS": "100", "LC_ALL": "C.UTF-8"}
+        command = ["-m", "cnndsl", "train", "slow.cnn", "--limit", "400"]
+        child = pexpect.spawn(sys.executable, command, cwd=folder, env=environment, timeout=120, encoding="utf-8")
+        child.expect(pexpect.EOF)
+        child.close()
+        assert child.exitstatus == 0, child.before
+        assert "examples/s" in child.before
+        assert ("\x1b[1m" in child.before) == (color == "")
+        # The bar is gone at the end: what stays is the epoch's line.
+        assert "\r\x1b[2Kepoch 1/1  train" in child.before.replace("\x1b[0m", "")
+
+
+def start(*arguments: str, cwd: Path) -> subprocess.Popen[str]:
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "cnndsl", "train", *arguments]
+    return subprocess.Popen(
+        command, cwd=cwd, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+
+
+def wait_for(condition: Callable[[], Any], process: subprocess.Popen[str]) -> None:
+    until = time.monotonic() + 120
+    while not condition() and process.poll() is None and time.monotonic() < until:
+        time.sleep(0.01)
+
+
+def killed_and_resumed(folder: Path, moment: random.Random, times: int) -> None:
+    """Kill a run again and again; it ends as one that was never killed."""
+    text = SMALL.replace("epochs 3", "epochs 12").replace("batch 100", "batch 16")
+    (folder / "long.cnn").write_text(text)
+    whole = run_command("long.cnn", "--out", "whole", cwd=folder)
+    assert whole.returncode == 0, whole.stderr
+    run = folder / "runs" / "Small-1"
+    process = start("long.cnn", cwd=folder)
+    wait_for(lambda: (run / "recipe.json").exists(), process)
+    for _ in range(times):
+        before = len(checkpoints.found(run)) and checkpoints.found(run)[0]
+        wait_for(lambda last=before: (checkpoints.found(run) or [0])[0] != last, process)  # type: ignore[misc]
+        time.sleep(moment.random() * 0.3)
+        process.kill()
+        process.communicate()
+        process = start("--resume", str(run), cwd=folder)
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, out + err
+    assert same(folder / "whole" / "Small-1", run)
+
+
+def test_a_killed_run_ends_as_one_that_was_not(folder: Path) -> None:
+    killed_and_resumed(folder, random.Random(1), 3)
+
+
+@pytest.mark.slow
+def test_a_run_killed_many_times(folder: Path) -> None:
+    killed_and_resumed(folder, random.Random(2), 11)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_control_c_saves_and_says_how_to_go_on(folder: Path, number: int) -> None:
+    text = SMALL.replace("epochs 3", "epochs 500").replace("batch 100", "batch 16")
+    (folder / "long.cnn").write_text(text)
+    run = folder / "runs" / "Small-1"
+    process = start("long.cnn", cwd=folder)
+    wait_for(lambda: checkpoints.found(run), process)
+    process.send_signal(number)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, out + err
+    assert err == ""
+    assert "everything is saved" in out
+    assert "go on with: cnndsl train --resume runs/Small-1" in out
+    assert (run / "model.safetensors").exists()
+
+
+@pytest.mark.parametrize("name", ["lenet5", "lenet5-1998", "perceptron"])
+def test_the_recipes_of_the_specs_train(tmp_path: Path, name: str) -> None:
+    text = (SPECS / f"{name}.cnn").read_text()
+    document, _ = parse(Source(f"{name}.cnn", text))
+    (one,), _ = elaborate(document)
+    recipe, found = read(one.settings, one.graph, one.train or one.graph.span)
+    assert [d for d in found if d.severity == "error"] == []
+    short = recipe._replace(epochs=min(recipe.epochs, 2))
+    result = train(one.graph, short, Options(out=str(tmp_path), quiet=True, limit=200))
+    losses = [row["train_loss"] for row in result.history]
+    assert name == "perceptron" or losses[1] < losses[0]
