@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from cnndsl.codegen.identifiers import Identifiers, attribute_names, class_names, variable_names
 from cnndsl.codegen.python import Names, statement
@@ -14,6 +14,8 @@ from cnndsl.shape import Shape
 __all__ = ["class_name", "emit", "emit_file"]
 
 INDENT = "        "
+
+_definition = re.compile(r"(?m)^(?:class |def )?([A-Za-z_][A-Za-z0-9_]*)(?= =|\()")
 
 
 def emit(graph: Graph, note: str = "") -> str:
@@ -40,9 +42,15 @@ def class_name(graph: Graph) -> str:
 
 
 def support_names(graphs: Sequence[Graph]) -> frozenset[str]:
-    """The names of the classes and functions that the networks of a file need beside them."""
+    """Every name that is defined beside the networks of a file."""
     codes = [code for graph in graphs for code in _codes(graph).values()]
-    return frozenset(one.name for code in codes for one in (*code.support, *code.extended_support))
+    return _defined(one for code in codes for one in (*code.support, *code.extended_support))
+
+
+def _defined(support: Iterable[Support]) -> frozenset[str]:
+    """The names that are defined at the margin of these sources: classes, functions, constants."""
+    sources = {one.source for one in support}
+    return frozenset(name for source in sources for name in _definition.findall(source))
 
 
 def _codes(graph: Graph) -> dict[int, Code]:
@@ -88,7 +96,7 @@ class _Writer:
         self.name = names.make(graph.name)
         self.uses = _uses(graph)
         self.codes = _codes(graph)
-        self.reserved = frozenset(one.name for one in self.support())
+        self.reserved = _defined(self.support())
         attributes = attribute_names()
         self.modules: dict[int, str] = {}
         for node in graph.nodes:

@@ -20,8 +20,10 @@ def connected(rank: int) -> Support:
         kernel_size = (kernel_size,) * {rank} if isinstance(kernel_size, int) else kernel_size
         self.shape = (len(table), in_channels, *kernel_size)
         self.options = {{"stride": stride, "padding": padding, "dilation": dilation}}
-        self.register_buffer("rows", torch.tensor([i for i, row in enumerate(table) for _ in row]), persistent=False)
-        self.register_buffer("columns", torch.tensor([j for row in table for j in row]), persistent=False)
+        rows = torch.tensor([i for i, row in enumerate(table) for _ in row])
+        columns = torch.tensor([j for row in table for j in row])
+        self.register_buffer("rows", rows, persistent=False)
+        self.register_buffer("columns", columns, persistent=False)
         self.weight = nn.Parameter(torch.empty(len(self.rows), *kernel_size))
         self.bias = nn.Parameter(torch.empty(len(table))) if bias else None
         self.reset_parameters()

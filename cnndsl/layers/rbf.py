@@ -139,6 +139,7 @@ _DIGITS = Support(
 def digits():
     """The ten digits as bitmaps of 12 rows and 7 columns: one row of 84 numbers each, +1 for `#` and -1 for `.`."""
     rows = [line.split() for line in DIGITS.split("\\n") if line]
-    return torch.tensor([[1.0 if cell == "#" else -1.0 for row in rows for cell in row[i]] for i in range(10)])
+    bitmaps = ["".join(row[digit] for row in rows) for digit in range(10)]
+    return torch.tensor([[1.0 if cell == "#" else -1.0 for cell in bitmap] for bitmap in bitmaps])
 ''',
 )
