@@ -22,7 +22,9 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
@@ -238,17 +240,19 @@ def test_matching() -> None:
 # --- links and commands that are named ------------------------------------------------------------------------------
 
 
-def anchors(page: Path) -> set[str]:
-    """The anchors of a page's headings, as GitHub makes them."""
-    found: set[str] = set()
+@cache
+def anchors(page: Path) -> frozenset[str]:
+    """The anchors of a page's headings, as GitHub makes them: equal ones get a number."""
+    found: Counter[str] = Counter()
+    names = set()
     tokens = MarkdownIt("commonmark").parse(page.read_text(encoding="utf-8"))
     for heading, inline in pairwise(tokens):
         if heading.type == "heading_open":
             text = "".join(child.content for child in inline.children or () if child.type in ("text", "code_inline"))
             base = re.sub(r"[^\w\- ]", "", text.lower()).replace(" ", "-")
-            number = sum(1 for known in found if re.fullmatch(rf"{re.escape(base)}(-\d+)?", known))
-            found.add(f"{base}-{number}" if number else base)
-    return found
+            names.add(f"{base}-{found[base]}" if found[base] else base)
+            found[base] += 1
+    return frozenset(names)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
