@@ -263,8 +263,7 @@ class Items(Builder):
         span = line.span(argument)
         word = "from" if isinstance(item.kind, tree.From) else "reuse"
         if isinstance(argument, tree.Reference) and not argument.steps and self._is_kind(argument.name):
-            error = LayerError("UnknownWord", 0)
-            self._missing_comma(error, [Given("word", argument.name)], [span])
+            self._missing_comma(_NOT_A_WORD, [Given("word", argument.name)], [span])
         else:
             self.report(
                 "NotHere", span, frame.calls, what=f"`{span.text}`", why=f"`{word}` takes a name and nothing else"
@@ -354,6 +353,9 @@ class Items(Builder):
             inputs = [frame.here]
         for name, output in layer.tensors():
             span = next((place for one, place in zip(given, places, strict=True) if one.value is name), line.span(item))
+            home = getattr(name, "frame", frame)
+            if str(name) not in home.tensors and self._missing_comma(_NOT_A_WORD, [Given("word", name)], [span]):
+                return None
             edge = self.tensor_named(name, span, frame)
             if edge is None or not self._has_output(edge, output, name, span, frame):
                 return None
@@ -506,6 +508,10 @@ def _target_names(targets: tuple[Any, ...]) -> list[tree.Name]:
     for target in targets:
         found += [target] if isinstance(target, tree.Name) else _target_names(target)
     return found
+
+
+_NOT_A_WORD = LayerError("UnknownWord", 0)
+"""The refusal of a word that may be the next layer, behind a missing comma."""
 
 
 class _NoLine:
