@@ -124,7 +124,9 @@ def kept(node: Any, value: Any, budget: Budget) -> Any:
 
 
 def compare(node: Any, operator: str, left: Any, right: Any, right_node: Any) -> bool:
-    """Whether `left operator right` holds. Raises EvaluationError."""
+    """Whether `left operator right` holds; a size and a number compare on every axis. Raises EvaluationError."""
+    if isinstance(left, tuple) and left and is_number(right):
+        return all(compare(node, operator, side, right, right_node) for side in left)
     if operator == "==":
         return bool(left == right) or (
             isinstance(left, (list, tuple)) and isinstance(right, (list, tuple)) and list(left) == list(right)

@@ -28,6 +28,9 @@ def bind_block(
     passes_on = any(p.rest for p in statement.parameters) or _uses_rest(block)
     open_ = [p for p in parameters if not passes_on or p.default is None]
     by_name = {p.name: p for p in parameters}
+    for index, parameter in enumerate(parameters):
+        if parameter.name in [p.name for p in parameters[:index]]:
+            return problem("DefinedTwice", block.span(parameter), what="parameter", name=parameter.name)
     values: dict[str, Any] = {}
     rest: tuple[list[Given], list[Span]] = ([], [])
     for one, place in zip(given, places, strict=True):

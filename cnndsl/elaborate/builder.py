@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from cnndsl.diagnostics import Diagnostic, Label, closest, problem
+from cnndsl.diagnostics import Diagnostic, Edit, Fix, Label, closest, problem
 from cnndsl.elaborate.arithmetic import Budget, EvaluationError
 from cnndsl.elaborate.evaluate import UNKNOWN
 from cnndsl.elaborate.frame import Frame, Names
@@ -181,7 +181,14 @@ class Builder:
                 index = argument
             if index is not None and index < len(places):
                 span = places[index]
-        self.report(error.problem, span, frame.calls, **error.values)
+        values = dict(error.values)
+        word = values.get("word")
+        if error.problem == "UnknownWord" and isinstance(word, str) and frame.scope.has(word):
+            # A name is a name, never a variable: this one was meant as one.
+            values["fixes"] = (
+                Fix(f"write `{{{word}}}`, the value of `{word}`", (Edit(span, f"{{{word}}}"),), "likely"),
+            )
+        self.report(error.problem, span, frame.calls, **values)
 
     def define_tensor(self, name: str, edge: Edge, span: Span, frame: Frame) -> None:
         if name in frame.tensors:

@@ -56,6 +56,13 @@ class Scope:
             scope = scope.around
         return BUILTINS[name]
 
+    def has(self, name: str) -> bool:
+        """Whether the spec gives the name a value here."""
+        scope: Scope | None = self
+        while scope is not None and name not in scope.values:
+            scope = scope.around
+        return scope is not None
+
     def names(self) -> list[str]:
         """Every name that has a value here."""
         found: dict[str, None] = {}

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
 
-from cnndsl.diagnostics import Diagnostic, Label, closest
+from cnndsl.diagnostics import Diagnostic, Edit, Fix, Label, closest
 from cnndsl.elaborate.arithmetic import Budget, EvaluationError
 from cnndsl.elaborate.builder import MOST_OPEN, Stop
 from cnndsl.elaborate.evaluate import UNKNOWN, Scope, Silent, evaluate
@@ -79,21 +79,47 @@ class Expander(Items):
             self.checking = not self.changes.any and self.network.base is None
             self.run_lines(self.network.lines, frame)
             self.checking = not self.changes.any
-            self.run_lines(self.network.own, frame)
+            self._run_own_lines(frame)
         except Stop:
             pass
         except RecursionError:
             # The limits leave room for a deep stack around this; but how deep that is, the caller decides.
             self.report("TooManyCalls", self.span, limit=MOST_OPEN)
-        if not any(node.kind != INPUT for node in self.nodes) and not self.troubled:
+        empty = not any(node.kind != INPUT for node in self.nodes)
+        if empty and not self.troubled and self.network.header is not None:
             self.report("NoLayers", self.span, name=self.network.name)
-        if frame.here is not None and not any(not o.training for o in self.outputs):
-            self.outputs.append(Output("output", frame.here))
+        if frame.here is not None and not any(o.edge == frame.here for o in self.outputs):
+            # The end of the chain is a result whether or not it has a name, and the first one.
+            self.outputs.insert(0, Output("output", frame.here))
+        if not self.troubled:
+            self._warn_of_dead_ends()
         graph = Graph(
             self.network.name, tuple(self.nodes), tuple(self.inputs), tuple(self.outputs), self.parameters, self.span
         )
         result = Elaborated(graph, tuple(self.expectations), tuple(self.settings), self.train, self.skipped)
         return result, self.diagnostics
+
+    def _run_own_lines(self, frame: Frame) -> None:
+        """An instance's body: what is claimed of it, and its recipe."""
+        for line in self.network.own:
+            if line.statement is None or isinstance(line.statement, (tree.Expect, tree.Train, tree.Let, tree.Function)):
+                self._statement(line, frame)
+            else:
+                why = "an instance has `expect` lines and a recipe of its own; its layers are its base's"
+                self.report("NotHere", line.span(), what="this", why=why)
+
+    def _warn_of_dead_ends(self) -> None:
+        """Layers and inputs that no result depends on: the last of each row of them is reported."""
+        alive = {output.edge.node for output in self.outputs}
+        taken: set[int] = set()
+        for node in reversed(self.nodes):
+            taken.update(edge.node for edge in node.inputs)
+            if node.index in alive:
+                alive.update(edge.node for edge in node.inputs)
+        for node in self.nodes:
+            if node.index not in alive and node.index not in taken:
+                what = "input" if node.kind == INPUT else "layer"
+                self.report("LeadsNowhere", node.span, node.calls, what=what, name=node.name)
 
     def run_lines(self, lines: Iterable[Line], frame: Frame) -> None:
         """Run lines one after the other. `taken` is None, or whether a branch of the last `if` was taken."""
@@ -157,6 +183,10 @@ class Expander(Items):
             return
         given = {one.name: one for one in network.settings}
         known = [p.name for p in network.parameters]
+        for index, parameter in enumerate(network.parameters):
+            if parameter.name in known[:index]:
+                span = network.header.span(parameter)
+                self.report("DefinedTwice", span, what="parameter", name=parameter.name)
         for name, one in given.items():
             if name not in known:
                 self.report(
@@ -205,6 +235,11 @@ class Expander(Items):
         except Silent:
             sizes = None
         shapes = None if sizes is None else (Shape(sizes, tokens),)
+        if sizes is not None and len(sizes) == 3 and sizes[0] in (1, 3) and sizes[1] == sizes[2] > 4:
+            channels_last = f"{sizes[1]}x{sizes[2]}x{sizes[0]}"
+            place = line.span(statement.shape)
+            fix = Fix(f"write `{channels_last}`", (Edit(place, channels_last),), "likely")
+            self.report("ChannelsFirst", place, sizes=str(Shape(sizes)), channels=sizes[2], fixes=(fix,))
         edge = Edge(len(self.nodes))
         self.inputs.append(edge.node)
         self._name_input(line, frame, name, edge, labels)
@@ -323,6 +358,10 @@ class Expander(Items):
             self.report("NotHere", line.span(), what="`train`", why="only in a network, not in a block")
             return
         if not line.body:
+            return
+        if self.train is not None and self.network.base is None:
+            labels = (Label(self.train, "the first one"),)
+            self.report("DefinedTwice", line.span(), what="recipe of", name=self.network.name, labels=labels)
             return
         self.train = line.span()
         self.settings.clear()

@@ -188,6 +188,34 @@ class MissingWeights(Diagnostic):
     help = "did you mean `{guess}`?"
 
 
+class LeadsNowhere(Diagnostic):
+    """A layer or an input that no result of the network depends on.
+
+    `from x` goes back to an earlier tensor, and what was made in between is lost unless something takes it. Several
+    inputs meet in a merge: `from left, …`, then `add right`.
+    """
+
+    code = "W222"
+    severity = "warning"
+    title = "leads nowhere"
+    message = "no result depends on the {what} `{name}`"
+    label = "computed for nothing"
+    help = "remove it, merge it, or make it a result with `output`"
+
+
+class ChannelsFirst(Diagnostic):
+    """An input that looks as if its channels were written first, as PyTorch does.
+
+    Sizes are height x width x channels: `28x28x1`.
+    """
+
+    code = "W223"
+    severity = "warning"
+    title = "channels first?"
+    message = "`{sizes}` has {channels} channels: sizes are written height x width x channels"
+    label = "channels come last"
+
+
 class WeightsDiffer(Diagnostic):
     """`reuse` gives a layer an input that its weights were not made for."""
 
@@ -352,6 +380,19 @@ class ClaimShape(Diagnostic):
     title = "not a size"
     message = "a claim is a size such as 14x14x6, with `_` where any size may stand"
     label = "not a size"
+
+
+class NothingExpected(Diagnostic):
+    """An `expect` line that compares nothing, and so holds whatever the network is.
+
+    Wrong: `expect 61706`. Right: `expect params == 61_706`.
+    """
+
+    code = "E505"
+    title = "nothing is expected"
+    message = "`{text}` compares nothing"
+    label = "write what it should be"
+    help = "for example `expect params == 61_706` or `expect macs < 5M`"
 
 
 class ClaimsNotApplicable(Diagnostic):

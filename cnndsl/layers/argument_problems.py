@@ -6,6 +6,26 @@ import re
 
 from cnndsl.diagnostics import Diagnostic, closest
 
+FOREIGN_ARGUMENTS = {
+    "activation": "an activation is a layer of its own, behind a comma: `, relu`",
+    "strides": "the stride is written `/2`",
+    "padding": "the padding is written `same`, `valid` or `pad=1`",
+    "kernel_size": "the kernel comes first, without a name, then the channels: `conv 3x3x8`",
+    "filters": "the output channels come behind the kernel: `conv 3x3x8`",
+    "out_channels": "the output channels come behind the kernel: `conv 3x3x8`",
+    "in_channels": "the input's channels are inferred; leave it out",
+    "in_features": "the input's size is inferred; leave it out",
+    "out_features": "the number of units comes first: `dense 10`",
+    "units": "the number of units comes first: `dense 10`",
+    "use_bias": "a layer without a bias says `nobias`",
+    "dilation_rate": "it is called `dilation=`",
+    "pool_size": "the window comes first, without a name: `pool 2`",
+    "input_shape": "the input has a line of its own: `input 28x28x1`",
+    "kernel_regularizer": "it is called `l2=`",
+    "kernel_initializer": "it is called `init=`",
+}
+"""What Keras and PyTorch call things, and how they are said here."""
+
 
 class UnknownArgument(Diagnostic):
     """`name=value` with a name that the kind does not have.
@@ -19,7 +39,10 @@ class UnknownArgument(Diagnostic):
     label = "no such argument"
 
     def help_text(self) -> str | None:
-        guess = closest(self.values["name"], self.values["known"])
+        name = self.values["name"]
+        if name in FOREIGN_ARGUMENTS:
+            return FOREIGN_ARGUMENTS[name]
+        guess = closest(name, self.values["known"])
         if guess:
             return f"did you mean `{guess}=`?"
         return _known(self.values["kind"], self.values["known"])

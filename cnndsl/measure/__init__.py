@@ -30,8 +30,8 @@ class LayerMeasure(Record):
 
 
 class Totals(Record):
-    """Sums over a network; receptive field and stride are the main output's. `depth` counts the weighted
-    layers on the longest path from an input to the main output."""
+    """Sums over a network; receptive field and stride are the main output's. `depth` counts the layers
+    with multiply-accumulates on the longest path from an input to the main output."""
 
     params: int
     trainable: int

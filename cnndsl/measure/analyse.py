@@ -71,7 +71,7 @@ class _Pass:
         own = node.shares is None
         seen = self._field(node, fixed)
         self.fields.append(seen)
-        weighted = fixed.params + fixed.buffers > 0
+        weighted = fixed.macs > 0
         self.depths.append(max(self.depths[edge.node] for edge in node.inputs) + weighted)
         saved = self.activations.take(node, fixed.operations, learns=fixed.trainable > 0)
         return LayerMeasure(

@@ -25,11 +25,19 @@ def check_expectations(elaborated: Elaborated, analysis: Analysis) -> list[Diagn
     return found
 
 
+_COMPARING = (tree.Compare, tree.Binary, tree.Unary, tree.Conditional, tree.Call)
+"""Expressions that can be a condition; a number or a name is none."""
+
+
 def _check(expectation: Expectation, names: dict[str, Any]) -> list[Diagnostic]:
     line = expectation.line
     scope = Scope(expectation.scope, names)
     found: list[Diagnostic] = []
     for condition in _parts(expectation.condition):
+        if not isinstance(condition, _COMPARING):
+            span = line.span(condition)
+            found.append(problem("NothingExpected", span, text=span.text))
+            continue
         try:
             if not evaluate(condition, scope, Budget()):
                 found.append(_failure(expectation, condition, scope))
@@ -81,8 +89,8 @@ def _names(graph: Graph, analysis: Analysis) -> dict[str, Any]:
         "macs": totals.macs,
         "flops": totals.flops,
         "connections": totals.connections,
-        "rf": _axes(totals.receptive_field),
-        "stride": _axes(totals.stride),
+        "rf": totals.receptive_field,
+        "stride": totals.stride,
         "depth": totals.depth,
         "memory": memory.training,
     }
@@ -92,19 +100,14 @@ def _names(graph: Graph, analysis: Analysis) -> dict[str, Any]:
     return names
 
 
-def _axes(values: tuple[Any, ...]) -> Any:
-    """One number where all axes agree, as papers write it; else the size."""
-    return values[0] if values and len(set(values)) == 1 else values
-
-
 def _view(name: str, measure: LayerMeasure, shape: Any) -> View:
     values = {
         "params": measure.params,
         "macs": measure.macs,
         "flops": 2 * measure.macs,
         "connections": measure.connections,
-        "rf": _axes(measure.receptive_field),
-        "stride": _axes(measure.stride),
+        "rf": measure.receptive_field,
+        "stride": measure.stride,
         "memory": measure.saved,
         "shape": shape.sizes,
         "channels": shape.channels,

@@ -102,7 +102,8 @@ def behind(field: Field, windows: tuple[Window, ...], follows: tuple[int | None,
         elif window.size != 1:
             mixed = [i for i in range(len(axes)) if i not in field.runs_along]
             for i in mixed:
-                axes[i] = Axis(0, whole.spatial[i], axes[i].jump)
+                if axes[i].field() < whole.spatial[i]:
+                    axes[i] = Axis(0, whole.spatial[i], axes[i].jump)
     runs_along = tuple(None if i is None or i >= len(field.runs_along) else field.runs_along[i] for i in follows)
     return Field(tuple(axes), runs_along)
 

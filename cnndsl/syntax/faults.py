@@ -207,6 +207,9 @@ def unexpected(text: str, tokens: list[Token], token: Token, wanted: list[str]) 
         return SyntaxFault("SingleEquals", start, end, fix=("write `==`", "=="))
     if kind == "COMPARE" and word == "==" and "EQUAL" in wanted:
         return SyntaxFault("DoubleEquals", start, end, fix=("write `=`", "="))
+    style = _other_style(tokens, index)
+    if style is not None:
+        return style
     if kind == "COMMA" and (before is None or before[0] == "COMMA"):
         return SyntaxFault("NothingBetweenCommas", before[2] if before else start, end)
     if before is not None:
@@ -217,6 +220,30 @@ def unexpected(text: str, tokens: list[Token], token: Token, wanted: list[str]) 
         return SyntaxFault("ReservedWord", start, end, word=word)
     expected = "a value" if before is not None and _takes_value(before, wanted) else expected_words(wanted)
     return SyntaxFault("UnexpectedText", start, end, text=word, expected=expected)
+
+
+def _other_style(tokens: list[Token], index: int) -> SyntaxFault | None:
+    """The fault of arguments written as Python and configuration files write them."""
+    kind, _, start, end = tokens[index]
+    before = tokens[index - 1] if index else None
+    if before is None:
+        return None
+    if kind == "LPAR" and before[0] == "NAME" and tokens[0][0] == "NAME":
+        return SyntaxFault("Parentheses", start, end, name=before[1])
+    if kind == "EQUAL" and before[0] == "NAME":
+        if index == 1:
+            return SyntaxFault("AssignmentHere", before[2], end, name=before[1])
+        if tokens[index - 2][0] == "COMMA":
+            comma = tokens[index - 2]
+            return SyntaxFault(
+                "CommaBetweenArguments", comma[2], comma[3], fix=("leave the comma out", ""), name=before[1]
+            )
+    after = tokens[index + 1] if index + 1 < len(tokens) else None
+    if kind == "COMMA" and before[0] == "NUMBER" and after is not None and after[0] == "NUMBER":
+        plain = f"{before[1]}_{after[1]}"
+        if len(after[1]) == 3 and before[3] == start and end == after[2]:
+            return SyntaxFault("GroupedNumber", before[2], after[3], fix=(f"write `{plain}`", plain))
+    return None
 
 
 def _misspelt(first: Token, index: int) -> SyntaxFault | None:

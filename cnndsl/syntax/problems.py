@@ -174,6 +174,53 @@ class ListWithoutName(Diagnostic):
     label = "which argument is this?"
 
 
+class Parentheses(Diagnostic):
+    """Arguments follow a layer's name with spaces between, without parentheses.
+
+    Wrong: `conv(3, 3, 8)`. Right: `conv 3x3x8`.
+    """
+
+    code = "E140"
+    title = "parentheses around arguments"
+    message = "arguments follow `{name}` with spaces between, without parentheses"
+    label = "no parenthesis here"
+    help = "for example `conv 3x3x8 /2, relu`"
+
+
+class AssignmentHere(Diagnostic):
+    """`name = value` on a line of its own.
+
+    A value gets a name with `let`; a layer with `as`, behind it; a training setting has no `=`.
+    """
+
+    code = "E141"
+    title = "`=` behind the first word"
+    message = "a line does not begin with `{name} =`"
+    label = "no `=` here"
+    help = "a value gets a name with `let {name} = …`, a layer with `as {name}` behind it; a setting is `{name} …`"
+
+
+class CommaBetweenArguments(Diagnostic):
+    """A comma ends a layer, as a new line does; its arguments have spaces between.
+
+    Wrong: `conv 3x3x8 stride=2, pad=1`. Right: `conv 3x3x8 stride=2 pad=1`.
+    """
+
+    code = "E142"
+    title = "comma between arguments"
+    message = "a comma ends the layer before it, so `{name}=` belongs to none"
+    label = "arguments have spaces between them"
+
+
+class GroupedNumber(Diagnostic):
+    """Digits are grouped with `_`: `61_706`."""
+
+    code = "E143"
+    title = "a comma in a number"
+    message = "digits are grouped with `_`, as in `61_706`"
+    label = "this is meant as one number"
+
+
 class StrayBar(Diagnostic):
     """`|` begins an arm of a merge, at the start of a line."""
 
