@@ -71,8 +71,11 @@ def check(source: Source, options: Options = Options(), memory: dict[str, Any] |
     for one in elaborated:
         recipe, found = _recipe(one)
         diagnostics += found
-        analysis = analyse(one.graph, options.batch, recipe.optimizer.states if recipe else ADAM_STATES)
-        diagnostics += check_expectations(one, analysis)
+        states = recipe.optimizer.states if recipe else ADAM_STATES
+        analysis = analyse(one.graph, options.batch, states)
+        # What a spec expects of memory is of one example, whatever batch is asked about.
+        alone = analysis if options.batch == 1 or not one.expectations else analyse(one.graph, 1, states)
+        diagnostics += check_expectations(one, alone)
         networks.append(CheckedNetwork(one.graph, analysis, recipe))
     diagnostics.sort(key=lambda d: (d.span.source is not source, d.span.start))
     return Checked(source, document, tuple(networks), tuple(diagnostics))

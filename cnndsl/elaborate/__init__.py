@@ -37,12 +37,14 @@ def elaborate(document: Document, options: Options = Options()) -> tuple[list[El
         diagnostics.append(problem("EmptyFile", whole))
     budget = Budget()
     scope = Scope(None, dict.fromkeys(file.unknown, UNKNOWN))
-    changes = _changes(file, options, diagnostics)
+    changes = _changes(chosen, options, diagnostics)
     results: list[Elaborated] = []
     reported: set[tuple[str, int, int]] = set()
     for network in chosen:
         span = network.header.span() if network.header else whole
-        expander = Expander(file, network, scope, budget, changes, span, reported)
+        # What a network does not have does not change it, nor what it claims.
+        own = {p.name: changes.parameters[p.name] for p in network.parameters if p.name in changes.parameters}
+        expander = Expander(file, network, scope, budget, changes._replace(parameters=own), span, reported)
         if not results:
             expander.file_lets(file.lets)
         result, found = expander.run()
@@ -74,9 +76,9 @@ def _choose(file: File, options: Options, whole: Span, diagnostics: list[Diagnos
     return []
 
 
-def _changes(file: File, options: Options, diagnostics: list[Diagnostic]) -> Changes:
+def _changes(chosen: list[NetworkLines], options: Options, diagnostics: list[Diagnostic]) -> Changes:
     """What `--set` and `--input` ask for; texts that can't be read are reported at themselves."""
-    known = {p.name for network in file.networks.values() for p in network.parameters}
+    known = {p.name for network in chosen for p in network.parameters}
     parameters: dict[str, Any] = {}
     for name, text in options.sets:
         source = Source("--set", f"{name}={text}")

@@ -138,7 +138,10 @@ def compare(node: Any, operator: str, left: Any, right: Any, right_node: Any) ->
     if operator in ("in", "not in"):
         if not isinstance(right, (list, tuple, dict, str)):
             raise EvaluationError("NotIterable", right_node, value=described(right))
-        return (left in right) == (operator == "in")
+        try:
+            return (left in right) == (operator == "in")
+        except TypeError:
+            raise EvaluationError("CannotCompare", node, left=described(left), right=described(right)) from None
     try:
         return bool(_COMPARISONS[operator](left, right))
     except TypeError:

@@ -32,6 +32,9 @@ MOST_CELLS = 1 << 40
 """Cells along one axis: more than any memory holds, and small enough that counts stay numbers one can print."""
 
 
+_MEASURES = frozenset({"params", "macs", "flops", "connections", "rf", "stride", "depth", "memory"})
+
+
 class Stop(Exception):  # noqa: N818
     """A limit was reached and reported: the expansion ends."""
 
@@ -47,8 +50,7 @@ class Builder:
         # What was reported, here or for a network that shares lines with this one.
         self.reported = reported
         self.troubled = False
-        # Nodes made before whose weights the next ones share, in order.
-        self.shared: list[int] = []
+        self.prefixes = Names()
         self.inferred: dict[tuple[Any, ...], Inferred | LayerError] = {}
 
     def report(self, name: str, span: Span, calls: tuple[Span, ...] = (), /, **values: Any) -> None:
@@ -115,18 +117,21 @@ class Builder:
             if displaced is not None:
                 self.nodes[displaced] = self.nodes[displaced]._replace(name=self.names.derive(name, displaced))
         node = Node(index, name, kind, layer, inputs, shapes, span, frame.calls, None, alias is not None)
-        self.nodes.append(self._sharing(node, frame) if self.shared else node)
+        self.nodes.append(node)
         return Edge(index, 0)
 
-    def _sharing(self, node: Node, frame: Frame) -> Node:
-        """A node that `reuse` made, with the weights of the one it repeats."""
-        first = self.nodes[self.shared.pop(0)]
-        if self.weights_of(first) == (weights := self.weights_of(node)):
-            return node._replace(shares=first.index if first.shares is None else first.shares) if weights else node
-        if node.shapes is not None and first.shapes is not None:
-            labels = (Label(first.span, "made for another input here"),)
-            self.report("WeightsDiffer", node.span, frame.calls, name=first.name, labels=labels)
-        return node._replace(shapes=None)
+    def share(self, index: int, first: Node | None, calls: tuple[Span, ...]) -> None:
+        """Let node number `index`, which `reuse` made, use the weights of `first`; says if they don't fit."""
+        node = self.nodes[index]
+        weights = self.weights_of(node)
+        if not weights or node.shares is not None:
+            return
+        if first is not None and self.weights_of(first) == weights:
+            self.nodes[index] = node._replace(shares=first.index if first.shares is None else first.shares)
+            return
+        labels = (Label(first.span, "made for another input here"),) if first is not None else ()
+        self.report("WeightsDiffer", node.span, calls, name=node.name if first is None else first.name, labels=labels)
+        self.nodes[index] = node._replace(shapes=None)
 
     def weights_of(self, node: Node) -> tuple[Weight, ...]:
         """The tensors that a node's layer owns; none where its shape is unknown."""
@@ -193,18 +198,23 @@ class Builder:
     def define_tensor(self, name: str, edge: Edge, span: Span, frame: Frame) -> None:
         if name in frame.tensors:
             first = frame.tensors[name][1]
-            if first != span:
-                self.report("DefinedTwice", span, what="layer", name=name, labels=(Label(first, "first defined here"),))
-                return
+            labels = (Label(first, "first defined here"),) if first != span else ()
+            notes = ("a name in a loop has an index, as in `as x[i]`",) if first == span else ()
+            self.report("DefinedTwice", span, what="layer", name=name, labels=labels, notes=notes)
+            return
+        if name in _MEASURES:
+            # It would hide the network's own number in `expect` lines.
+            self.report("ReservedWord", span, word=name)
+            return
         frame.tensors[name] = (edge, span)
         view = self.view(name, edge)
         base, bracket, index = name.partition("[")
         if bracket and index.endswith("]") and index[:-1].isdigit():
-            indexed = frame.scope.values.setdefault(base, {})
+            indexed = frame.home.values.setdefault(base, {})
             if isinstance(indexed, dict):
                 indexed[int(index[:-1])] = view
         else:
-            frame.scope.values[name] = view
+            frame.home.values[name] = view
 
     def tensor_named(self, name: str, span: Span, frame: Frame) -> Edge | None:
         """The tensor of a name, or None with a diagnostic."""

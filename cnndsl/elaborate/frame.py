@@ -13,13 +13,13 @@ from cnndsl.syntax.tree import Line
 
 
 class Called(Record):
-    """A call of a block that has a name, as `reuse` needs it: its arguments, and the numbers of its nodes."""
+    """A call of a block, as `reuse` needs it: its arguments, what its nodes' names begin with, and their numbers."""
 
     block: Line
     values: dict[str, Any]
     rest: tuple[list[Given], list[Span]] | None
-    first: int
-    last: int
+    prefix: str
+    nodes: range
 
 
 class Frame:
@@ -27,12 +27,12 @@ class Frame:
 
     here: the current tensor; None before the network's input. input: the tensor that the block got.
     tensors: names given with `as`, with the place of each; lost: names whose line was not carried out.
-    called: the blocks called under a name.
+    called: the blocks called under a name. scope: names with values, a loop's in front; home: without a loop's.
     prefix: what the names of the nodes made here begin with. rest: what `...` stands for. calls: the items
     that called the blocks, outermost first.
     """
 
-    __slots__ = ("called", "calls", "here", "input", "lost", "prefix", "rest", "scope", "tensors")
+    __slots__ = ("called", "calls", "here", "home", "input", "lost", "prefix", "rest", "scope", "tensors")
 
     def __init__(
         self,
@@ -43,6 +43,7 @@ class Frame:
         rest: tuple[list[Given], list[Span]] | None = None,
     ) -> None:
         self.scope = scope
+        self.home = scope
         self.here = here
         self.input = here
         self.prefix = prefix

@@ -205,6 +205,8 @@ class Items(Builder):
                 self.budget.spend(1, item)
                 given_name = alias if count == 1 or alias is None else f"{alias}[{i}]"
                 self._once(step, line, frame, base, given_name, body)
+                if given_name is not None and given_name != alias and frame.here is not None:
+                    self.define_tensor(given_name, frame.here, line.span(item.alias), frame)
             if alias is not None and frame.here is not None:
                 self.define_tensor(alias, frame.here, line.span(item.alias), frame)
         except EvaluationError as error:
@@ -408,10 +410,11 @@ class Items(Builder):
         place = line.span(item.kind.reference)
         call = frame.called.get(name)
         if call is not None and frame.here is not None:
-            # The body runs again; each of its nodes shares the weights of the one it made the first time.
-            self.shared, before = [*range(call.first, call.last)], self.shared
-            self._run_block(call, line.span(item), frame, alias or f"{name}_again", alias is not None)
-            self.shared = before
+            self._reuse_block(call, line.span(item), frame, alias or f"{name}_again", alias is not None)
+            return
+        if f"{name}[0]" in frame.called:
+            self.report("NotYet", place, frame.calls, what="`reuse` of a repeated block")
+            frame.here = self.add_failed(line, frame, item, "reuse", base, alias)
             return
         edge = self.tensor_named(name, place, frame)
         node = self.nodes[edge.node] if edge is not None else None
@@ -423,9 +426,8 @@ class Items(Builder):
             self.report("MissingWeights", place, frame.calls, name=name, guess=weighted[-1] if weighted else None)
             frame.here = self.add_failed(line, frame, item, "reuse", base, alias)
             return
-        self.shared, before = [node.index], self.shared
         frame.here = self.apply(node.layer, item, line, (frame.here,), frame, f"{name}_again", alias)
-        self.shared = before
+        self.share(frame.here.node, node, frame.calls)
 
     def _call_block(self, name: str, item: tree.Item, line: Line, frame: Frame, called: str, named: bool) -> None:
         """Run a block's body on the current tensor, in a frame of its own."""
@@ -433,9 +435,7 @@ class Items(Builder):
         span = line.span(item)
         self.pay(item, 25)
         given, places = given_arguments(item.arguments, line, frame.scope, self.budget, frame.rest)
-        for one in given:
-            if isinstance(one.value, LocalName):
-                one.value.frame = frame
+        given = [_at_home(one, frame) for one in given]
         bound = bind_block(block, given, places, span, self.budget, self.file_scope)
         if isinstance(bound, Diagnostic):
             inside = block.start <= bound.span.start < block.end
@@ -448,18 +448,31 @@ class Items(Builder):
         if frame.here is None:
             self.report("NoInput", span, name=name)
             frame.here = self.add_unknown_input(line, item)
-        call = Called(block, dict(values), rest, len(self.nodes), 0)
-        self._run_block(call, span, frame, called, named)
+        call = Called(block, dict(values), rest, "", range(0))
+        made = self._run_block(call, span, frame, called, named)
         if named:
-            frame.called[called] = call._replace(last=len(self.nodes))
+            frame.called[called] = made
 
-    def _run_block(self, call: Called, span: Span, frame: Frame, called: str, named: bool) -> None:
+    def _reuse_block(self, call: Called, span: Span, frame: Frame, called: str, named: bool) -> None:
+        """Run a called block's body again: each node shares the weights of the one of its name in the first call."""
+        first = {self.nodes[i].name[len(call.prefix) :]: self.nodes[i] for i in call.nodes}
+        again = self._run_block(call, span, frame, called, named)
+        for index in again.nodes:
+            node = self.nodes[index]
+            if node.shares is not None and node.shares in again.nodes:
+                # A `reuse` within the block: what it repeats shares its weights itself.
+                self.nodes[index] = node._replace(shares=self.nodes[node.shares].shares)
+            self.share(index, first.get(node.name[len(again.prefix) :]), frame.calls)
+
+    def _run_block(self, call: Called, span: Span, frame: Frame, called: str, named: bool) -> Called:
         """Run the body of a called block in a frame of its own, whose nodes are named after the call."""
-        prefix = frame.prefix + called if named else self.names.derive(frame.prefix + called, -1)
+        start = len(self.nodes)
+        prefix = frame.prefix + called if named else self.prefixes.derive(frame.prefix + called, start)
         scope = Scope(self.file_scope, dict(call.values))
         inner = Frame(scope, frame.here, prefix + ".", (*frame.calls, span), call.rest)
         self.run_lines(call.block.body, inner)
         frame.here = inner.here
+        return call._replace(prefix=prefix, nodes=range(start, len(self.nodes)))
 
     def _claim(self, line: Line, claim: tree.Claim, frame: Frame) -> None:
         """Compare a claim with the current tensor's shape."""
@@ -522,3 +535,13 @@ class _NoLine:
 
 
 _NO_LINE: Any = _NoLine()
+
+
+def _at_home(given: Given, frame: Frame) -> Given:
+    """An argument of a block whose name, if it is one, keeps the frame it was first written in."""
+    value = given.value
+    if not isinstance(value, str) or hasattr(value, "frame"):
+        return given
+    local = LocalName(value)
+    local.frame = frame
+    return given._replace(value=local)

@@ -194,6 +194,7 @@ class Expander(Items):
                     known=", ".join(known) or "none", guess=closest(name, known),
                 )  # fmt: skip
         for parameter in network.parameters:
+            frame.scope.places.setdefault(parameter.name, network.header.span(parameter))
             frame.scope.values[parameter.name] = self._parameter(parameter, given, frame)
             self.parameters[parameter.name] = frame.scope.values[parameter.name]
 
@@ -329,6 +330,8 @@ class Expander(Items):
             self.report(
                 "NotHere", line.span(statement.word), what=f"`{statement.word.name}`", why="`training` may stand here"
             )
+        if training:
+            self.report("NotYet", line.span(), what="an output that only serves training")
         if frame.in_block:
             self.report("NotHere", line.span(), what="`output`", why="only in a network, not in a block")
             return

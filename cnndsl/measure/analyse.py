@@ -123,9 +123,9 @@ class _Pass:
         )
 
     def _main_output(self) -> int:
-        """The node of the last output that is not for training alone."""
+        """The node of the network's first result that is not for training alone."""
         main = [o for o in self.graph.outputs if not o.training] or list(self.graph.outputs)
-        return main[-1].edge.node
+        return main[0].edge.node
 
     def memory(self, layers: tuple[LayerMeasure | None, ...], batch: int, slots: int) -> Memory:
         known = [m for m in layers if m is not None]

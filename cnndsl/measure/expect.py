@@ -25,13 +25,16 @@ def check_expectations(elaborated: Elaborated, analysis: Analysis) -> list[Diagn
     return found
 
 
+_MEASURES = ("params", "macs", "flops", "connections", "rf", "stride", "depth", "memory")
 _COMPARING = (tree.Compare, tree.Binary, tree.Unary, tree.Conditional, tree.Call)
 """Expressions that can be a condition; a number or a name is none."""
 
 
 def _check(expectation: Expectation, names: dict[str, Any]) -> list[Diagnostic]:
     line = expectation.line
-    scope = Scope(expectation.scope, names)
+    # A parameter hides the network's number of that name: `expect depth == 50` of `network N(depth=50)`.
+    own = {n for n in _MEASURES if expectation.scope.has(n)}
+    scope = Scope(expectation.scope, {n: value for n, value in names.items() if n not in own})
     found: list[Diagnostic] = []
     for condition in _parts(expectation.condition):
         if not isinstance(condition, _COMPARING):

@@ -2,7 +2,8 @@
 
 Per axis, with the jump j (input cells between neighbouring outputs) and the first cell seen lo:
 lo -= pad * j, span += dilation * (size - 1) * j, j *= stride. Branches take the union. Upsampling makes j a
-fraction, and then the windows behind it are kept and composed backwards, which stays exact.
+fraction, and then the windows behind it are kept and composed backwards: exact in a chain (but for a stride behind
+an upsampling that share a factor, where it is an upper bound). Of branches with upsampling the largest counts.
 
 Source of the recurrence: Araujo, Norris & Sim, "Computing receptive fields of convolutional neural networks",
 Distill, 2019.

@@ -6,6 +6,7 @@ import linecache
 import sys
 from collections.abc import Mapping
 from itertools import count
+from os.path import exists
 from types import ModuleType
 from typing import Any
 
@@ -13,6 +14,7 @@ from torch import nn
 
 from cnndsl.codegen import class_name, emit
 from cnndsl.diagnostics import Diagnostic
+from cnndsl.files import read_source
 from cnndsl.graph import Graph
 from cnndsl.pipeline import Options, check
 from cnndsl.source import Source
@@ -53,13 +55,18 @@ def build_module(graph: Graph) -> nn.Module:
 def load(path: str, network: str | None = None, *, input: str | None = None, **parameters: Any) -> nn.Module:
     """The module of a spec file, such as `cnndsl.load("lenet5.cnn")`.
 
-    path: the file. network: which of its networks, if it has several. input: another input size, such as
-    `"224x224x3"`. parameters: values for the network's parameters, as `--set` gives them.
-    Raises OSError if the file can't be read, SpecError if it has errors, ValueError if the choice of a network
-    is left open.
+    path: the file, or `FILE:NETWORK` as on the command line. network: which of its networks, if it has several.
+    input: another input size, such as `"224x224x3"`. parameters: values for the network's parameters, as `--set`
+    gives them.
+    Raises SpecError if the file can't be read or has errors, ValueError if the choice of a network is left open.
     """
-    with open(path, encoding="utf-8-sig") as file:
-        source = Source(str(path), file.read())
+    path = str(path)
+    file, colon, name = path.rpartition(":")
+    if colon and network is None and not exists(path):
+        path, network = file, name
+    source = read_source(path)
+    if isinstance(source, Diagnostic):
+        raise SpecError((source,))
     return build_module(load_graph(source, network, input=input, parameters=parameters))
 
 

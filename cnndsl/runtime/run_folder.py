@@ -88,11 +88,14 @@ def write_metrics(run: Path, history: list[dict[str, float]]) -> None:
 
 
 def write_weights(run: Path, module: torch.nn.Module, about: dict[str, str]) -> None:
-    """model.safetensors: the state dict, with `about` as its metadata. Raises WriteError."""
+    """model.safetensors: the state dict, with `about` as its metadata. Raises WriteError.
+
+    The metadata is one entry: several are written in an order that differs from run to run.
+    """
     from safetensors.torch import save
 
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in module.state_dict().items()}
-    write_file(run / WEIGHTS, save(tensors, about))
+    write_file(run / WEIGHTS, save(tensors, {"cnndsl": json.dumps(about, sort_keys=True)}))
 
 
 def environment(device: torch.device) -> dict[str, Any]:

@@ -169,7 +169,8 @@ def _prepare(graph: Graph, recipe: Recipe, options: Options, device: torch.devic
     raw = read(recipe.data, Wanted(options.data_root, recipe.seed, first, last, of_classes))
     prepared = prepare(raw, recipe, first, options.limit)
     # Kernels of 2-D convolutions are faster where channels stand last in memory, on CPUs and GPUs alike.
-    flat = any(p.dim() == 4 for p in module.parameters()) and len(first) == 3
+    ranks = {p.dim() for p in module.parameters()}
+    flat = 4 in ranks and 5 not in ranks and len(first) == 3
     memory_format = torch.channels_last if flat else torch.contiguous_format
     module = module.to(device).to(memory_format=memory_format)  # type: ignore[call-overload]
     split = prepared.split.each(lambda part: part.to(device))
