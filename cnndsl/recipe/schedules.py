@@ -44,7 +44,7 @@ class Constant(Schedule):
 
 
 class Step(Schedule):
-    """The rate is multiplied by `factor` every so many epochs, or at the epochs listed."""
+    """The rate is multiplied by `by` every so many epochs, or at the epochs listed."""
 
     name = "step"
     arguments = (
