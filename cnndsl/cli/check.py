@@ -117,7 +117,7 @@ def _report(checked: list[Checked], diagnostics: list[Diagnostic], wanted: Wante
     if wanted.format == "markdown":
         from cnndsl.report import as_markdown
 
-        return as_markdown.render(networks, connections=wanted.connections)
+        return as_markdown.render(networks, diagnostics, connections=wanted.connections)
     from cnndsl.report import as_table
 
     look = look_of(sys.stdout, wanted.color) if wanted.output is None else PLAIN

@@ -4,19 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from cnndsl.diagnostics import Diagnostic
 from cnndsl.measure import LayerMeasure
 from cnndsl.report import COUNTED, Measured, heading, signature
 from cnndsl.report.numbers import UNKNOWN, axes_text, bytes_text, grouped, share
 from cnndsl.terminal import visible
 
 
-def render(networks: Sequence[Measured], *, connections: bool = False) -> Iterator[str]:
-    """A heading and a table for every network, then how things were counted."""
+def render(
+    networks: Sequence[Measured], diagnostics: Sequence[Diagnostic] = (), *, connections: bool = False
+) -> Iterator[str]:
+    """What is wrong, a heading and a table for every network, then how things were counted."""
+    yield from _problems(diagnostics)
     shown = [network for network in networks if network.graph.nodes]
     for network in shown:
         yield from _network(network, connections=connections)
     if any(network.analysis.totals for network in shown):
         yield f"<sub>{escaped(COUNTED)}</sub>\n"
+
+
+def _problems(diagnostics: Sequence[Diagnostic]) -> Iterator[str]:
+    """A list item for every problem, so that a table that is pasted says whether its spec has errors."""
+    for one in diagnostics:
+        place = f"{one.span.source.name}:{one.span.line}:{one.span.column}"
+        yield f"- **{one.severity} {one.code}** {code(place)}: {escaped(one.message_text())}\n"
+    if diagnostics:
+        yield "\n"
 
 
 def _network(network: Measured, *, connections: bool) -> Iterator[str]:
