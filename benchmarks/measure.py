@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import statistics
 import subprocess
 import time
@@ -19,11 +20,19 @@ class Row(NamedTuple):
     holds: bool | None = None
 
 
-def seconds(action: Callable[[], object]) -> float:
+Clock = Callable[[], float]
+
+
+def processor_time() -> float:
+    """Seconds that this process and those it waited for have had of a processor: what others do hardly changes them."""
+    return sum(os.times()[:4])
+
+
+def seconds(action: Callable[[], object], clock: Clock) -> float:
     """How long an action takes."""
-    start = time.perf_counter()
+    start = clock()
     action()
-    return time.perf_counter() - start
+    return clock() - start
 
 
 def process(*command: str | Path, cwd: Path | None = None) -> Callable[[], object]:
@@ -32,15 +41,18 @@ def process(*command: str | Path, cwd: Path | None = None) -> Callable[[], objec
     return lambda: subprocess.run(words, cwd=cwd, check=True, stdout=subprocess.DEVNULL)
 
 
-def in_turns(actions: Sequence[Callable[[], object]], rounds: int) -> list[list[float]]:
-    """The seconds of each action in each round. Every other round goes backwards; a first one is not counted."""
+def in_turns(
+    actions: Sequence[Callable[[], object]], rounds: int, clock: Clock = time.perf_counter, *, warm: bool = True
+) -> list[list[float]]:
+    """The seconds of each action in each round. Every other round goes backwards; before the first, each runs once
+    without being counted, unless `warm` is false."""
     found: list[list[float]] = [[] for _ in actions]
     order = list(range(len(actions)))
-    for action in actions:
+    for action in actions if warm else ():
         action()
     for _ in range(rounds):
         for index in order:
-            found[index].append(seconds(actions[index]))
+            found[index].append(seconds(actions[index], clock))
         order.reverse()
     return found
 

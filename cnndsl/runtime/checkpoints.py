@@ -34,7 +34,8 @@ def save(run: Path, epoch: int, step: int, state: dict[str, Any]) -> Path:
     name = f"epoch-{epoch:06}-step-{step:08}-{_digest(content)}.pt"
     path = run / FOLDER / name
     write_file(path, content)
-    for old in found(run)[KEPT:]:
+    # Damaged ones may have later names: this one is kept whatever its place.
+    for old in [other for other in found(run) if other != path][KEPT - 1 :]:
         with contextlib.suppress(OSError):
             old.unlink()
     return path

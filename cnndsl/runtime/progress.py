@@ -21,6 +21,7 @@ class Progress:
         self.quiet = quiet
         self.live = not quiet and self.look.width is not None and _moves()
         self._drawn = False
+        self._unread = False
         self._next = 0.0
         self._began = 0.0
 
@@ -67,8 +68,14 @@ class Progress:
             self._write("\r\x1b[2K")
 
     def _write(self, text: str) -> None:
-        write(self.stream, text)
-        self.stream.flush()
+        if self._unread:
+            return
+        try:
+            write(self.stream, text)
+            self.stream.flush()
+        except BrokenPipeError:
+            # Nobody reads on, as behind `| head`; the training is still wanted.
+            self._unread = True
 
 
 def _moves() -> bool:

@@ -70,7 +70,8 @@ def train(graph: Graph, recipe: Recipe, options: Options = DEFAULTS) -> Result:
     """
     progress = _progress(options)
     with _settings(recipe.seed, device_of(options.device)) as device:
-        job = _prepare(graph, recipe, options, device)
+        with _memory_watched(recipe):
+            job = _prepare(graph, recipe, options, device)
         _say_plan(job, progress)
         if options.dry_run:
             return Result(None, (), None, False)
@@ -90,7 +91,8 @@ def resume(run: Path, graph: Graph, recipe: Recipe, options: Options = DEFAULTS)
     device = device_of(options.device if options.device != "auto" else str(about.get("device", "auto")))
     threads = about.get("environment", {}).get("threads")
     with _settings(recipe.seed, device, threads if isinstance(threads, int) else None):
-        job = _prepare(graph, recipe, options._replace(limit=about.get("limit")), device)
+        with _memory_watched(recipe):
+            job = _prepare(graph, recipe, options._replace(limit=about.get("limit")), device)
         _say_environment(about, device, progress)
         state, damaged = checkpoints.load(run)
         for path in damaged:
@@ -285,12 +287,14 @@ def _write_weights(job: _Job, run: Path) -> None:
 
 @contextlib.contextmanager
 def _memory_watched(recipe: Recipe) -> Iterator[None]:
-    """Turns PyTorch's ways of saying "out of memory" into one sentence."""
+    """Turns what PyTorch raises, "out of memory" in its several ways above all, into one sentence."""
     try:
         yield
+    except ValueError as error:  # such as a batch norm that is given a single value
+        raise TrainingError(f"PyTorch can't train this: {str(error).splitlines()[0]}") from error
     except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
         if isinstance(error, RuntimeError) and "memory" not in str(error).lower():
-            raise
+            raise TrainingError(f"PyTorch can't train this: {str(error).splitlines()[0]}") from error
         raise TrainingError(
             f"there is not enough memory for batches of {recipe.batch}", f"try `batch {max(1, recipe.batch // 2)}`"
         ) from error
