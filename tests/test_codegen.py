@@ -29,7 +29,7 @@ from cnndsl.syntax.tables import KEYWORDS
 
 def graphs_of(text: str) -> list[Graph]:
     checked = check(Source("a.cnn", text))
-    assert checked.diagnostics == ()
+    assert [d for d in checked.diagnostics if d.severity == "error"] == []  # some layers here lead nowhere
     return [one.graph for one in checked.networks]
 
 
