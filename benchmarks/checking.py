@@ -1,6 +1,7 @@
 """Checking large networks: 10,000 and 100,000 layers, as distinct lines of text and as `repeat`.
 
-Processor time, best of three: on a machine that does nothing else it is the time that passes, as one core does the work.
+Processor time, best of three: as one core does all the work, it is the time that passes on a machine that is idle
+otherwise.
 """
 
 from __future__ import annotations

@@ -80,6 +80,7 @@ def operations(action: Callable[[], None]) -> list[str]:
 
 def rows() -> Iterator[Row]:
     torch.manual_seed(0)
+    torch.set_num_threads(1)  # threads that wait for each other make times on a busy machine erratic
     images, classes = torch.randn(BATCH, 1, 32, 32), torch.randint(10, (BATCH,))
     nets = [cnndsl.load(str(ROOT / "specs" / "lenet5.cnn")), LeNet5(), LeNet5()]
     kinds = (
