@@ -153,10 +153,19 @@ def problem(name: str, span: Span, /, **values: Any) -> Diagnostic:
     return problem_class(name)(span, **values)
 
 
+_LONGEST_WORD = 80
+_MOST_CANDIDATES = 300
+
+
 def closest(word: str, candidates: Any, *, cutoff: float = 0.6) -> str | None:
-    """The candidate spelled most like `word`, for "did you mean"; None if none is near."""
+    """The candidate spelled most like `word`, for "did you mean"; None if none is near.
+
+    Of many candidates only the last ones are compared: those that were named most recently.
+    """
+    if len(word) > _LONGEST_WORD:
+        return None
     from difflib import get_close_matches
 
-    lowered = {str(c).lower(): str(c) for c in candidates}
+    lowered = {str(c).lower(): str(c) for c in [*candidates][-_MOST_CANDIDATES:]}
     found = get_close_matches(word.lower(), list(lowered), n=1, cutoff=cutoff)
     return lowered[found[0]] if found else None

@@ -249,7 +249,7 @@ class Items(Builder):
         kind = find(name)
         if kind is None:
             if name not in self.file.unknown:
-                known = [*names(), *self.file.blocks]
+                known = [*self.file.blocks, *names()]
                 keyword = closest(name, LINE_WORDS, cutoff=0.7) if item.start == 0 else None
                 known += [keyword] if keyword is not None else []
                 self.report("UnknownKind", line.span(item.kind), frame.calls, name=name, known=known)

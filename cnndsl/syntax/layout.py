@@ -14,11 +14,20 @@ from cnndsl.diagnostics import Diagnostic, Edit, Fix, Label, problem
 from cnndsl.record import Record
 from cnndsl.source import Source, Span
 from cnndsl.syntax.faults import SyntaxFault, mended
-from cnndsl.syntax.parser import parse_line
+from cnndsl.syntax.parser import MOST_OPEN, parse_line
 from cnndsl.syntax.tree import Arm, Document, Else, If, Instance, Line, Network, Trivia
 
 MOST_NESTING = 50
 """Levels of indentation; a person gets lost at ten."""
+
+MOST_PROBLEMS = 1000
+"""Problems of a file that are reported."""
+
+MOST_EDITS = 2000
+"""Lines that one fix changes."""
+
+MOST_RESCANNED = 4_000_000
+"""Characters that are looked at twice in search of closing brackets, before each line ends where it ends."""
 
 MOST_FAULTS = 8
 """Faults of one line that are mended and reported, before it counts as unreadable."""
@@ -85,6 +94,8 @@ class _Layout:
         self.mended = False
         self.indentation_reported = False
         self.depth_reported = False
+        # Characters that were looked at in vain for the end of a bracket.
+        self.rescanned = 0
 
     def run(self) -> tuple[Document, list[Diagnostic]]:
         position = 0
@@ -142,6 +153,9 @@ class _Layout:
         inner = match.end()
         if self.text[inner : inner + 1] in ("", "\n", "#"):
             return self._content(inner, column + 1)
+        if len(self.bodies) >= MOST_NESTING:
+            self._too_deep(arm)
+            return self._logical_end(inner)[1]
         if match.group().strip(" "):
             self._odd_indentation(start + 1, inner)
         column = _width(" " * (column + 1) + match.group())
@@ -176,22 +190,32 @@ class _Layout:
                 if not open_brackets:
                     return end
                 first_end = first_end or end
-                following = _indentation.match(text, position)
-                if following is not None and _new_statement.match(text, following.end()):
+                if self._begins_statement(position) or self.rescanned > MOST_RESCANNED:
                     break
             elif mark[0] == "#":
                 if not open_brackets:
                     return match.start(), self._comment(match.start(), position)
             elif mark in "([{":
                 open_brackets.append(match.start())
+                if len(open_brackets) > MOST_OPEN:
+                    # The parser says so.
+                    return self._line_end(position)
             elif mark in ")]}" and open_brackets and text[open_brackets[-1]] == _OPENERS[mark]:
                 open_brackets.pop()
             elif mark in ")]}" and open_brackets:
                 break
         if not open_brackets:
             return end
-        # A bracket is open where the line can't go on: only the first line of the text belongs to it.
-        return self._unclosed(open_brackets[-1], first_end or self._line_end(position))
+        # A bracket is open where the line can't go on: only the first line of the text belongs to it, and the
+        # others are looked at again.
+        first_end = first_end or self._line_end(position)
+        self.rescanned += position - first_end[0]
+        return self._unclosed(open_brackets[-1], first_end)
+
+    def _begins_statement(self, position: int) -> bool:
+        """Whether the text of a line looks like a new statement, so that no bracket before it goes on."""
+        following = _indentation.match(self.text, position)
+        return following is not None and _new_statement.match(self.text, following.end()) is not None
 
     def _line_end(self, position: int) -> tuple[int, int]:
         newline = self.text.find("\n", position)
@@ -201,7 +225,7 @@ class _Layout:
         opener = self.text[bracket]
         closer = {"(": ")", "[": "]", "{": "}"}[opener]
         span = Span(self.source, bracket, bracket + 1)
-        self.diagnostics.append(problem("UnclosedBracket", span, opener=opener, closer=closer))
+        self._report("UnclosedBracket", span, opener=opener, closer=closer)
         self.unclosed_at = bracket
         return end
 
@@ -219,17 +243,22 @@ class _Layout:
         if not isinstance(known, _Faulty):
             return known
         if not start <= self.unclosed_at < start + len(text):
-            self.diagnostics += [self._fault(start, fault) for fault in known.faults]
+            for fault in known.faults:
+                self._report_fault(start, fault)
         return known.statement
 
-    def _fault(self, start: int, fault: SyntaxFault) -> Diagnostic:
+    def _report_fault(self, start: int, fault: SyntaxFault) -> None:
         span = Span(self.source, start + fault.start, start + fault.end)
         fixes: tuple[Fix, ...] = ()
         if fault.fix is not None:
             title, replacement = fault.fix
             place = Span(self.source, start + fault.fix_at[0], start + fault.fix_at[1])
             fixes = (Fix(title, (Edit(place, replacement),), "safe"),)
-        return problem(fault.problem, span, fixes=fixes, **fault.values)
+        self._report(fault.problem, span, fixes=fixes, **fault.values)
+
+    def _report(self, name: str, span: Span, /, **values: Any) -> None:
+        if len(self.diagnostics) < MOST_PROBLEMS:
+            self.diagnostics.append(problem(name, span, **values))
 
     # --- nesting ------------------------------------------------------------------------------------------------
 
@@ -275,7 +304,7 @@ class _Layout:
         """Said once: lines deeper still have the same cause."""
         if not self.depth_reported:
             self.depth_reported = True
-            self.diagnostics.append(problem("TooDeeplyIndented", line.span(), limit=MOST_NESTING))
+            self._report("TooDeeplyIndented", line.span(), limit=MOST_NESTING)
 
     def _unexpected_indent(self, line: Line, last: Line | None) -> None:
         if self.indentation_reported:
@@ -291,14 +320,14 @@ class _Layout:
         indent = Span(self.source, line.start - (line.column - at), line.start)
         if not indent.text.strip(" "):
             fixes.append(Fix("remove the indentation", (Edit(indent, ""),), "likely"))
-        self.diagnostics.append(problem("UnexpectedIndent", line.span(), labels=labels, fixes=tuple(fixes), columns=at))
+        self._report("UnexpectedIndent", line.span(), labels=labels, fixes=tuple(fixes), columns=at)
 
     def _uneven(self, line: Line, deeper: int) -> None:
         if self.indentation_reported:
             return
         columns = [str(column) for column, _ in self.bodies] + [str(deeper)]
         outer = " or ".join(dict.fromkeys(columns[-2:]))
-        self.diagnostics.append(problem("UnevenIndent", line.span(), given=line.column, possible=outer))
+        self._report("UnevenIndent", line.span(), given=line.column, possible=outer)
 
     def _check_bodies(self) -> None:
         """Lines that open a body and have none. Where bodies were left out as too deep, that is known."""
@@ -311,7 +340,7 @@ class _Layout:
             statement = line.statement
             if statement is not None and statement.opens and not line.body and not isinstance(statement, Network):
                 word = "|" if isinstance(statement, Arm) else self._opening_word(line)
-                self.diagnostics.append(problem("EmptyBody", line.span(), word=word))
+                self._report("EmptyBody", line.span(), word=word)
 
     def _opening_word(self, line: Line) -> str:
         if isinstance(line.statement, Else):
@@ -330,12 +359,13 @@ class _Layout:
             for m in re.finditer(r"(?m)^[ \t\u00a0]*[\t\u00a0][ \t\u00a0]*(?=[^\s#])", self.text)
         )
         span = Span(self.source, start, end)
-        if "\t" in self.text[start:end]:
-            fix = Fix("indent with spaces, four for a tab", edits, "likely")
-            self.diagnostics.append(problem("TabIndentation", span, fixes=(fix,), lines=len(edits)))
+        tabs = "\t" in self.text[start:end]
+        fix = Fix("indent with spaces, four for a tab" if tabs else "indent with plain spaces", edits, "likely")
+        fixes = (fix,) if len(edits) <= MOST_EDITS else ()
+        if tabs:
+            self._report("TabIndentation", span, fixes=fixes, lines=len(edits))
         else:
-            fix = Fix("indent with plain spaces", edits, "safe")
-            self.diagnostics.append(problem("LookAlike", span, fixes=(fix,), character="U+00A0"))
+            self._report("LookAlike", span, fixes=fixes, character="U+00A0")
 
 
 def _width(indent: str) -> int:

@@ -54,8 +54,8 @@ def tokenize(text: str) -> list[tuple[str, str, int, int]]:
         if kind == "NAME":
             kind = keyword(value, kind)
         tokens.append((kind, value, start, position))
-    if len(tokens) > MOST_TOKENS:
-        raise SyntaxFault("LineTooLong", 0, len(text), tokens=len(tokens), limit=MOST_TOKENS)
+        if len(tokens) > MOST_TOKENS:
+            raise SyntaxFault("LineTooLong", 0, len(text), limit=MOST_TOKENS)
     end = tokens[-1][3] if tokens else 0
     tokens.append((END, "", end, end))
     return tokens

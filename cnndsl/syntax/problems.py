@@ -384,7 +384,7 @@ class LineTooLong(Diagnostic):
 
     code = "E701"
     title = "line too long"
-    message = "this line has {tokens} words and signs; at most {limit} are read"
+    message = "this line has more than {limit:,} words and signs"
     label = "too long"
 
 
