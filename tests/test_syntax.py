@@ -549,7 +549,8 @@ def test_problems_are_counted_up_to_a_limit() -> None:
     assert len(problems_of("[\n" * 20_000)) == 1000
     assert len(problems_of("dense {\n" * 5_000)) == 1000
     assert problems_of("[" * 100_000) == ["LineTooLong"]
-    assert problems_of('"' * 100_001) == ["UnclosedString"]
+    assert problems_of('"' * 1_001) == ["UnclosedString"]
+    assert problems_of('"' * 100_001) == ["LineTooLong"]
     assert problems_of("\trelu\n" * 5_000) == ["TabIndentation"]
 
 

@@ -197,9 +197,11 @@ class _Layout:
                     return match.start(), self._comment(match.start(), position)
             elif mark in "([{":
                 open_brackets.append(match.start())
-                if len(open_brackets) > MOST_OPEN:
-                    # The parser says so.
+                if len(open_brackets) > MOST_OPEN and first_end is None:
+                    # The parser says that they are too many.
                     return self._line_end(position)
+                if len(open_brackets) > MOST_OPEN:
+                    break
             elif mark in ")]}" and open_brackets and text[open_brackets[-1]] == _OPENERS[mark]:
                 open_brackets.pop()
             elif mark in ")]}" and open_brackets:
