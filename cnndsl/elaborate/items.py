@@ -97,16 +97,17 @@ class Items(Builder):
                     raise Stop from None
 
     def run_branch(self, line: Line, frame: Frame, taken: bool | None, run: Any) -> bool | None:
-        """Run one branch of an `if`; returns whether a branch was taken so far."""
+        """Run one branch of an `if`; returns whether a branch was taken so far, None after the `else`."""
         statement = line.statement
         again = isinstance(statement, tree.Else) or statement.again
+        after = None if isinstance(statement, tree.Else) else True
         if again and taken is None:
             word = "`else`" if isinstance(statement, tree.Else) else "`elif`"
             self.report("NotHere", line.span(), what=word, why="there is no `if` right above it")
             self.forget(line, frame)
-            return True
+            return after
         if again and taken:
-            return True
+            return after
         if isinstance(statement, tree.If):
             try:
                 self.show_tensors(frame)
@@ -120,7 +121,7 @@ class Items(Builder):
                 self.forget(line, frame)
                 return True
         run(line.body, frame)
-        return True
+        return after
 
     def run_loop(self, line: Line, frame: Frame, run: Any) -> None:
         """`repeat` and `for`: the body again and again, with the loop's names set."""

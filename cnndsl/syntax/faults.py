@@ -75,6 +75,8 @@ _number_with_letters = re.compile(r"[0-9][0-9A-Za-z_.]*")
 _small_suffix = re.compile(r"[0-9]+(?:\.[0-9]+)?[kmgt]")
 _spaced_size = re.compile(r"[0-9]+(?:\s*[xX×✕*]\s*[0-9]+)+(?![0-9A-Za-z_.])")
 _quoted = re.compile(r"[“”„‘’']([^\"“”„‘’'\n]*)[“”„‘’']")
+_long_name = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:[-+.]+[A-Za-z0-9_]+)+")
+_signs = re.compile(r"[-+.]+")
 _times = re.compile(r"\s*[xX×✕*]\s*")
 
 
@@ -213,7 +215,7 @@ def unexpected(text: str, tokens: list[Token], token: Token, wanted: list[str]) 
     if kind == "COMMA" and (before is None or before[0] == "COMMA"):
         return SyntaxFault("NothingBetweenCommas", before[2] if before else start, end)
     if before is not None:
-        fault = _behind(first, before, token, wanted, tokens[:index])
+        fault = _behind(text, first, before, token, wanted, tokens[:index])
         if fault is not None:
             return fault
     if "NAME" in wanted and word.isidentifier():
@@ -270,9 +272,16 @@ def _takes_value(before: Token, wanted: list[str]) -> bool:
     return before[0] == "EQUAL" and "LBRACE" in wanted and "TRUE" in wanted
 
 
-def _behind(first: Token, before: Token, token: Token, wanted: list[str], tokens: list[Token]) -> SyntaxFault | None:
+def _behind(
+    text: str, first: Token, before: Token, token: Token, wanted: list[str], tokens: list[Token]
+) -> SyntaxFault | None:
     """The problem with a token that comes after others which it doesn't go with."""
     kind, word, start, end = token
+    if first[0] in ("NETWORK", "BLOCK") and before[0] == "NAME" and len(tokens) == 2:
+        name = _long_name.match(text, before[2])
+        if name is not None and name.end() > before[3]:
+            plain = _signs.sub("_", name.group())
+            return SyntaxFault("BadName", *name.span(), fix=(f"write `{plain}`", plain), text=name.group())
     if before[0] == "COLON" and wanted == ["$END"]:
         return SyntaxFault("BodyOnSameLine", start, end, word=first[1])
     if first[0] == "INPUT" and kind == "AS":

@@ -212,7 +212,7 @@ class _Layout:
         # others are looked at again.
         first_end = first_end or self._line_end(position)
         self.rescanned += position - first_end[0]
-        return self._unclosed(open_brackets[-1], first_end)
+        return self._unclosed(max(at for at in open_brackets if at < first_end[1]), first_end)
 
     def _begins_statement(self, position: int) -> bool:
         """Whether the text of a line looks like a new statement, so that no bracket before it goes on."""
@@ -309,7 +309,8 @@ class _Layout:
             self._report("TooDeeplyIndented", line.span(), limit=MOST_NESTING)
 
     def _unexpected_indent(self, line: Line, last: Line | None) -> None:
-        if self.indentation_reported:
+        # Under a line that ends with a comma, which was reported, it was meant to go on.
+        if self.indentation_reported or (last is not None and last.mended and last.text.endswith(",")):
             return
         at = self.bodies[-1][0]
         fixes = []

@@ -335,6 +335,18 @@ class BracesInExpression(Diagnostic):
     label = "leave the braces out"
 
 
+class BadName(Diagnostic):
+    """A name consists of letters, digits and `_`.
+
+    Wrong: `network LeNet-5`. Right: `network LeNet_5`, or `network LeNet5`.
+    """
+
+    code = "E145"
+    title = "not a name"
+    message = "`{text}` is not a name: a name has letters, digits and `_`"
+    label = "meant as one name"
+
+
 class TabIndentation(Diagnostic):
     """Indentation is made with spaces: a tab looks different in every editor."""
 
