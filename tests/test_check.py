@@ -20,6 +20,13 @@ from cnndsl.pipeline import Options, check
 FOLDER = Path(__file__).parent / "check"
 SPECS = sorted(FOLDER.glob("*/*.cnn"))
 
+# These run into a limit that takes seconds to reach.
+LONG = {"layers"}
+PARAMETERS = [
+    pytest.param(path, id=f"{path.parent.name}/{path.stem}", marks=[pytest.mark.slow] if path.stem in LONG else [])
+    for path in SPECS
+]
+
 # Problems that no spec can show alone: they are about files, folders and packages, or about a size of megabytes.
 BEYOND_SPECS = {
     "E001": "a missing file",
@@ -48,7 +55,7 @@ def diagnostics_of(path: Path) -> list[Diagnostic]:
     return [source] if isinstance(source, Diagnostic) else list(check(source, options_of(path)).diagnostics)
 
 
-@pytest.mark.parametrize("path", SPECS, ids=[f"{path.parent.name}/{path.stem}" for path in SPECS])
+@pytest.mark.parametrize("path", PARAMETERS)
 def test_golden(path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(path.parent)
     said = render_all(diagnostics_of(path), shown=1000)
@@ -68,7 +75,7 @@ def test_every_code_has_a_spec(monkeypatch: pytest.MonkeyPatch) -> None:
     assert missing == {}
 
 
-@pytest.mark.parametrize("path", SPECS, ids=[f"{path.parent.name}/{path.stem}" for path in SPECS])
+@pytest.mark.parametrize("path", PARAMETERS)
 def test_places_lie_in_the_file(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every span, label and edit lies within its text and begins and ends in the right order."""
     monkeypatch.chdir(path.parent)

@@ -285,9 +285,16 @@ def derived_lines(draw: st.DrawFn) -> str:
     return text
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 @given(derived_lines())
 def test_lines_of_the_grammar_are_read_as_lark_reads_them(text: str) -> None:
+    assert by_driver(text) == by_lark(text)
+
+
+@pytest.mark.slow
+@settings(max_examples=3000, deadline=None, suppress_health_check=list(HealthCheck))
+@given(derived_lines())
+def test_many_lines_of_the_grammar(text: str) -> None:
     assert by_driver(text) == by_lark(text)
 
 
