@@ -38,7 +38,7 @@ TEXTS = {"distinct lines": lines, "`repeat`": repeated}
 
 def rows() -> Iterator[Row]:
     for what, bound in (("distinct lines", 30), ("`repeat`", 8)):
-        found = [[_in_process(what, count) for count in (SMALL, LARGE)] for _ in range(3)]
+        found = [[_in_process(what, count) for count in (SMALL, LARGE)] for _ in range(5)]
         yield from _two(f"{what}, the check alone", *map(min, zip(*found, strict=True)), bound)
     with light() as scripts, tempfile.TemporaryDirectory() as folder:
         for what, bound in (("distinct lines", 30), ("`repeat`", 8)):
