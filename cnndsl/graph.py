@@ -53,6 +53,23 @@ class Node(Record):
         return self.shapes[: len(self.shapes) - len(self.layer.extra_outputs)]
 
 
+class BlockCall(Record):
+    """One call of a block: the nodes that it made, which stand side by side.
+
+    name: what the names of its nodes begin with, as `stage[0][1]`. block: the block's name. values: its parameters'
+    values. first, last: the numbers of its nodes, `last` excluded; calls within it have a part of this range.
+    input: the tensor it was given. result: the one it gave; None if an error left it unknown.
+    """
+
+    name: str
+    block: str
+    values: dict[str, Any]
+    first: int
+    last: int
+    input: Edge
+    result: Edge | None
+
+
 class Output(Record):
     """One result of the network: its name, where it comes from, and whether it only serves training."""
 
@@ -62,7 +79,10 @@ class Output(Record):
 
 
 class Graph(Record):
-    """A network. `nodes` are in an order in which every node stands after its inputs."""
+    """A network. `nodes` are in an order in which every node stands after its inputs.
+
+    calls: every call of a block, one that encloses another before it.
+    """
 
     name: str
     nodes: tuple[Node, ...]
@@ -70,6 +90,7 @@ class Graph(Record):
     outputs: tuple[Output, ...]
     parameters: dict[str, Any]
     span: Span
+    calls: tuple[BlockCall, ...] = ()
 
     def shape_of(self, edge: Edge) -> Shape | None:
         """The shape on an edge; None if it is unknown."""

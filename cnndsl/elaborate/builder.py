@@ -14,7 +14,7 @@ from cnndsl.elaborate.values import (
     Tensor,
     given_arguments,
 )
-from cnndsl.graph import INPUT, Edge, Node
+from cnndsl.graph import INPUT, BlockCall, Edge, Node
 from cnndsl.layers import find
 from cnndsl.layers.base import Inferred, Layer, LayerError, Weight
 from cnndsl.layers.bind import places_of
@@ -51,6 +51,7 @@ class Builder:
         self.reported = reported
         self.troubled = False
         self.prefixes = Names()
+        self.calls: list[BlockCall] = []
         self.inferred: dict[tuple[Any, ...], Inferred | LayerError] = {}
 
     def report(self, name: str, span: Span, calls: tuple[Span, ...] = (), /, **values: Any) -> None:

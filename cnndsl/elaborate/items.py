@@ -21,7 +21,7 @@ from cnndsl.elaborate.values import (
     is_static,
     reference_text,
 )
-from cnndsl.graph import INPUT, Edge
+from cnndsl.graph import INPUT, BlockCall, Edge
 from cnndsl.layers import find, names
 from cnndsl.layers.base import Layer, LayerError
 from cnndsl.layers.bind import Given, bind, written
@@ -471,7 +471,12 @@ class Items(Builder):
         prefix = frame.prefix + called if named else self.prefixes.derive(frame.prefix + called, start)
         scope = Scope(self.file_scope, dict(call.values))
         inner = Frame(scope, frame.here, prefix + ".", (*frame.calls, span), call.rest)
+        assert frame.here is not None
+        made = BlockCall(prefix, call.block.statement.name.name, call.values, start, start, frame.here, None)
+        place = len(self.calls)
+        self.calls.append(made)
         self.run_lines(call.block.body, inner)
+        self.calls[place] = made._replace(last=len(self.nodes), result=inner.here)
         frame.here = inner.here
         return call._replace(prefix=prefix, nodes=range(start, len(self.nodes)))
 

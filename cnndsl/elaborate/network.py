@@ -94,8 +94,9 @@ class Expander(Items):
         if not self.troubled:
             self._warn_of_dead_ends()
         graph = Graph(
-            self.network.name, tuple(self.nodes), tuple(self.inputs), tuple(self.outputs), self.parameters, self.span
-        )
+            self.network.name, tuple(self.nodes), tuple(self.inputs), tuple(self.outputs), self.parameters, self.span,
+            tuple(self.calls),
+        )  # fmt: skip
         result = Elaborated(graph, tuple(self.expectations), tuple(self.settings), self.train, self.skipped)
         return result, self.diagnostics
 
