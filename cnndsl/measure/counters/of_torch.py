@@ -1,0 +1,22 @@
+"""How `torch.utils.flop_counter.FlopCounterMode` counts."""
+
+from __future__ import annotations
+
+from cnndsl.measure.counters.terms import TWICE, TWO, ZEROS, Counter, Term, Terms, core, dense_zeros, no_rule, uncounted
+
+TERMS: Terms = {
+    "conv": TWICE,
+    "deconv": TWICE,
+    "linear": TWICE,
+    "connected_conv": (Term(core, TWO), Term(dense_zeros(2), ZEROS)),
+    "rbf": (Term(uncounted, no_rule("torch")),),
+    "subsample": (Term(uncounted, no_rule("torch")),),
+}
+
+COUNTER = Counter(
+    "torch",
+    "torch.utils.flop_counter of PyTorch 2.13",
+    "FLOPs",
+    "two operations for each multiply-accumulate of convolutions and matrix products, nothing else",
+    TERMS,
+)
