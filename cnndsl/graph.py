@@ -97,6 +97,19 @@ class Graph(Record):
         shapes = self.nodes[edge.node].shapes
         return shapes[edge.output] if shapes is not None and edge.output < len(shapes) else None
 
+    def auxiliary(self) -> frozenset[int]:
+        """The numbers of the nodes that only outputs for training depend on, auxiliary classifiers say."""
+        if not any(output.training for output in self.outputs):
+            return frozenset()
+        main: set[int] = {output.edge.node for output in self.outputs if not output.training}
+        wanted = {output.edge.node for output in self.outputs}
+        for node in reversed(self.nodes):
+            if node.index in main:
+                main.update(edge.node for edge in node.inputs)
+            if node.index in wanted:
+                wanted.update(edge.node for edge in node.inputs)
+        return frozenset(wanted - main)
+
     @property
     def complete(self) -> bool:
         """Whether every node has a layer and a shape."""

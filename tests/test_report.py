@@ -398,6 +398,7 @@ def test_csv_reads_back() -> None:
         "receptive_field": "5x5",
         "stride": "1x1",
         "saved_bytes": "4",
+        "auxiliary": "no",
         "line": "3",
     }
     assert sum(int(row["params"]) for row in rows[:12]) == 61_706

@@ -45,11 +45,15 @@ class Budget:
 
 
 class View:
-    """Something with readable attributes, such as a tensor (`input.channels`). `names` are what it offers."""
+    """Something with readable attributes, such as a tensor (`input.channels`). `values` are what it offers by name,
+    `entries` by index."""
+
+    entries: dict[int, Any]
 
     def __init__(self, what: str, values: dict[str, Any]) -> None:
         self.what = what
         self.values = values
+        self.entries = {}
 
 
 def arithmetic(node: Any, operator: str, left: Any, right: Any, budget: Budget) -> Any:

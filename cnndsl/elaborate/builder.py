@@ -10,10 +10,7 @@ from cnndsl.elaborate.arithmetic import Budget, EvaluationError
 from cnndsl.elaborate.evaluate import UNKNOWN
 from cnndsl.elaborate.frame import Frame, Names
 from cnndsl.elaborate.unread import KEEPERS, first_word, names_of
-from cnndsl.elaborate.values import (
-    Tensor,
-    given_arguments,
-)
+from cnndsl.elaborate.values import Indexed, Tensor, given_arguments
 from cnndsl.graph import INPUT, BlockCall, Edge, Node
 from cnndsl.layers import find
 from cnndsl.layers.base import Inferred, Layer, LayerError, Weight
@@ -111,7 +108,7 @@ class Builder:
             self.report("TooManyNodes", span, limit=MOST_NODES)
             raise Stop
         if alias is None:
-            name = self.names.derive(frame.prefix + base, index)
+            name = self.names.derive(frame.prefix + frame.branch + base, index)
         else:
             name = frame.prefix + alias
             displaced = self.names.give(name, index)
@@ -209,13 +206,16 @@ class Builder:
             return
         frame.tensors[name] = (edge, span)
         view = self.view(name, edge)
+        values = frame.home.values
         base, bracket, index = name.partition("[")
         if bracket and index.endswith("]") and index[:-1].isdigit():
-            indexed = frame.home.values.setdefault(base, {})
-            if isinstance(indexed, dict):
+            indexed = values.setdefault(base, Indexed())
+            if isinstance(indexed, Indexed):
                 indexed[int(index[:-1])] = view
         else:
-            frame.home.values[name] = view
+            before = values.get(name)
+            view.entries = before if isinstance(before, Indexed) else {}
+            values[name] = view
 
     def tensor_named(self, name: str, span: Span, frame: Frame) -> Edge | None:
         """The tensor of a name, or None with a diagnostic."""

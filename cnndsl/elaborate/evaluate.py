@@ -192,6 +192,8 @@ def _index(node: tree.Index, scope: Scope, budget: Budget) -> Any:
     if isinstance(node.index, tree.Slice):
         return _sliced(node, value, scope, budget)
     key = evaluate(node.index, scope, budget)
+    if isinstance(value, View) and value.entries:
+        value = value.entries
     if isinstance(value, dict):
         try:
             return value[key]

@@ -28,11 +28,12 @@ class Frame:
     here: the current tensor; None before the network's input. input: the tensor that the block got.
     tensors: names given with `as`, with the place of each; lost: names whose line was not carried out.
     called: the blocks called under a name. scope: names with values, a loop's in front; home: without a loop's.
-    prefix: what the names of the nodes made here begin with. rest: what `...` stands for. calls: the items
+    prefix: what the names of the nodes made here begin with; branch: the output, with a dot, whose side branch
+    is run, which names that the spec does not give have besides. rest: what `...` stands for. calls: the items
     that called the blocks, outermost first.
     """
 
-    __slots__ = ("called", "calls", "here", "home", "input", "lost", "prefix", "rest", "scope", "tensors")
+    __slots__ = ("branch", "called", "calls", "here", "home", "input", "lost", "prefix", "rest", "scope", "tensors")
 
     def __init__(
         self,
@@ -47,6 +48,7 @@ class Frame:
         self.here = here
         self.input = here
         self.prefix = prefix
+        self.branch = ""
         self.calls = calls
         self.rest = rest
         self.tensors: dict[str, tuple[Edge, Span]] = {}

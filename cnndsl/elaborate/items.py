@@ -468,7 +468,7 @@ class Items(Builder):
     def _run_block(self, call: Called, span: Span, frame: Frame, called: str, named: bool) -> Called:
         """Run the body of a called block in a frame of its own, whose nodes are named after the call."""
         start = len(self.nodes)
-        prefix = frame.prefix + called if named else self.prefixes.derive(frame.prefix + called, start)
+        prefix = frame.prefix + called if named else self.prefixes.derive(frame.prefix + frame.branch + called, start)
         scope = Scope(self.file_scope, dict(call.values))
         inner = Frame(scope, frame.here, prefix + ".", (*frame.calls, span), call.rest)
         assert frame.here is not None

@@ -331,15 +331,15 @@ class Expander(Items):
             self.report(
                 "NotHere", line.span(statement.word), what=f"`{statement.word.name}`", why="`training` may stand here"
             )
-        if training:
-            self.report("NotYet", line.span(), what="an output that only serves training")
         if frame.in_block:
             self.report("NotHere", line.span(), what="`output`", why="only in a network, not in a block")
             return
         if statement.opens:
-            before = frame.here
+            before = frame.here, frame.branch
+            frame.branch = f"{name}."
             self.run_lines(line.body, frame)
-            edge, frame.here = frame.here, before
+            edge = frame.here
+            frame.here, frame.branch = before
             if edge is not None:
                 self.define_tensor(name, edge, line.span(statement.reference), frame)
         else:

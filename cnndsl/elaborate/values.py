@@ -24,6 +24,7 @@ class Tensor(View):
         self.name = name
         self.edge = edge
         self.shape = shape
+        self.entries = {}
 
     @property
     def what(self) -> str:  # type: ignore[override]
@@ -39,6 +40,10 @@ class Tensor(View):
             "channels": self.shape.channels,
             **dict(zip(self.shape.axes, self.shape.sizes, strict=False)),
         }
+
+
+class Indexed(dict[int, Tensor]):
+    """The tensors named with an index: `stage[0]`, `stage[1]`."""
 
 
 class LocalName(str):

@@ -17,6 +17,7 @@ class LayerMeasure(Record):
     receptive_field: input cells that one output element sees along each spatial axis of the input.
     stride: input cells between neighbouring outputs along each axis (the jump).
     saved: bytes kept for the backward pass that this node is first to keep.
+    auxiliary: whether it only serves training: no other output depends on it.
     """
 
     params: int
@@ -27,11 +28,16 @@ class LayerMeasure(Record):
     receptive_field: tuple[int, ...]
     stride: tuple[int | float, ...]
     saved: int
+    auxiliary: bool = False
 
 
 class Totals(Record):
     """Sums over a network; receptive field and stride are the main output's. `depth` counts the layers
-    with multiply-accumulates on the longest path from an input to the main output."""
+    with multiply-accumulates on the longest path from an input to the main output.
+
+    Parameters are those of all layers. MACs and connections are those of the main path: what outputs that only
+    serve training need besides is in `auxiliary_macs`, and their own parameters are `auxiliary_params` of `params`.
+    """
 
     params: int
     trainable: int
@@ -41,6 +47,8 @@ class Totals(Record):
     receptive_field: tuple[int, ...]
     stride: tuple[int | float, ...]
     depth: int
+    auxiliary_params: int = 0
+    auxiliary_macs: int = 0
 
     @property
     def flops(self) -> int:

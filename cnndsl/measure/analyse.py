@@ -51,7 +51,8 @@ class _Pass:
         self.fixed: dict[tuple[Any, ...], _Fixed] = {}
         self.fields: list[Field | None] = []
         self.depths: list[int] = []
-        self.activations = Activations(graph)
+        self.auxiliary = graph.auxiliary()
+        self.activations = Activations(graph, self.auxiliary)
 
     def measure(self, node: Node) -> LayerMeasure | None:
         if node.shapes is None:
@@ -83,6 +84,7 @@ class _Pass:
             seen.receptive_field() if seen else (),
             seen.stride() if seen else (),
             saved,
+            node.index in self.auxiliary,
         )
 
     def _shape(self, edge: Edge) -> Shape:
@@ -108,6 +110,8 @@ class _Pass:
 
     def totals(self, layers: tuple[LayerMeasure | None, ...]) -> Totals:
         known = [m for m in layers if m is not None]
+        heads = [m for m in known if m.auxiliary]
+        path = known if not heads else [m for m in known if not m.auxiliary]
         last = self._main_output()
         main = layers[last]
         assert main is not None
@@ -115,11 +119,13 @@ class _Pass:
             sum(m.params for m in known),
             sum(m.trainable for m in known),
             sum(m.buffers for m in known),
-            sum(m.macs for m in known),
-            sum(m.connections for m in known),
+            sum(m.macs for m in path),
+            sum(m.connections for m in path),
             main.receptive_field,
             main.stride,
             self.depths[last],
+            sum(m.params for m in heads),
+            sum(m.macs for m in heads),
         )
 
     def _main_output(self) -> int:

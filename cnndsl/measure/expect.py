@@ -6,17 +6,19 @@ from typing import Any
 
 from cnndsl.diagnostics import Diagnostic, Edit, Fix, problem
 from cnndsl.elaborate import Elaborated, Expectation
-from cnndsl.elaborate.arithmetic import Budget, EvaluationError, View
+from cnndsl.elaborate.arithmetic import Budget, EvaluationError
 from cnndsl.elaborate.evaluate import Scope, Silent, evaluate
+from cnndsl.elaborate.functions import BUILTINS
 from cnndsl.graph import Graph
 from cnndsl.layers.bind import written
-from cnndsl.measure import Analysis, LayerMeasure
+from cnndsl.measure import Analysis
+from cnndsl.measure.parts import parts_of
 from cnndsl.syntax import tree
 
 
 def check_expectations(elaborated: Elaborated, analysis: Analysis) -> list[Diagnostic]:
     """What the network's `expect` lines say that is not so. Silent while the network has errors of its own."""
-    if analysis.totals is None:
+    if analysis.totals is None or not elaborated.expectations:
         return []
     names = _names(elaborated.graph, analysis)
     found: list[Diagnostic] = []
@@ -97,41 +99,7 @@ def _names(graph: Graph, analysis: Analysis) -> dict[str, Any]:
         "depth": totals.depth,
         "memory": memory.training,
     }
-    for node, measure in zip(graph.nodes, analysis.layers, strict=True):
-        if node.named and measure is not None and node.shapes is not None:
-            _add(names, node.name, _view(node.name, measure, node.shapes[0]))
-    return names
-
-
-def _view(name: str, measure: LayerMeasure, shape: Any) -> View:
-    values = {
-        "params": measure.params,
-        "macs": measure.macs,
-        "flops": 2 * measure.macs,
-        "connections": measure.connections,
-        "rf": measure.receptive_field,
-        "stride": measure.stride,
-        "memory": measure.saved,
-        "shape": shape.sizes,
-        "channels": shape.channels,
-        **dict(zip(shape.axes, shape.sizes, strict=False)),
-    }
-    return View(f"the layer `{name}`", values)
-
-
-def _add(names: dict[str, Any], name: str, view: View) -> None:
-    """Let expressions reach a layer by its name: `c3`, `stage[0]` or `stage1.conv2`."""
-    owner, dot, rest = name.partition(".")
-    if dot:
-        outer = names.setdefault(owner, View(f"the block `{owner}`", {}))
-        if isinstance(outer, View):
-            inner: dict[str, Any] = outer.values
-            _add(inner, rest, view)
-        return
-    base, bracket, index = name.partition("[")
-    if not bracket:
-        names[name] = view
-        return
-    entries = names.setdefault(base, {})
-    if isinstance(entries, dict) and index[:-1].isdigit():
-        entries[int(index[:-1])] = view
+    # What the spec does not name must not hide a function: `max` is a layer kind, too.
+    parts = parts_of(graph, analysis)
+    named = {node.name for node in graph.nodes if node.named}
+    return names | {n: part for n, part in parts.items() if n not in names and (n not in BUILTINS or n in named)}

@@ -16,10 +16,11 @@ INTEGER = 8
 
 
 class Activations:
-    """The storages of a graph's tensors, built node by node."""
+    """The storages of a graph's tensors, built node by node. `auxiliary` nodes are only computed in training."""
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, auxiliary: frozenset[int] = frozenset()) -> None:
         self.graph = graph
+        self.auxiliary = auxiliary
         self.storage: dict[int, int] = {}
         """The storage of each node's output; a storage has the number of the node that made it."""
         self.bytes: dict[int, int] = {}
@@ -40,7 +41,7 @@ class Activations:
         """Add a node; returns the bytes for each example that training keeps from here on."""
         assert node.shapes is not None
         sources = [self.storage.get(edge.node, edge.node) for edge in node.inputs]
-        for source in sources:
+        for source in sources if node.index not in self.auxiliary else ():
             self.last_use[source] = node.index
         gradient = learns or any(edge.node in self.needs_gradient for edge in node.inputs)
         if gradient:
@@ -90,14 +91,16 @@ class Activations:
         The inputs are held by the caller throughout.
         """
         ends: dict[int, list[int]] = {}
-        results = {self.storage[o.edge.node] for o in self.graph.outputs if o.edge.node in self.storage}
+        results = {
+            self.storage[o.edge.node] for o in self.graph.outputs if not o.training and o.edge.node in self.storage
+        }
         for storage, last in self.last_use.items():
             if storage not in results and self.graph.nodes[storage].kind != INPUT:
                 ends.setdefault(last, []).append(storage)
         alive = sum(self.bytes[index] for index in self.graph.inputs)
         highest = alive
         for node in self.graph.nodes:
-            if node.kind == INPUT:
+            if node.kind == INPUT or node.index in self.auxiliary:
                 continue
             if self.storage.get(node.index) == node.index:
                 alive += self.bytes[node.index]

@@ -34,6 +34,8 @@ def main_output(graph: Graph) -> tuple[Node, Shape]:
 
 def _several_ends(recipe: Recipe, graph: Graph, span: Span) -> list[Diagnostic]:
     outputs = [o for o in graph.outputs if not o.training]
+    if len(outputs) < len(graph.outputs):
+        return [problem("NotYet", recipe.place("data") or span, what="training with auxiliary outputs")]
     for ends, count in (("inputs", len(graph.inputs)), ("outputs", len(outputs))):
         if count != 1:
             where = recipe.place("data") or span

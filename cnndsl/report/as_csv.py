@@ -23,6 +23,7 @@ COLUMNS = (
     "receptive_field",
     "stride",
     "saved_bytes",
+    "auxiliary",
     "line",
 )
 """The columns in order. What an error left unknown is an empty cell; numbers have no separators."""
@@ -38,10 +39,11 @@ def render(networks: Sequence[Measured]) -> Iterator[str]:
         file, name = cell(visible(graph.span.source.name)), cell(visible(graph.name))
         for node, measure in zip(graph.nodes, analysis.layers, strict=True):
             shapes = "" if node.results is None else "; ".join(map(str, node.results))
-            numbers = ",,,,,,,"
+            numbers = ",,,,,,,,"
             if measure is not None:
-                *counts, field, stride, saved = measure
-                numbers = f"{','.join(map(str, counts))},{axes_text(field)},{axes_text(stride)},{saved}"
+                *counts, field, stride, saved, auxiliary = measure
+                memory = f"{saved},{'yes' if auxiliary else 'no'}"
+                numbers = f"{','.join(map(str, counts))},{axes_text(field)},{axes_text(stride)},{memory}"
             layer, kind = cell(visible(node.name)), cell(visible(node.kind))
             yield f"{file},{name},{node.index},{layer},{kind},{cell(shapes)},{numbers},{node.span.line}\r\n"
 

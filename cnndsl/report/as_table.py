@@ -89,7 +89,8 @@ def _columns(rows: list[int], network: Measured, *, connections: bool) -> list[C
         _counts("params", params, totals and totals.params, shared=[n.shares is not None for n in nodes]),
         _shares(params, totals and totals.params),
         _counts("MACs", macs, totals and totals.macs, leaves=6),
-        _shares(macs, totals and totals.macs),
+        # The total is the main path's: layers that only serve training have no share of it.
+        _shares([None if m is None or m.auxiliary else m.macs for m in measures], totals and totals.macs),
     ]
     if connections:
         counted = [None if m is None else m.connections for m in measures]
@@ -159,7 +160,13 @@ def _totals(totals: Totals | None, *, connections: bool) -> Iterable[tuple[str, 
     trained = f" ({grouped(totals.trainable)} trained, {grouped(frozen)} frozen)" if frozen else ""
     buffers = f", and {grouped(totals.buffers)} fixed numbers in buffers" if totals.buffers else ""
     yield "params", f"{grouped(totals.params)}{trained}{buffers}"
+    if totals.auxiliary_params:
+        main = totals.params - totals.auxiliary_params
+        yield "", f"{grouped(main)} without the outputs that only serve training"
     yield "MACs", f"{grouped(totals.macs)} ({grouped(totals.flops)} FLOPs)"
+    if totals.auxiliary_macs:
+        whole = totals.macs + totals.auxiliary_macs
+        yield "", f"{grouped(whole)} with the outputs that only serve training"
     if connections:
         yield "connections", grouped(totals.connections)
     yield "depth", f"{totals.depth} weighted layer{'s' * (totals.depth != 1)}"
