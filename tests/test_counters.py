@@ -1,0 +1,179 @@
+"""How other tools count: what `--count` says is what the tools themselves print."""
+
+from __future__ import annotations
+
+import csv
+from functools import cache
+from pathlib import Path
+
+import pytest
+import torch
+from counted import CASES
+from counting_tools import printed
+
+from cnndsl.graph import Graph
+from cnndsl.layers import all_kinds
+from cnndsl.measure.analyse import analyse
+from cnndsl.measure.counters import NAMES, Counted, count, counter_named
+from cnndsl.pipeline import check
+from cnndsl.source import Source
+
+torch.set_num_threads(1)
+
+ROOT = Path(__file__).parents[1]
+REFERENCE = ROOT / "tests" / "reference" / "counters.csv"
+OTHERS = NAMES[1:]
+RUN_HERE = ("torch", "fvcore", "torchinfo", "thop", "ptflops")
+"""The tools that the development environment has; of the others there is what they once printed."""
+
+
+@cache
+def graph_of(spec: str) -> Graph:
+    checked = check(Source("case.cnn", spec))
+    assert [d for d in checked.diagnostics if d.severity == "error"] == []
+    return checked.networks[0].graph
+
+
+def counted(spec: str, counter: str) -> Counted:
+    return count(graph_of(spec), counter_named(counter))
+
+
+@cache
+def measured() -> dict[str, dict[str, int]]:
+    """What each tool printed for each case; an empty cell, where a tool failed, is left out."""
+    with REFERENCE.open(encoding="utf-8") as file:
+        file.readline()
+        return {row.pop("name"): {tool: int(n) for tool, n in row.items() if n} for row in csv.DictReader(file)}
+
+
+PRINTED = [(tool, name) for tool in OTHERS for name in CASES if tool in measured()[name]]
+
+
+@pytest.mark.parametrize(("tool", "name"), PRINTED)
+def test_counts_are_what_the_tools_printed(tool: str, name: str) -> None:
+    assert counted(CASES[name].spec, tool).total == measured()[name][tool]
+
+
+@pytest.mark.parametrize(("tool", "name"), [(tool, name) for tool, name in PRINTED if tool in RUN_HERE])
+def test_the_tools_print_it_here_too(tool: str, name: str) -> None:
+    case = CASES[name]
+    assert printed(tool, case.module(), case.inputs()) == measured()[name][tool]
+
+
+RESNET_50 = (ROOT / "specs" / "resnet.cnn").read_text(encoding="utf-8")
+
+GOLDEN = {
+    "lenet5": {
+        "core": 416_520,
+        "torch": 833_040,
+        "fvcore": 416_520,
+        "torchinfo": 423_038,
+        "thop": 416_520,
+        "ptflops": 448_662,
+        "calflops": 852_156,
+    },
+    "resnet50": {
+        "core": 4_089_184_256,
+        "torch": 8_178_368_512,
+        "fvcore": 4_111_512_576,
+        "torchinfo": 4_089_238_376,
+        "thop": 4_133_742_592,
+        "ptflops": 4_132_436_968,
+        "calflops": 8_211_108_352,
+    },
+}
+"""The same networks in torchvision and in PyTorch's tutorials, as the tools print them."""
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_known_networks(name: str) -> None:
+    assert counted(CASES["lenet5"].spec, name).total == GOLDEN["lenet5"][name]
+    assert counted(RESNET_50, name).total == GOLDEN["resnet50"][name]
+
+
+def test_core_is_the_macs_of_the_analysis() -> None:
+    for case in CASES.values():
+        graph = graph_of(case.spec)
+        analysis = analyse(graph)
+        assert analysis.totals is not None
+        found = count(graph, counter_named("core"))
+        assert found.total == found.core == analysis.totals.macs
+        assert found.layers == tuple(m.macs for m in analysis.layers if m is not None)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_reasons_add_up(name: str) -> None:
+    """Every layer's count is in the total, and the reasons make the whole difference from core."""
+    for spec in (*(case.spec for case in CASES.values()), RESNET_50):
+        found = counted(spec, name)
+        assert found.total == sum(n for n in found.layers if n is not None)
+        assert found.total - found.core == sum(group.amount for group in found.groups)
+        assert all(group.amount and group.layers for group in found.groups)
+
+
+# What PyTorch has no module for is counted as the class that `compile` writes for it.
+OWN = {
+    "connect": ("conv 3x3x3 connect=[[0, 1], [1, 2], [0, 1, 2]]", "6x6x3"),
+    "connect nobias": ("conv 3x3x3 pad=1 nobias connect=[[0], [1, 2], [0, 2]]", "6x6x3"),
+    "subsample": ("subsample 2", "8x6x4"),
+    "rbf": ("rbf 5", "12"),
+    "rbf digits": ("rbf 10 centres=digits", "84"),
+}
+
+
+@pytest.mark.parametrize("name", OWN)
+@pytest.mark.parametrize("tool", RUN_HERE)
+def test_kinds_that_pytorch_lacks(tool: str, name: str) -> None:
+    from cnndsl.runtime.module import build_module
+
+    lines, size = OWN[name]
+    case = CASES["conv"]._replace(lines=lines, size=size)
+    graph = graph_of(case.spec)
+    # ptflops asks the first parameter which type the input has.
+    assert count(graph, counter_named(tool)).total == printed(tool, build_module(graph), case.inputs())
+
+
+def test_heads_that_only_serve_training_are_not_run_in_evaluation() -> None:
+    spec = """network N
+input 8x8x3
+conv 3x3x4, relu
+output early training:
+    globalpool, dense 5
+conv 3x3x8, globalpool, dense 5
+"""
+    without = spec.replace("output early training:\n    globalpool, dense 5\n", "")
+    for name in NAMES:
+        assert counted(spec, name).total == counted(without, name).total
+        assert sum(n or 0 for n in counted(spec, name).layers) > (counted(spec, name).total or 0)
+
+
+def test_what_has_no_shape_has_no_count() -> None:
+    graph = check(Source("t.cnn", "network N\ninput 8x8x3\nconv 9x9x4\nrelu\n")).networks[0].graph
+    found = count(graph, counter_named("fvcore"))
+    assert found.total is None
+    assert found.layers == (0, None, None)
+
+
+def test_tables_name_primitives_that_exist() -> None:
+    existing = set()
+    for kind in all_kinds():
+        for example in kind.examples:
+            graph = graph_of(example.spec())
+            for node in graph.nodes:
+                if node.layer is not None and node.shapes is not None:
+                    inputs = tuple(graph.shape_of(edge) for edge in node.inputs)
+                    existing |= {op.primitive for op in node.layer.operations(inputs, node.shapes)}  # type: ignore[arg-type]
+    for name in NAMES:
+        assert set(counter_named(name).terms) <= existing
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_conventions_name_the_tool_and_its_version(name: str) -> None:
+    counter = counter_named(name)
+    said = counter.said()
+    assert said.startswith(f"{name} {counter.unit}: as ")
+    assert counter.tool in said
+    with REFERENCE.open(encoding="utf-8") as file:
+        versions = dict(pair.split() for pair in file.readline().removeprefix("# ").split(", "))
+    number = counter.tool.rpartition(" ")[2]
+    assert versions[name].startswith(number + ".") or versions[name].split("+")[0].startswith(number)
