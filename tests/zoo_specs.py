@@ -28,10 +28,9 @@ class Section(NamedTuple):
     base: str | None
     text: str
 
-    @property
-    def claimed(self) -> int:
-        """The parameters that it is said to have, or 0."""
-        found = re.search(r"expect .*\bparams == ([0-9_]+)", self.text)
+    def claims(self, figure: str) -> int:
+        """The number of parameters or MACs that it is said to have, or 0."""
+        found = re.search(rf"expect .*\b{figure} == ([0-9_]+)", self.text)
         return int(found[1]) if found else 0
 
 
