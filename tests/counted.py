@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
+import torch.nn.functional as F  # noqa: N812
 from torch import nn
 
 
@@ -98,7 +98,6 @@ def lenet() -> nn.Module:
     )
 
 
-
 IMAGE, LINE, BLOCK = "5x6x4", "9x4", "3x4x5x4"
 
 CASES = {
@@ -117,7 +116,9 @@ CASES = {
     ),
     "dwconv": Case("dwconv 3x3 pad=1 multiplier=2", IMAGE, one(lambda: nn.Conv2d(4, 8, 3, padding=1, groups=4))),
     "deconv": Case("deconv 3x3x6 /2", IMAGE, one(lambda: nn.ConvTranspose2d(4, 6, 3, 2))),
-    "deconv nobias": Case("deconv 4x6 /2 pad=1 nobias", LINE, one(lambda: nn.ConvTranspose1d(4, 6, 4, 2, 1, bias=False))),
+    "deconv nobias": Case(
+        "deconv 4x6 /2 pad=1 nobias", LINE, one(lambda: nn.ConvTranspose1d(4, 6, 4, 2, 1, bias=False))
+    ),
     "deconv groups": Case(
         "deconv 3x3x8 /2 pad=1 outpad=1 dilation=2 groups=4",
         IMAGE,

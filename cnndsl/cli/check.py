@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from cnndsl.pipeline import Checked
 
 FORMATS = ("table", "json", "csv", "markdown")
+COUNTERS = ("core", "torch", "fvcore", "torchinfo", "thop", "ptflops", "calflops")
 STAGES = ("tree", "graph", "analysis", "source")
 
 
@@ -32,6 +33,8 @@ class Wanted(Record):
     all_rows: bool
     output: str | None
     color: str
+    counter: str | None
+    why: bool
 
 
 @click.command(context_settings=CONTEXT)
@@ -41,6 +44,8 @@ class Wanted(Record):
 @click.option(
     "--batch", metavar="N", type=click.IntRange(min=1), default=1, help="Examples that memory is counted for."
 )
+@click.option("--count", type=click.Choice(COUNTERS), help="Count as another tool does; 'core' counts MACs.")
+@click.option("--why", is_flag=True, help="With --count: which layers that tool counts otherwise, and why.")
 @click.option("--connections", is_flag=True, help="Count connections too, as LeCun's papers do.")
 @click.option("--all", "all_rows", is_flag=True, help="Show every row, also of a network with over 1,000.")
 @click.option("--format", type=click.Choice(FORMATS), default="table", help="How to print the result.")
@@ -53,6 +58,8 @@ def check(
     sets: tuple[tuple[str, str], ...],
     input_: str | None,
     batch: int,
+    count: str | None,
+    why: bool,
     connections: bool,
     all_rows: bool,
     format: str,
@@ -71,13 +78,15 @@ def check(
 
     The exit code is 0 if all is well, 1 if a spec has errors, 2 if a file can't be read.
     """
+    if why and (count is None or format == "csv" or emit):
+        raise click.UsageError("--why explains --count=..., in a table, Markdown or JSON.")
     targets = [target(file) for file in files]
     keep_inputs(output, [t.path for t in targets])
     if sum(t.path == STDIN for t in targets) > 1:
         raise click.UsageError("Standard input ('-') can be read only once.")
     gc.disable()  # the program ends before a collection would pay: a fifth of the time of a large network
     checked, diagnostics = _check(targets, sets, input_, batch)
-    wanted = Wanted(format, connections, all_rows, output, color)
+    wanted = Wanted(format, connections, all_rows, output, color, count, why)
     pieces = _stage(emit, checked) if emit else _report(checked, diagnostics, wanted)
     deliver(pieces, output)
     if format != "json" or emit:
@@ -106,10 +115,15 @@ def _check(
 
 def _report(checked: list[Checked], diagnostics: list[Diagnostic], wanted: Wanted) -> Iterable[str]:
     networks = [Measured(n.graph, n.analysis) for one in checked for n in one.networks]
+    if wanted.counter is not None:
+        from cnndsl.measure.counters import count, counter_named
+
+        counter = counter_named(wanted.counter)
+        networks = [network._replace(counted=count(network.graph, counter)) for network in networks]
     if wanted.format == "json":
         from cnndsl.report import as_json
 
-        return as_json.render(networks, diagnostics)
+        return as_json.render(networks, diagnostics, why=wanted.why)
     if wanted.format == "csv":
         from cnndsl.report import as_csv
 
@@ -117,11 +131,12 @@ def _report(checked: list[Checked], diagnostics: list[Diagnostic], wanted: Wante
     if wanted.format == "markdown":
         from cnndsl.report import as_markdown
 
-        return as_markdown.render(networks, diagnostics, connections=wanted.connections)
+        return as_markdown.render(networks, diagnostics, connections=wanted.connections, why=wanted.why)
     from cnndsl.report import as_table
 
     look = look_of(sys.stdout, wanted.color) if wanted.output is None else PLAIN
-    return [as_table.render(networks, look, connections=wanted.connections, all_rows=wanted.all_rows)]
+    shown = {"connections": wanted.connections, "all_rows": wanted.all_rows, "why": wanted.why}
+    return [as_table.render(networks, look, **shown)]
 
 
 def _stage(emit: str, checked: list[Checked]) -> Iterable[str]:

@@ -6,11 +6,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from cnndsl.graph import Graph
 from cnndsl.measure import Analysis
 from cnndsl.record import Record
 from cnndsl.shape import Shape
+
+if TYPE_CHECKING:
+    from cnndsl.measure.counters import Counted
 
 COUNTED = (
     "Counted for one example. MACs: multiply-accumulates of convolutions, matrix products and weighted sums, "
@@ -20,10 +24,35 @@ COUNTED = (
 
 
 class Measured(Record):
-    """A network and its numbers, as the report sees them."""
+    """A network and its numbers, as the report sees them; `counted` is another tool's count, where one is asked for."""
 
     graph: Graph
     analysis: Analysis
+    counted: Counted | None = None
+
+    @property
+    def title(self) -> str:
+        """The head of the column with the operations: MACs, or what another tool calls its number."""
+        return "MACs" if self.counted is None else self.counted.counter.title
+
+    def counts(self) -> list[int | None]:
+        """What stands in that column for each layer."""
+        if self.counted is not None:
+            return list(self.counted.layers)
+        return [None if m is None else m.macs for m in self.analysis.layers]
+
+    @property
+    def total(self) -> int | None:
+        """What stands under that column: the main path's; None if it is unknown."""
+        if self.counted is not None:
+            return self.counted.total
+        return self.analysis.totals.macs if self.analysis.totals else None
+
+
+def conventions(networks: Iterable[Measured]) -> str:
+    """How everything in a report was counted, for people."""
+    counted = next((n.counted for n in networks if n.counted is not None), None)
+    return COUNTED if counted is None else f"{counted.counter.said()} {COUNTED}"
 
 
 def signature(graph: Graph) -> str:

@@ -33,19 +33,27 @@ _QUOTED = frozenset(',"\r\n')
 
 
 def render(networks: Sequence[Measured]) -> Iterator[str]:
-    """The lines, each with its end (CR LF)."""
-    yield ",".join(COLUMNS) + "\r\n"
-    for graph, analysis in networks:
+    """The lines, each with its end (CR LF). Another tool's count has a column of its own instead of `macs`."""
+    counter = next((network.counted.counter for network in networks if network.counted is not None), None)
+    title = "macs" if counter is None else _name(counter.title)
+    yield ",".join(title if column == "macs" else column for column in COLUMNS) + "\r\n"
+    for network in networks:
+        graph, analysis, _ = network
         file, name = cell(visible(graph.span.source.name)), cell(visible(graph.name))
-        for node, measure in zip(graph.nodes, analysis.layers, strict=True):
+        for node, measure, count in zip(graph.nodes, analysis.layers, network.counts(), strict=True):
             shapes = "" if node.results is None else "; ".join(map(str, node.results))
             numbers = ",,,,,,,,"
             if measure is not None:
-                *counts, field, stride, saved, auxiliary = measure
+                *counts, field, stride, saved, auxiliary = measure._replace(macs=count)
                 memory = f"{saved},{'yes' if auxiliary else 'no'}"
                 numbers = f"{','.join(map(str, counts))},{axes_text(field)},{axes_text(stride)},{memory}"
             layer, kind = cell(visible(node.name)), cell(visible(node.kind))
             yield f"{file},{name},{node.index},{layer},{kind},{cell(shapes)},{numbers},{node.span.line}\r\n"
+
+
+def _name(title: str) -> str:
+    """A title as a column's name: `fvcore FLOPs` is `fvcore_flops`."""
+    return title.lower().replace(" ", "_").replace("-", "_")
 
 
 def cell(text: str) -> str:

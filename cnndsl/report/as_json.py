@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from math import isfinite
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cnndsl.diagnostics import Diagnostic
 from cnndsl.graph import Graph, Node, Output
@@ -18,24 +18,27 @@ from cnndsl.report import Measured
 from cnndsl.shape import Shape
 from cnndsl.source import Span
 
+if TYPE_CHECKING:
+    from cnndsl.measure.counters import Counted
+
 VERSION = 1
 """Rises when a field changes its meaning or goes; new fields may come without."""
 
 
-def render(networks: Sequence[Measured], diagnostics: Sequence[Diagnostic]) -> Iterator[str]:
-    """The document in pieces."""
+def render(networks: Sequence[Measured], diagnostics: Sequence[Diagnostic], *, why: bool = False) -> Iterator[str]:
+    """The document in pieces. `why` adds the reasons for which another tool's count is not the MACs."""
     yield f'{{\n"version": {VERSION},\n"convention": {json.dumps(CONVENTION)},\n"networks": ['
     for i, network in enumerate(networks):
         yield ",\n" if i else "\n"
-        yield from _network(network)
+        yield from _network(network, why=why)
     yield '\n],\n"diagnostics": ['
     for i, diagnostic in enumerate(diagnostics):
         yield (",\n" if i else "\n") + json.dumps(diagnostic.to_json())
     yield "\n]\n}\n"
 
 
-def _network(network: Measured) -> Iterator[str]:
-    graph, analysis = network
+def _network(network: Measured, *, why: bool) -> Iterator[str]:
+    graph, analysis, counted = network
     head = {
         "name": graph.name,
         "span": graph.span.to_json(),
@@ -45,11 +48,33 @@ def _network(network: Measured) -> Iterator[str]:
         "totals": _totals(analysis.totals),
         "memory": _memory(analysis.memory),
     }
+    if counted is not None:
+        head["count"] = _count(counted, why=why)
     yield json.dumps(head)[:-1] + ', "layers": ['
     texts = _Texts()
     for i, (node, measure) in enumerate(zip(graph.nodes, analysis.layers, strict=True)):
-        yield (",\n " if i else "\n ") + texts.layer(node, measure)
+        layer = texts.layer(node, measure)
+        if counted is not None:
+            layer = f'{layer[:-1]}, "count": {json.dumps(_value(counted.layers[i]))}}}'
+        yield (",\n " if i else "\n ") + layer
     yield "\n]}"
+
+
+def _count(counted: Counted, *, why: bool) -> dict[str, Any]:
+    """Another tool's count, by its name, with its convention."""
+    counter = counted.counter
+    told: dict[str, Any] = {
+        "name": counter.name,
+        "tool": counter.tool,
+        "unit": counter.unit,
+        "convention": counter.said(),
+    }
+    told |= {"total": _value(counted.total), "core": _value(counted.core)}
+    if why:
+        from cnndsl.report import reasons
+
+        told["why"] = reasons.data(counted)
+    return told
 
 
 def _input(node: Node) -> dict[str, Any]:

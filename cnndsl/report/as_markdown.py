@@ -6,21 +6,25 @@ from collections.abc import Iterator, Sequence
 
 from cnndsl.diagnostics import Diagnostic
 from cnndsl.measure import LayerMeasure
-from cnndsl.report import COUNTED, Measured, heading, signature
+from cnndsl.report import Measured, conventions, heading, signature
 from cnndsl.report.numbers import UNKNOWN, axes_text, bytes_text, grouped, share
 from cnndsl.terminal import visible
 
 
 def render(
-    networks: Sequence[Measured], diagnostics: Sequence[Diagnostic] = (), *, connections: bool = False
+    networks: Sequence[Measured],
+    diagnostics: Sequence[Diagnostic] = (),
+    *,
+    connections: bool = False,
+    why: bool = False,
 ) -> Iterator[str]:
     """What is wrong, a heading and a table for every network, then how things were counted."""
     yield from _problems(diagnostics)
     shown = [network for network in networks if network.graph.nodes]
     for network in shown:
-        yield from _network(network, connections=connections)
+        yield from _network(network, connections=connections, why=why)
     if any(network.analysis.totals for network in shown):
-        yield f"<sub>{escaped(COUNTED)}</sub>\n"
+        yield f"<sub>{escaped(conventions(shown))}</sub>\n"
 
 
 def _problems(diagnostics: Sequence[Diagnostic]) -> Iterator[str]:
@@ -32,19 +36,19 @@ def _problems(diagnostics: Sequence[Diagnostic]) -> Iterator[str]:
         yield "\n"
 
 
-def _network(network: Measured, *, connections: bool) -> Iterator[str]:
-    graph, analysis = network
+def _network(network: Measured, *, connections: bool, why: bool) -> Iterator[str]:
+    graph, analysis, _ = network
     totals = analysis.totals
     yield f"### {escaped(heading(graph))}\n\n"
     yield f"{code(graph.span.source.name)}: {escaped(signature(graph))}\n\n"
-    titles = ["layer", "kind", "output", "params", "share", "MACs", "share"]
+    titles = ["layer", "kind", "output", "params", "share", network.title, "share"]
     titles += ["connections"] * connections + ["receptive field"]
     yield _row(titles)
     yield _row([":---"] * 3 + ["---:"] * (len(titles) - 3))
-    whole = (totals.params, totals.macs) if totals else (None, None)
-    made: dict[tuple[LayerMeasure | None, bool], str] = {}  # equal layers' numbers are made into text once
-    for node, measure in zip(graph.nodes, analysis.layers, strict=True):
-        key = (measure, node.shares is not None)
+    whole = (totals.params, network.total) if totals else (None, None)
+    made: dict[tuple[LayerMeasure | None, int | None, bool], str] = {}  # equal layers' numbers are made into text once
+    for node, measure, count in zip(graph.nodes, analysis.layers, network.counts(), strict=True):
+        key = (measure, count, node.shares is not None)
         if key not in made:
             made[key] = " | ".join(_numbers(*key, whole, connections=connections))
         shapes = UNKNOWN if node.results is None else ", ".join(map(str, node.results))
@@ -52,9 +56,13 @@ def _network(network: Measured, *, connections: bool) -> Iterator[str]:
     if totals:
         counted = [f"**{grouped(totals.connections)}**"] * connections
         field = f"**{axes_text(totals.receptive_field)}**" if totals.receptive_field else ""
-        sums = [f"**{grouped(totals.params)}**", "", f"**{grouped(totals.macs)}**", "", *counted, field]
+        sums = [f"**{grouped(totals.params)}**", "", f"**{grouped(network.total)}**", "", *counted, field]
         yield _row(["**total**", "", "", *sums])
     yield "\n"
+    if network.counted is not None and why:
+        from cnndsl.report import reasons
+
+        yield from reasons.markdown(network.counted, graph, escaped)
     memory = analysis.memory
     if memory:
         inference, training = bytes_text(memory.inference), bytes_text(memory.training)
@@ -62,12 +70,19 @@ def _network(network: Measured, *, connections: bool) -> Iterator[str]:
 
 
 def _numbers(
-    measure: LayerMeasure | None, shared: bool, whole: tuple[int | None, int | None], *, connections: bool
+    measure: LayerMeasure | None,
+    count: int | None,
+    shared: bool,
+    whole: tuple[int | None, int | None],
+    *,
+    connections: bool,
 ) -> list[str]:
     if measure is None:
         return [UNKNOWN, "", UNKNOWN, "", *[UNKNOWN] * connections, ""]
     params = "shared" if shared else grouped(measure.params)
-    counts = [params, share(measure.params, whole[0]), grouped(measure.macs), share(measure.macs, whole[1])]
+    # The total is the main path's: layers that only serve training have no share of it.
+    part = "" if measure.auxiliary else share(count, whole[1])
+    counts = [params, share(measure.params, whole[0]), grouped(count), part]
     counted = [grouped(measure.connections)] * connections
     return [*counts, *counted, axes_text(measure.receptive_field)]
 

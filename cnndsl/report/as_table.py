@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from cnndsl.graph import Graph, Node
-from cnndsl.measure import Analysis, Memory, Totals
-from cnndsl.report import COUNTED, Measured, heading, signature
+from cnndsl.measure import Memory, Totals
+from cnndsl.report import Measured, conventions, heading, signature
 from cnndsl.report.grid import Column, draw, fit
 from cnndsl.report.numbers import abbreviated, axes_text, bytes_text, grouped, share
 from cnndsl.terminal import BOLD, PLAIN, Look, pad, visible, wrap
@@ -22,22 +22,34 @@ _UNBROKEN = "\0"
 
 
 def render(
-    networks: Sequence[Measured], look: Look = PLAIN, *, connections: bool = False, all_rows: bool = False
+    networks: Sequence[Measured],
+    look: Look = PLAIN,
+    *,
+    connections: bool = False,
+    all_rows: bool = False,
+    why: bool = False,
 ) -> str:
     """A table for every network, a table of them all if there are several, and how things were counted."""
     shown = [network for network in networks if network.graph.nodes]
-    parts = [table(n, look, connections=connections, all_rows=all_rows) for n in shown]
+    parts = [table(n, look, connections=connections, all_rows=all_rows, why=why) for n in shown]
     if len(shown) > 1:
         parts.append(overview(shown, look))
     if any(network.analysis.totals for network in shown):
-        parts.append("".join(line + "\n" for line in wrap(COUNTED, look.width)))
+        parts.append("".join(line + "\n" for line in wrap(conventions(shown), look.width)))
     return "\n".join(parts)
 
 
-def table(network: Measured, look: Look = PLAIN, *, connections: bool = False, all_rows: bool = False) -> str:
-    """One network: title, a row for each layer, totals, memory. Layers that an error left without a shape have
-    `?`; those behind them are only counted."""
-    graph, analysis = network
+def table(
+    network: Measured,
+    look: Look = PLAIN,
+    *,
+    connections: bool = False,
+    all_rows: bool = False,
+    why: bool = False,
+) -> str:
+    """One network: title, a row for each layer, totals, memory; `why` another tool counts otherwise. Layers that an
+    error left without a shape have `?`; those behind them are only counted."""
+    graph = network.graph
     rows = _rows(graph)
     hidden = len(graph.nodes) - len(rows)
     gap_at, gap = None, ""
@@ -55,7 +67,12 @@ def table(network: Measured, look: Look = PLAIN, *, connections: bool = False, a
             f"No room for: {', '.join(dict.fromkeys(left_out))}. Wider terminals show more, --format csv all.",
             look.width,
         )
-    return "\n".join(lines + _footer(graph, analysis, look, connections=connections)) + "\n"
+    lines += _footer(network, look, connections=connections)
+    if why and network.counted is not None:
+        from cnndsl.report import reasons
+
+        lines += ["", *reasons.lines(network.counted, graph, look)]
+    return "\n".join(lines) + "\n"
 
 
 def _title(graph: Graph, look: Look) -> list[str]:
@@ -76,21 +93,23 @@ def _rows(graph: Graph) -> list[int]:
 
 
 def _columns(rows: list[int], network: Measured, *, connections: bool) -> list[Column]:
-    graph, analysis = network
+    graph, analysis, _ = network
     nodes = [graph.nodes[i] for i in rows]
     measures = [analysis.layers[i] for i in rows]
     totals = analysis.totals
     params = [None if m is None else m.params for m in measures]
-    macs = [None if m is None else m.macs for m in measures]
+    every = network.counts()
+    counts = [every[i] for i in rows]
+    # The total is the main path's: layers that only serve training have no share of it.
+    shared = [None if m is None or m.auxiliary else n for m, n in zip(measures, counts, strict=True)]
     columns = [
         Column("layer", _visible([n.name for n in nodes]), "total" if totals else "", right=False, elastic=True),
         Column("kind", _visible([n.kind for n in nodes]), right=False, leaves=5),
         Column("output", _outputs(nodes), right=False),
         _counts("params", params, totals and totals.params, shared=[n.shares is not None for n in nodes]),
         _shares(params, totals and totals.params),
-        _counts("MACs", macs, totals and totals.macs, leaves=6),
-        # The total is the main path's: layers that only serve training have no share of it.
-        _shares([None if m is None or m.auxiliary else m.macs for m in measures], totals and totals.macs),
+        _counts(network.title, counts, network.total, leaves=6),
+        _shares(shared, network.total),
     ]
     if connections:
         counted = [None if m is None else m.connections for m in measures]
@@ -142,8 +161,11 @@ def _visible(texts: list[str]) -> list[str]:
 # --- below the table ------------------------------------------------------------------------------------------------
 
 
-def _footer(graph: Graph, analysis: Analysis, look: Look, *, connections: bool) -> list[str]:
+def _footer(network: Measured, look: Look, *, connections: bool) -> list[str]:
+    analysis, counted = network.analysis, network.counted
     entries = [*_totals(analysis.totals, connections=connections), *_memory(analysis.memory)]
+    if counted is not None and counted.total is not None and counted.counter.name != "core":
+        entries.insert(0, (counted.counter.title, grouped(counted.total)))
     width = max((len(title) for title, _ in entries), default=0) + 2
     lines = []
     for title, text in entries:
@@ -198,7 +220,7 @@ def overview(networks: Sequence[Measured], look: Look = PLAIN) -> str:
         Column("file", [visible(n.graph.span.source.name) for n in networks], right=False, leaves=1),
         Column("input -> output", [visible(signature(n.graph)) for n in networks], right=False, leaves=2),
         _counts("params", [t and t.params for t in totals], None),
-        _counts("MACs", [t and t.macs for t in totals], None, leaves=4),
+        _counts(networks[0].title, [n.total for n in networks], None, leaves=4),
         Column("receptive field", [axes_text(t and t.receptive_field) for t in totals], short="field", leaves=3),
     ]
     return "\n".join(draw(fit(columns, look).columns, look)) + "\n"

@@ -45,11 +45,12 @@ def counter_named(name: str) -> Counter:
 
 
 class Group(Record):
-    """A reason to count otherwise than core: by how much in all, and the layers' numbers, the largest part first."""
+    """A reason to count otherwise than core, and by how much in all; `layers` are the numbers of the nodes that it
+    applies to, each with its part, the largest first."""
 
     reason: str
     amount: int
-    layers: tuple[int, ...]
+    layers: tuple[tuple[int, int], ...]
 
 
 class Counted(Record):
@@ -120,7 +121,7 @@ def _layer(node: Node, layer: Layer, inputs: tuple[Shape, ...], counter: Counter
 
 def _groups(parts: dict[str, dict[int, int]]) -> tuple[Group, ...]:
     groups = [
-        Group(reason, sum(of.values()), tuple(sorted(of, key=lambda i: (-abs(of[i]), i))))
+        Group(reason, sum(of.values()), tuple(sorted(of.items(), key=lambda part: (-abs(part[1]), part[0]))))
         for reason, of in parts.items()
     ]
     return tuple(sorted(groups, key=lambda group: -abs(group.amount)))
