@@ -109,6 +109,20 @@ REFUSALS = [
     ("embedding 10x4 padding=10", "5 tokens", "PaddingToken", "not in a vocabulary of 10", "padding=10"),
     ("rbf 10 centres=digits", "100", "CentresDiffer", "10 units and 100 inputs", "centres=digits"),
     ("globalpool, instancenorm", "8x8x3", "OnePosition", "`1x1x3` has only one", "instancenorm"),
+    ("attention 2", "4x6x8", "NeedsSequence", "the map `4x6x8`", "attention 2"),
+    ("attention 2", "4x6x8", "NeedsSequence", "of its positions, row by row: 24x8", "attention 2"),
+    ("lstm 2", "8", "NeedsSequence", "`reshape 1x8`", "lstm 2"),
+    ("posembed sincos", "4x6x8", "NeedsSequence", "length x channels", "posembed sincos"),
+    ("posembed", "8", "NeedsPositions", "is a vector", "posembed"),
+    ("tokens as t, flatten as v, from t, attention 2 v", "2x2x4", "NeedsSequence", "the vector `16`", "v"),
+    ("attention 8", "4x12", "HeadsDoNotDivide", "these work: 1, 2, 3, 4, 6, 12", "8"),
+    ("attention heads=3", "4x1", "HeadsDoNotDivide", "only 1 works", "heads=3"),
+    ("identity as m, attention 2 m causal", "5x4", "Exclusive", "both causal and a named sequence", "causal"),
+    ("lstm 8 dropout=0.1", "5x4", "WithoutEffect", "without `layers=2` or more", "dropout=0.1"),
+    ("posembed sincos frozen", "5x4", "NothingLearned", "`frozen` means nothing", "frozen"),
+    ("gru 8 nobias frozen=bias", "5x4", "NothingToFreeze", "it learns `weight`", "frozen=bias"),
+    ("token 5", "5x4", "PositionBeyondSequence", "from 0 to 4, or from -5 to -1", "5"),
+    ("token -6", "5x4", "PositionBeyondSequence", "no position -6 in a sequence of 5", "-6"),
 ]
 
 

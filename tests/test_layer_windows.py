@@ -120,7 +120,19 @@ def test_receptive_field_is_what_gradients_reach(chain: str, input: str) -> None
         assert max(map(extent, seen(module, x, axis))) == expected
 
 
-WHOLE = [("dense 3", "5x6x2"), ("conv 3x3x4, dense 3", "5x6x2"), ("flatten, dense 2", "5x6x2"), ("rbf 4", "5x6x2")]
+WHOLE = [
+    ("dense 3", "5x6x2"),
+    ("conv 3x3x4, dense 3", "5x6x2"),
+    ("flatten, dense 2", "5x6x2"),
+    ("rbf 4", "5x6x2"),
+    # and sequence layers, as often as they come
+    ("attention 2, attention 2", "9x4"),
+    ("conv 3x4 same, attention 2", "9x2"),
+    ("rnn 3, linear 2", "9x2"),
+    ("tokens, clstoken, posembed, attention 2, token 0", "3x4x2"),
+    ("gru 3 last", "7x2"),
+    ("attention 1 causal", "6x2"),
+]
 
 
 @pytest.mark.parametrize(("chain", "input"), WHOLE)

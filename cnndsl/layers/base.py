@@ -78,6 +78,9 @@ class Operation(Record):
     interpolation or a local norm sees; `links` is how many all outputs see together, where their windows
     differ. A norm takes statistics of `positions` groups of cells and has `weights` scales. `learned` says
     whether its weights are learned, not frozen. `inputs` and `outputs` count elements.
+
+    It works on what the operation before it made, the first on the layer's first input; `source` is the number of
+    the input that it takes instead.
     """
 
     primitive: str
@@ -89,6 +92,7 @@ class Operation(Record):
     window: Size = 0
     links: Size = 0
     learned: bool = True
+    source: int | None = None
 
 
 class Window(Record):
@@ -99,6 +103,8 @@ class Window(Record):
     neighbouring outputs together see at most `dilation * (size - 1) + 1 + (slack + n * stride) // upscale`
     inputs, slack below upscale. (Think of the inputs as standing `upscale` cells apart. This is exact but for
     a transposed convolution that is both strided and dilated.)
+
+    A `stride` of 0 says that every output sees the whole axis.
     """
 
     size: Size = 1
@@ -107,6 +113,10 @@ class Window(Record):
     pad: Size = 0
     upscale: Size = 1
     slack: Size = 0
+
+
+WHOLE = Window(stride=0)
+"""Every output sees the whole axis, and there are as many outputs as inputs."""
 
 
 class Example(Record):
@@ -206,6 +216,12 @@ class Layer:
             raise LayerError("NeedsPositions", None, kind=self.kind, input=x)
         return x
 
+    def take_sequence(self, x: Shape, argument: str | None = None) -> Shape:
+        """The input, once it is known to have a length and channels; `argument` named it. Raises LayerError."""
+        if self.take(x).rank != 1:
+            raise LayerError("NeedsSequence", argument, kind=self.kind, input=x)
+        return x
+
     def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
         """The tensors that the layer owns, in the order of the state dict."""
         return ()
@@ -259,9 +275,10 @@ INITS = {
 """What `init=` may say. All but `default` and `lecun` start biases at zero."""
 
 
-def init_argument(*options: str) -> Argument:
-    """The argument `init` of a kind to which these of INITS apply."""
-    meaning = "how the weights start: " + "; ".join(f"`{option}` {INITS[option]}" for option in options)
+def init_argument(*options: str, default: str = INITS["default"]) -> Argument:
+    """The argument `init` of a kind to which these of INITS apply; `default` says what `default` means to it."""
+    meanings = {**INITS, "default": default}
+    meaning = "how the weights start: " + "; ".join(f"`{option}` {meanings[option]}" for option in options)
     return Argument("init", Choice(*options), default="default", help=meaning, bare=False)
 
 
@@ -420,6 +437,7 @@ def _frozen(value: Any) -> Any:
 
 __all__ = [
     "REQUIRED",
+    "WHOLE",
     "Argument",
     "Choice",
     "Code",

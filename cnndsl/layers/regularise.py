@@ -53,6 +53,41 @@ class Dropout(Elementwise):
         return Code(Call(SELF, (X,)), (("", module),), layout="first" if self.spatial else "any")
 
 
+class DropPath(Elementwise):
+    """Drop path, or stochastic depth: in training a whole example is zeroed with probability p, the others are divided
+    by 1 - p (Huang et al. 2016). At the end of a residual branch it skips the branch.
+
+    PyTorch has no such module; the written file holds a small one, which does what torchvision's
+    `StochasticDepth(p, "row")` does.
+
+    Surprises: the number is the share that is dropped, where the paper gives the share that survives. Nothing is
+    scaled in evaluation.
+    """
+
+    kind = "droppath"
+    family = "regularisation"
+    arguments = (
+        Argument("p", Number(0, 1, below=True), positional=True, help="share of examples whose branch is dropped"),
+    )
+    examples = (
+        Example("droppath 0.1", "8x8x4"),
+        Example("droppath 0.5", "9x4"),
+        Example("droppath 0.2", "12"),
+        Example("droppath 0", "12"),
+    )
+
+    p: float
+
+    def operations(self, inputs: tuple[Shape, ...], outputs: tuple[Shape, ...]) -> tuple[Operation, ...]:
+        (x,) = inputs
+        return (Operation("drop_path" if self.p else "identity", x.elements, x.elements),)
+
+    def code(self, inputs: tuple[Shape, ...], outputs: tuple[Shape, ...]) -> Code:
+        if not self.p:
+            return Code(X, layout="any")
+        return Code(Call(SELF, (X,)), (("", call("DropPath", self.p)),), (_DROP_PATH,), layout="any")
+
+
 class Noise(Elementwise):
     """Gaussian noise: in training a normal number with the given deviation is added to each cell.
 
@@ -69,6 +104,23 @@ class Noise(Elementwise):
     def code(self, inputs: tuple[Shape, ...], outputs: tuple[Shape, ...]) -> Code:
         return Code(Call(SELF, (X,)), (("", call("GaussianNoise", self.std)),), (_NOISE,), layout="any")
 
+
+_DROP_PATH = Support(
+    "DropPath",
+    '''class DropPath(nn.Module):
+    """In training drops whole examples with probability p, and divides the others by 1 - p (Huang et al. 2016)."""
+
+    def __init__(self, p):
+        super().__init__()
+        self.p = p
+
+    def forward(self, x):
+        if not self.training:
+            return x
+        kept = x.new_empty(x.shape[0], *[1] * (x.dim() - 1)).bernoulli_(1 - self.p)
+        return x * kept.div_(1 - self.p)
+''',
+)
 
 _NOISE = Support(
     "GaussianNoise",

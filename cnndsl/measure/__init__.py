@@ -59,7 +59,8 @@ class Memory(Record):
     """Bytes at a batch size, 32-bit floats.
 
     Inference needs `weights` (parameters and buffers) and `activations_peak`; training needs weights,
-    `gradients`, `optimizer` (state) and `saved` activations.
+    `gradients`, `optimizer` (state) and `saved` activations. `estimated`: whether `saved` is an estimate, as it is
+    with recurrent layers.
     """
 
     batch: int
@@ -68,6 +69,7 @@ class Memory(Record):
     gradients: int
     optimizer: int
     saved: int
+    estimated: bool = False
 
     @property
     def inference(self) -> int:

@@ -144,6 +144,7 @@ class _Pass:
             gradients=FLOAT * trainable,
             optimizer=FLOAT * trainable * slots,
             saved=batch * sum(m.saved for m in known) + self.activations.saved_once,
+            estimated=self.activations.estimated,
         )
 
 

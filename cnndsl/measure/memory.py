@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from cnndsl.graph import INPUT, Graph, Node
 from cnndsl.layers.base import Operation
-from cnndsl.measure.primitives import VIEWS, saved
+from cnndsl.measure.primitives import ESTIMATED, VIEWS, saved
 from cnndsl.shape import Shape
 
 FLOAT = 4
@@ -32,6 +32,8 @@ class Activations:
         self.needs_gradient: set[int] = set()
         self.saved_once = 0
         """Bytes kept for the backward pass whatever the batch size, such as batch statistics."""
+        self.estimated = False
+        """Whether what training keeps is not exact: see ESTIMATED."""
         for index in graph.inputs:
             shapes = graph.nodes[index].shapes
             self.storage[index] = index
@@ -51,12 +53,14 @@ class Activations:
         kept = temporary = 0
         for number, operation in enumerate(operations):
             other = sources[number + 1] if number + 1 < len(sources) else None
-            produced = current
+            source = current if operation.source is None else sources[operation.source]
+            produced = source
             if operation.primitive not in VIEWS:
                 produced = node.index if number == making[-1] else self._temporary()
                 temporary += 0 if number == making[-1] else FLOAT * operation.outputs
             if gradient:
-                kept += self._keep(operation, current, produced, other)
+                kept += self._keep(operation, source, produced, other)
+                self.estimated = self.estimated or operation.primitive in ESTIMATED
             current = produced
         self.storage[node.index] = current
         if current == node.index:

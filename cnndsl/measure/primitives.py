@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from cnndsl.layers.base import Operation
 from cnndsl.record import Record
-from cnndsl.shape import Size
+from cnndsl.shape import Size, maximum
 
 Rule = Callable[[Operation], Size]
 
@@ -31,11 +31,27 @@ def _windows(op: Operation) -> Size:
     return op.outputs * op.window
 
 
+def _products(op: Operation) -> Size:
+    """Queries with keys, and weights with values: each output has a sum over all positions, and heads * length
+    weights have a sum over a head's channels."""
+    return 2 * op.outputs * op.window
+
+
+def _steps(op: Operation) -> Size:
+    """Links of recurrent sums: every weight and both biases at every step."""
+    return op.weights * op.positions + op.links
+
+
 CORE_MACS: dict[str, Rule] = {
     "conv": _weighted,
     "connected_conv": _weighted,
     "deconv": _weighted,
     "linear": _weighted,
+    "attention": _products,
+    "attention_dropout": _products,
+    "rnn": _weighted,
+    "lstm": _weighted,
+    "gru": _weighted,
     "rbf": _weighted,
     "subsample": lambda op: op.outputs,
 }
@@ -47,6 +63,11 @@ CONNECTIONS: dict[str, Rule] = {
     "connected_conv": _units,
     "deconv": _units,
     "linear": _units,
+    "attention": _products,
+    "attention_dropout": _products,
+    "rnn": _steps,
+    "lstm": _steps,
+    "gru": _steps,
     "rbf": _weighted,
     "subsample": lambda op: op.outputs * (op.window + 1),
     "max_pool": _windows,
@@ -98,6 +119,34 @@ def _statistics(op: Operation) -> Size:
     return 2 * FLOAT * op.positions
 
 
+def _floats(op: Operation) -> Size:
+    return FLOAT * op.outputs
+
+
+def _attention_with_dropout(op: Operation) -> Size:
+    """Scaled queries and keys, the weights, the mask, and the weights with the mask."""
+    keys = (op.inputs - op.outputs) // 2
+    return FLOAT * (op.outputs + keys + 3 * op.positions * op.window)
+
+
+def _rnn(op: Operation) -> Size:
+    """Its input, copied; the state before each step, and the last one."""
+    return FLOAT * (op.inputs + op.outputs + op.outputs // op.positions)
+
+
+def _gru(op: Operation) -> Size:
+    """Its input, copied; three gates, what they are multiplied with, and the states."""
+    return FLOAT * (op.inputs + 7 * op.outputs)
+
+
+def _lstm(op: Operation) -> Size:
+    """Its input, copied; its output; and oneDNN's workspace, whose size was measured: for each step and one more, six
+    times the wider of input and state and nineteen halves of the state."""
+    channels, units = op.inputs // op.positions, op.outputs // op.positions
+    workspace = (op.positions + 1) * (6 * maximum(channels, units) + 19 * units // 2)
+    return FLOAT * (op.inputs + op.outputs + workspace)
+
+
 NOTHING = Keeps()
 INPUT = Keeps(input=True)
 OUTPUT = Keeps(output=True)
@@ -113,6 +162,13 @@ SAVED: dict[str, Keeps] = {
     "rbf": Keeps(extra=lambda op: FLOAT * op.weights),  # the differences from every centre
     "subsample": Keeps(input=True, extra=lambda op: FLOAT * op.outputs),  # the sums
     "embedding": INPUT,
+    # attention (a logarithm for each query and head is kept) and recurrence
+    "attention": Keeps(input=True, output=True, extra=lambda op: FLOAT * op.positions),
+    "attention_dropout": Keeps(input=True, extra=_attention_with_dropout),
+    "layer_scale": INPUT,
+    "rnn": Keeps(extra=_rnn),
+    "lstm": Keeps(extra=_lstm),
+    "gru": Keeps(extra=_gru),
     # pooling and sampling
     "max_pool": MAXIMUM,
     "global_max_pool": MAXIMUM,
@@ -151,8 +207,10 @@ SAVED: dict[str, Keeps] = {
     "hardsigmoid": INPUT,
     "softplus": INPUT,
     # regularisation: the masks
-    "dropout": Keeps(extra=lambda op: FLOAT * op.outputs),
+    "dropout": Keeps(extra=_floats),
+    "drop_path": Keeps(extra=lambda op: FLOAT),
     "feature_dropout": Keeps(extra=lambda op: FLOAT * op.positions),
+    "gaussian": Keeps(extra=lambda op: 2 * FLOAT * op.outputs),  # the deviations and the random numbers
     # shape
     "mirror_pad": INPUT,
     # merges
@@ -167,11 +225,15 @@ SAVED_FROZEN: dict[str, Keeps] = {
     "linear": NOTHING,
     "embedding": NOTHING,
     "subsample": INPUT,
+    "layer_scale": NOTHING,
     "rms_norm": Keeps(input=True, extra=lambda op: FLOAT * op.positions),
 }
 """The same where the operation's weight is not learned, as far as that differs."""
 
-VIEWS = frozenset({"identity", "flatten", "reshape", "permute", "slice", "crop", "tokens"})
+ESTIMATED = frozenset({"rnn", "lstm", "gru"})
+"""Operations for which SAVED is an estimate: what they keep depends on the library that PyTorch calls."""
+
+VIEWS = frozenset({"identity", "flatten", "reshape", "permute", "slice", "crop", "tokens", "token"})
 """Operations whose output shares the input's memory. (PyTorch must copy where a flatten, a reshape or a matrix
 product meets a tensor whose axes were swapped before.)"""
 

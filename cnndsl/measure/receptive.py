@@ -98,11 +98,11 @@ def behind(field: Field, windows: tuple[Window, ...], follows: tuple[int | None,
     """
     axes = list(field.axes)
     for window, along in zip(windows, field.runs_along, strict=False):
-        if along is not None:
+        if along is not None and window.stride:
             axes[along] = axes[along].through(window)
-        elif window.size != 1:
-            mixed = [i for i in range(len(axes)) if i not in field.runs_along]
-            for i in mixed:
+        elif window.size != 1 or not window.stride:
+            completely = [i for i in range(len(axes)) if i == along or (along is None and i not in field.runs_along)]
+            for i in completely:
                 if axes[i].field() < whole.spatial[i]:
                     axes[i] = Axis(0, whole.spatial[i], axes[i].jump)
     runs_along = tuple(None if i is None or i >= len(field.runs_along) else field.runs_along[i] for i in follows)

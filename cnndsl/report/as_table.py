@@ -198,14 +198,15 @@ def _memory(memory: Memory | None) -> Iterable[tuple[str, str]]:
     if memory is None:
         return
     at = f"of memory at batch {memory.batch:,}"
+    about = "~" if memory.estimated else ""
     weights = f"weights {_size(memory.weights)}"
     kept = (
         f"gradients {_size(memory.gradients)}, optimizer {_size(memory.optimizer)}, "
-        f"saved activations {_size(memory.saved)}"
+        f"saved activations {about}{_size(memory.saved)}"
     )
     peak = f"activations {_size(memory.activations_peak)}"
     yield "inference", f"{_size(memory.inference)} {at}: {weights}, {peak}"
-    yield "training", f"{_size(memory.training)} {at}: {weights}, {kept}"
+    yield "training", f"{about}{_size(memory.training)} {at}: {weights}, {kept}"
 
 
 def _size(count: int) -> str:
