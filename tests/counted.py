@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F  # noqa: N812
@@ -98,7 +98,48 @@ def lenet() -> nn.Module:
     )
 
 
-IMAGE, LINE, BLOCK = "5x6x4", "9x4", "3x4x5x4"
+class Attention(nn.Module):
+    """Self-attention of a sequence with its channels first."""
+
+    def __init__(self, channels: int, heads: int, **options: Any) -> None:
+        super().__init__()
+        self.attend = nn.MultiheadAttention(channels, heads, batch_first=True, **options)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = x.movedim(1, -1)
+        y, _ = self.attend(x, x, x, need_weights=False)
+        return y.movedim(-1, 1)
+
+
+class Causal(Attention):
+    """The same, but that positions look back only."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = x.movedim(1, -1)
+        mask = nn.Transformer.generate_square_subsequent_mask(x.shape[1], device=x.device)
+        y, _ = self.attend(x, x, x, need_weights=False, attn_mask=mask, is_causal=True)
+        return y.movedim(-1, 1)
+
+
+class Cross(nn.Module):
+    """What a convolution makes of a sequence attends to that sequence."""
+
+    def __init__(self, channels: int, other: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv1d(other, channels, 3)
+        self.attend = nn.MultiheadAttention(channels, 2, kdim=other, vdim=other, batch_first=True)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = self.conv(x).movedim(1, -1)
+        x = x.movedim(1, -1)
+        return self.attend(y, x, x, need_weights=False)[0].movedim(-1, 1)
+
+
+def recurrent(module: nn.Module) -> nn.Module:
+    return last(Apply(lambda x, m: m(x)[0], module))
+
+
+IMAGE, LINE, BLOCK, SEQUENCE = "5x6x4", "9x4", "3x4x5x4", "7x8"
 
 CASES = {
     "lenet5": Case(
@@ -206,6 +247,27 @@ CASES = {
     "dropout": Case("dropout, dropout spatial", IMAGE, lambda: nn.Sequential(nn.Dropout(), nn.Dropout2d())),
     "pad": Case("pad 1, pad 2 reflect", IMAGE, lambda: nn.Sequential(nn.ZeroPad2d(1), nn.ReflectionPad2d(2))),
     "flatten": Case("flatten", IMAGE, one(nn.Flatten)),
+    # attention and recurrence
+    "attention": Case("attention 2", SEQUENCE, lambda: Attention(8, 2)),
+    "attention nobias": Case("attention 2 nobias", SEQUENCE, lambda: Attention(8, 2, bias=False)),
+    "attention causal": Case("attention 4 causal", SEQUENCE, lambda: Causal(8, 4)),
+    "attention dropout": Case("attention 2 dropout=0.1", SEQUENCE, lambda: Attention(8, 2, dropout=0.1)),
+    "attention to": Case("identity as seen, conv 3x8, attention 2 seen", SEQUENCE, lambda: Cross(8, 8)),
+    "attention to others": Case("identity as seen, conv 3x12, attention 2 seen", SEQUENCE, lambda: Cross(12, 8)),
+    "rnn": Case("rnn 6", SEQUENCE, lambda: recurrent(nn.RNN(8, 6, batch_first=True))),
+    "rnn nobias": Case("rnn 6 relu nobias", SEQUENCE, lambda: recurrent(nn.RNN(8, 6, bias=False, batch_first=True))),
+    "lstm": Case("lstm 6", SEQUENCE, lambda: recurrent(nn.LSTM(8, 6, batch_first=True))),
+    "lstm stacked": Case(
+        "lstm 6 layers=2 bidirectional",
+        SEQUENCE,
+        lambda: recurrent(nn.LSTM(8, 6, num_layers=2, bidirectional=True, batch_first=True)),
+    ),
+    "gru": Case("gru 6", SEQUENCE, lambda: recurrent(nn.GRU(8, 6, batch_first=True))),
+    "gru stacked": Case(
+        "gru 6 layers=2 nobias",
+        SEQUENCE,
+        lambda: recurrent(nn.GRU(8, 6, num_layers=2, bias=False, batch_first=True)),
+    ),
     # branches
     "merges": Case(
         """identity as x

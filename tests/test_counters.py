@@ -117,6 +117,12 @@ OWN = {
     "connect nobias": ("conv 3x3x3 pad=1 nobias connect=[[0], [1, 2], [0, 2]]", "6x6x3"),
     "subsample": ("subsample 2", "8x6x4"),
     "rbf": ("rbf 5", "12"),
+    "layerscale": ("layerscale 0.1", "5x6x4"),
+    "posembed": ("posembed", "7x8"),
+    "posembed sincos": ("conv 1x8, posembed sincos", "7x8"),
+    "clstoken": ("clstoken, token 0", "7x8"),
+    "droppath": ("conv 3x3x4, droppath 0.1", "5x6x4"),
+    "step": ("conv 3x3x4, step, noise 0.1", "5x6x4"),
     "rbf digits": ("rbf 10 centres=digits", "84"),
 }
 
@@ -162,7 +168,8 @@ def test_tables_name_primitives_that_exist() -> None:
             for node in graph.nodes:
                 if node.layer is not None and node.shapes is not None:
                     inputs = tuple(graph.shape_of(edge) for edge in node.inputs)
-                    existing |= {op.primitive for op in node.layer.operations(inputs, node.shapes)}  # type: ignore[arg-type]
+                    for op in node.layer.operations(inputs, node.shapes):  # type: ignore[arg-type]
+                        existing |= {op.primitive, f"{node.kind}.{op.primitive}"}
     for name in NAMES:
         assert set(counter_named(name).terms) <= existing
 

@@ -112,7 +112,7 @@ def _layer(node: Node, layer: Layer, inputs: tuple[Shape, ...], counter: Counter
     for operation in layer.operations(inputs, node.shapes):
         macs += int(core_macs(operation))
         step = Step(operation, layer, inputs, node.shapes)
-        for term in counter.terms.get(operation.primitive, ()):
+        for term in counter.terms_of(layer.kind, operation.primitive):
             amount = term.amount(step)
             if amount:
                 differences[term.reason] = differences.get(term.reason, 0) + amount

@@ -20,6 +20,8 @@ from cnndsl.measure.counters.terms import (
     inside_lrn,
     no_rule,
     norm,
+    recurrent_biases,
+    steps,
     uncounted,
 )
 from cnndsl.shape import product
@@ -74,6 +76,23 @@ _UPSAMPLE = (
     Term(_upsampled, "calflops counts 1 for each input of upsampling, or for each cell of the size that was given"),
 )
 
+
+def _one_less(step: Step) -> int:
+    """Each gate has two sums, and a sum of n products has n - 1 additions."""
+    return -2 * int(getattr(step.layer, "gates", 1) * step.operation.outputs)
+
+
+_FUSED = "calflops does not see attention's two products, queries with keys and weights with values"
+_RECURRENT = (
+    Term(core, TWO),
+    Term(_one_less, "calflops counts one addition less than products in a recurrent layer's sums"),
+    Term(recurrent_biases, "calflops counts a recurrent layer's biases"),
+    Term(
+        steps(rnn=1, lstm=10, gru=7),
+        "calflops counts what gates do to single units: 1 a step in an RNN, 10 LSTM, 7 GRU",
+    ),
+)
+
 TERMS: Terms = {
     "conv": (Term(core, TWO), _BIASES),
     "connected_conv": (Term(core, TWO), Term(dense_zeros(2), ZEROS), _BIASES),
@@ -111,6 +130,11 @@ TERMS: Terms = {
     "interpolate_nearest": _UPSAMPLE,
     "interpolate_linear": _UPSAMPLE,
     "interpolate_bicubic": _UPSAMPLE,
+    "attention": (Term(uncounted, _FUSED),),
+    "attention_dropout": (Term(uncounted, _FUSED),),
+    "rnn": _RECURRENT,
+    "lstm": _RECURRENT,
+    "gru": _RECURRENT,
 }
 
 COUNTER = Counter(

@@ -16,6 +16,8 @@ from cnndsl.measure.counters.terms import (
     uncounted,
 )
 
+_FUSED = "fvcore has no rule for attention's two products, queries with keys and weights with values"
+
 TERMS: Terms = {
     "connected_conv": (Term(dense_zeros(1), ZEROS),),
     "rbf": (Term(uncounted, no_rule("fvcore")),),
@@ -30,6 +32,11 @@ TERMS: Terms = {
         Term(of_rank(outputs(), 2), "fvcore counts 1 for each output of 2-D nearest-neighbour upsampling"),
     ),
     "interpolate_linear": (Term(of_rank(outputs(4), 2), "fvcore counts 4 for each output of bilinear upsampling"),),
+    "attention": (Term(uncounted, _FUSED),),
+    "attention_dropout": (Term(uncounted, _FUSED),),
+    "rnn": (Term(uncounted, no_rule("fvcore")),),
+    "lstm": (Term(uncounted, no_rule("fvcore")),),
+    "gru": (Term(uncounted, no_rule("fvcore")),),
 }
 
 COUNTER = Counter(

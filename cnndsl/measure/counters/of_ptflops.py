@@ -5,6 +5,7 @@ from __future__ import annotations
 from cnndsl.measure.counters.terms import (
     INSIDE_LRN,
     Counter,
+    Step,
     Term,
     Terms,
     as_module,
@@ -14,6 +15,8 @@ from cnndsl.measure.counters.terms import (
     no_rule,
     norm,
     outputs,
+    recurrent_biases,
+    steps,
     uncounted,
 )
 
@@ -29,6 +32,41 @@ _UPSAMPLE = (
     Term(outputs(), "ptflops counts 1 for each output of F.interpolate"),
     Term(as_module(outputs()), "ptflops counts 1 for each output of nn.Upsample besides"),
 )
+
+
+def _attention_biases(step: Step) -> int:
+    """Those of queries, keys and values if there are any; that of the output always."""
+    (length, channels), (other, width) = step.inputs[0].sizes, step.inputs[-1].sizes
+    maps = (length + 2 * other) * channels if getattr(step.layer, "bias", True) else 0
+    return int(maps + length * width)
+
+
+def _scaled_softmax(step: Step) -> int:
+    """1 for each number of the queries, and for each weight."""
+    length, channels = step.inputs[0].sizes
+    return int(length * channels + step.operation.positions * step.operation.window)
+
+
+def _other_width(step: Step) -> int:
+    """What its formulas give beyond the products that are made, where the other sequence has other channels."""
+    (length, channels), (other, width) = step.inputs[0].sizes, step.inputs[-1].sizes
+    heads = int(step.operation.positions // length)
+    maps = 2 * other * width * (width - channels) + length * (width * width - channels * channels)
+    return int(maps + heads * length * other * (width // heads - channels // heads))
+
+
+_ATTENTION = (
+    Term(_attention_biases, "ptflops counts 1 for each bias that is added, attention's last one even if it has none"),
+    Term(_scaled_softmax, "ptflops counts the scaling of attention's queries and its softmax"),
+    Term(_other_width, "ptflops takes attention's maps to be as wide as the other sequence"),
+)
+_RECURRENT = (
+    Term(recurrent_biases, "ptflops counts a recurrent layer's biases"),
+    Term(
+        steps(rnn=1, lstm=10, gru=7), "ptflops counts what gates do to single units: 1 a step in an RNN, 10 LSTM, 7 GRU"
+    ),
+)
+
 TERMS: Terms = {
     "conv": _BIASES,
     "deconv": _BIASES,
@@ -61,6 +99,12 @@ TERMS: Terms = {
     "interpolate_nearest": _UPSAMPLE,
     "interpolate_linear": _UPSAMPLE,
     "interpolate_bicubic": _UPSAMPLE,
+    "attention.linear": (),
+    "attention": _ATTENTION,
+    "attention_dropout": _ATTENTION,
+    "rnn": _RECURRENT,
+    "lstm": _RECURRENT,
+    "gru": _RECURRENT,
 }
 
 COUNTER = Counter(

@@ -13,6 +13,8 @@ from cnndsl.measure.counters.terms import (
     no_rule,
     norm,
     outputs,
+    recurrent_biases,
+    steps,
     uncounted,
 )
 
@@ -38,6 +40,11 @@ def _linear(step: Step) -> int:
     return int(step.operation.outputs) * {1: 5, 2: 11}.get(step.inputs[0].rank, 0)
 
 
+_RECURRENT = (
+    Term(recurrent_biases, "thop counts a recurrent layer's biases"),
+    Term(steps(rnn=1, lstm=8, gru=7), "thop counts what gates do to single units: 1 a step in an RNN, 8 LSTM, 7 GRU"),
+)
+
 TERMS: Terms = {
     "connected_conv": (Term(uncounted, no_rule("thop")),),
     "rbf": (Term(uncounted, no_rule("thop")),),
@@ -58,6 +65,12 @@ TERMS: Terms = {
         Term(as_module(_linear), "thop counts 5 for each output of linear and 11 of bilinear upsampling"),
     ),
     "interpolate_bicubic": (Term(as_module(outputs(259)), "thop counts 259 for each output of bicubic upsampling"),),
+    "attention.linear": (Term(uncounted, no_rule("thop")),),
+    "attention": (Term(uncounted, no_rule("thop")),),
+    "attention_dropout": (Term(uncounted, no_rule("thop")),),
+    "rnn": _RECURRENT,
+    "lstm": _RECURRENT,
+    "gru": _RECURRENT,
 }
 
 COUNTER = Counter(

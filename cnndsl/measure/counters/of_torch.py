@@ -11,12 +11,18 @@ TERMS: Terms = {
     "connected_conv": (Term(core, TWO), Term(dense_zeros(2), ZEROS)),
     "rbf": (Term(uncounted, no_rule("torch")),),
     "subsample": (Term(uncounted, no_rule("torch")),),
+    "attention": TWICE,
+    "attention_dropout": TWICE,
+    "rnn": TWICE,
+    "lstm": TWICE,
+    "gru": TWICE,
 }
 
 COUNTER = Counter(
     "torch",
     "torch.utils.flop_counter of PyTorch 2.13",
     "FLOPs",
-    "two operations for each multiply-accumulate of convolutions and matrix products, nothing else",
+    "two for each multiply-accumulate of convolutions and matrix products, nothing else (on the meta device: of what a "
+    "CPU does in one piece, attention's products and LSTMs, it sees nothing)",
     TERMS,
 )

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from cnndsl.measure.counters.terms import Counter, Step, Term, Terms, at_outputs, biases, no_rule, parameters, uncounted
+from cnndsl.measure.counters.terms import (
+    Counter,
+    Step,
+    Term,
+    Terms,
+    at_outputs,
+    biases,
+    no_rule,
+    parameters,
+    recurrent_biases,
+    uncounted,
+)
 
 _BIASES = "torchinfo counts biases as well"
 _ONCE = "torchinfo counts each parameter of a layer other than a convolution once, whatever it does"
@@ -19,6 +30,12 @@ def _bias_once(step: Step) -> int:
     op = step.operation
     return int(op.outputs // op.positions) if op.bias else 0
 
+
+_ATTENTION = (
+    Term(
+        uncounted, "torchinfo counts modules without parts alone, and nn.MultiheadAttention has one that it never calls"
+    ),
+)
 
 TERMS: Terms = {
     "conv": (Term(biases, _BIASES),),
@@ -40,6 +57,15 @@ TERMS: Terms = {
     "rms_norm": _PARAMETERS,
     "prelu": _PARAMETERS,
     "embedding": _PARAMETERS,
+    "layer_scale": _PARAMETERS,
+    "position_embedding": _PARAMETERS,
+    "clstoken.concat": _PARAMETERS,
+    "attention.linear": _ATTENTION,
+    "attention": _ATTENTION,
+    "attention_dropout": _ATTENTION,
+    "rnn": (Term(recurrent_biases, _BIASES),),
+    "lstm": (Term(recurrent_biases, _BIASES),),
+    "gru": (Term(recurrent_biases, _BIASES),),
 }
 
 COUNTER = Counter(

@@ -31,7 +31,8 @@ class Term(Record):
 
 
 Terms = dict[str, tuple[Term, ...]]
-"""By primitive, how a tool's count of an operation differs from its multiply-accumulates."""
+"""By primitive, how a tool's count of an operation differs from its multiply-accumulates. Where a tool looks at the
+module's class and not at the operation, the kind stands before it: `attention.linear`."""
 
 
 class Counter(Record):
@@ -46,6 +47,11 @@ class Counter(Record):
     unit: str
     convention: str
     terms: Terms
+
+    def terms_of(self, kind: str, primitive: str) -> tuple[Term, ...]:
+        """The terms for one of a layer's operations."""
+        own = self.terms.get(f"{kind}.{primitive}")
+        return self.terms.get(primitive, ()) if own is None else own
 
     @property
     def title(self) -> str:
@@ -114,6 +120,16 @@ def at_outputs(step: Step) -> int:
     """A transposed convolution's weights at each output position instead of each input position."""
     op = step.operation
     return int(op.weights * (op.outputs // step.outputs[0].channels - op.positions))
+
+
+def steps(**times: int) -> Amount:
+    """What a recurrent layer's gates do besides their sums: so many for each unit and step, by the layer's kind."""
+    return lambda step: times[step.operation.primitive] * int(step.operation.outputs)
+
+
+def recurrent_biases(step: Step) -> int:
+    """Both biases of each sum at every step."""
+    return int(step.operation.links)
 
 
 TWO = "a multiply-accumulate counts as two operations, a multiplication and an addition"
