@@ -127,7 +127,9 @@ WHOLE = [
     ("rbf 4", "5x6x2"),
     # and sequence layers, as often as they come
     ("attention 2, attention 2", "9x4"),
-    ("conv 3x4 same, attention 2", "9x2"),
+    ("conv 3x4 same, attention 2, conv 3x2 same", "9x2"),
+    ("lstm 3, globalpool max", "9x2"),
+    ("upsample 2, attention 1, conv 3x2", "9x2"),
     ("rnn 3, linear 2", "9x2"),
     ("tokens, clstoken, posembed, attention 2, token 0", "3x4x2"),
     ("gru 3 last", "7x2"),

@@ -23,6 +23,17 @@ FOREIGN_ARGUMENTS = {
     "input_shape": "the input has a line of its own: `input 28x28x1`",
     "kernel_regularizer": "it is called `l2=`",
     "kernel_initializer": "it is called `init=`",
+    "num_heads": "it is called `heads=`, or stands first: `attention 8`",
+    "embed_dim": "the input's channels are inferred; leave it out",
+    "input_size": "the input's size is inferred; leave it out",
+    "hidden_size": "the number of units comes first: `lstm 256`",
+    "num_layers": "it is called `layers=`",
+    "nonlinearity": "it is a word of `rnn`: `rnn 64 relu`",
+    "return_sequences": "all states are given, or with the word `last` only the last one",
+    "batch_first": "a spec never says where the batch is; sequences are length x channels",
+    "num_embeddings": "the vocabulary comes first: `embedding 5000x32`",
+    "drop_prob": "the share comes first, without a name",
+    "rate": "the share comes first, without a name",
 }
 """What Keras and PyTorch call things, and how they are said here."""
 

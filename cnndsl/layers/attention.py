@@ -6,7 +6,7 @@ from typing import Any
 
 from cnndsl.layers.arguments import Argument, Count, Flag, Number, Tensor
 from cnndsl.layers.base import WHOLE, Condition, Example, Inferred, LayerError, Operation, Window
-from cnndsl.layers.code import SELF, Attribute, Call, Code, Input, Subscript, X, call
+from cnndsl.layers.code import SELF, Code, Input, Subscript, Support, X, call
 from cnndsl.layers.several import Named, SeveralWeights
 from cnndsl.shape import Shape, Size
 
@@ -121,14 +121,22 @@ class Attention(SeveralWeights):
         if memory.channels != x.channels:
             options.update(kdim=memory.channels, vdim=memory.channels)
         module = call("nn.MultiheadAttention", x.channels, self.heads, **options, batch_first=True)
+        if self.causal:
+            module = module._replace(function=_CAUSAL.name)
+            return self.made(call(SELF, X), module, inputs, (_CAUSAL,), layout="last")
         other = X if self.to is None else Input(1)
-        attend = call(SELF, X, other, other, need_weights=False, **self._masked())
-        return self.made(Subscript(attend, (0,)), module, inputs, layout="last")
+        return self.made(
+            Subscript(call(SELF, X, other, other, need_weights=False), (0,)), module, inputs, layout="last"
+        )
 
-    def _masked(self) -> dict[str, Any]:
-        """What tells PyTorch's module to look back only."""
-        if not self.causal:
-            return {}
-        length = Subscript(Attribute(X, "shape"), (1,))
-        made: Call = call("nn.Transformer.generate_square_subsequent_mask", length, device=Attribute(X, "device"))
-        return {"attn_mask": made, "is_causal": True}
+
+_CAUSAL = Support(
+    "CausalAttention",
+    '''class CausalAttention(nn.MultiheadAttention):
+    """Attention of a sequence to itself, in which no position sees those behind it."""
+
+    def forward(self, x):
+        mask = nn.Transformer.generate_square_subsequent_mask(x.shape[1], x.device, x.dtype)
+        return super().forward(x, x, x, need_weights=False, attn_mask=mask, is_causal=True)[0]
+''',
+)

@@ -135,7 +135,7 @@ class Token(Layer):
 
     def infer(self, *inputs: Shape) -> Inferred:
         length, channels = self.take_sequence(inputs[0]).sizes
-        values = {"position": self.position, "length": length}
+        values = {"position": self.position, "length": length, "last": length - 1}
         fewest = self.position + 1 if self.position >= 0 else -self.position
         condition = Condition(length, ">=", fewest, "PositionBeyondSequence", "position", values)
         return Inferred((Shape((channels,)),), (condition,))

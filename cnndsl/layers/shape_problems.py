@@ -556,10 +556,7 @@ class PositionBeyondSequence(Diagnostic):
     code = "E335"
     title = "no such position"
     message = "there is no position {position} in a sequence of {length}"
-
-    def label_text(self) -> str:
-        length = self.values["length"]
-        return f"must be from 0 to {length - 1}, or from -{length} to -1 to count from the end"
+    label = "must be from 0 to {last}, or from -{length} to -1 to count from the end"
 
 
 def _divisors(number: int, near: int) -> list[int]:

@@ -22,16 +22,20 @@ class Axis(Record):
     """What one cell sees along one axis of the input.
 
     low: the first cell, for the output's cell 0. span: how many cells, up to where `tail` begins. jump: input
-    cells between neighbours there. tail: the windows since the first upsampling, oldest first.
+    cells between neighbours there. tail: the windows since the first upsampling, oldest first. full: every cell sees
+    the whole axis, so that nothing behind it can see more.
     """
 
     low: int = 0
     span: int = 1
     jump: int = 1
     tail: tuple[Window, ...] = ()
+    full: bool = False
 
     def field(self) -> int:
         """How many input cells one output sees at most."""
+        if self.full:
+            return self.span
         seen = 1
         for window in reversed(self.tail):
             seen = (
@@ -55,6 +59,8 @@ class Axis(Record):
         if self.jump > MOST_JUMP:
             # Thousands of strides on an axis of one cell: numbers that only grow and say nothing.
             return self
+        if self.full:
+            return self._replace(jump=self.jump * window.stride)
         reach = window.dilation * (window.size - 1)
         return Axis(self.low - window.pad * self.jump, self.span + reach * self.jump, self.jump * window.stride, ())
 
@@ -104,7 +110,7 @@ def behind(field: Field, windows: tuple[Window, ...], follows: tuple[int | None,
             completely = [i for i in range(len(axes)) if i == along or (along is None and i not in field.runs_along)]
             for i in completely:
                 if axes[i].field() < whole.spatial[i]:
-                    axes[i] = Axis(0, whole.spatial[i], axes[i].jump)
+                    axes[i] = axes[i]._replace(low=0, span=whole.spatial[i], full=True)
     runs_along = tuple(None if i is None or i >= len(field.runs_along) else field.runs_along[i] for i in follows)
     return Field(tuple(axes), runs_along)
 
@@ -116,6 +122,10 @@ def union(fields: list[Field]) -> Field:
         return first
     axes = []
     for together in zip(*(f.axes for f in fields), strict=False):
+        full = [axis for axis in together if axis.full]
+        if full:
+            axes.append(full[0]._replace(jump=max(axis.jump for axis in together)))
+            continue
         if any(axis.tail for axis in together):
             axes.append(max(together, key=Axis.field))
             continue
