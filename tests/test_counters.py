@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import csv
+import json
 from functools import cache
 from pathlib import Path
 
+import jsonschema
 import pytest
 import torch
 from counted import CASES
 from counting_tools import printed
 
+from cnndsl.cli import main
+from cnndsl.cli.check import COUNTERS
 from cnndsl.graph import Graph
 from cnndsl.layers import all_kinds
 from cnndsl.measure.analyse import analyse
@@ -110,6 +114,173 @@ def test_reasons_add_up(name: str) -> None:
         assert found.total - found.core == sum(group.amount for group in found.groups)
         assert all(group.amount and group.layers for group in found.groups)
 
+
+# --- the page ------------------------------------------------------------------------------------------------------
+
+PAGE = ROOT / "docs" / "counting.md"
+LISTED = [
+    ("conv 3x3x8 pad=1", "8x8x4"),
+    ("conv 3x3x8 pad=1 groups=4 nobias", "8x8x4"),
+    ("deconv 2x2x8 /2", "8x8x4"),
+    ("dense 10", "256"),
+    ("linear 10", "16x64"),
+    ("attention 4", "16x64"),
+    ("lstm 32", "16x64"),
+    ("embedding 100x64", "16 tokens"),
+    ("bn", "8x8x4"),
+    ("ln", "16x64"),
+    ("gn 2", "8x8x4"),
+    ("lrn 5", "8x8x4"),
+    ("relu", "8x8x4"),
+    ("relu6", "8x8x4"),
+    ("prelu", "8x8x4"),
+    ("gelu", "8x8x4"),
+    ("silu", "8x8x4"),
+    ("sigmoid", "8x8x4"),
+    ("softmax", "8x8x4"),
+    ("pool 2", "8x8x4"),
+    ("pool 2 avg", "8x8x4"),
+    ("globalpool avg", "8x8x4"),
+    ("adaptivepool 3", "8x8x4"),
+    ("upsample 2", "8x8x4"),
+    ("upsample 2 bilinear", "8x8x4"),
+    ("dropout", "8x8x4"),
+]
+
+
+def listing() -> str:
+    """The page's table: what each tool counts of one layer."""
+    lines = [f"| layer | input | {' | '.join(NAMES)} |\n", f"|---|---|{'---:|' * len(NAMES)}\n"]
+    for item, size in LISTED:
+        spec = CASES["conv"]._replace(lines=item, size=size).spec
+        counts = " | ".join(f"{counted(spec, name).total:,}" for name in NAMES)
+        lines.append(f"| `{item}` | {size} | {counts} |\n")
+    return "".join(lines)
+
+
+def test_the_page_lists_what_is_counted(request: pytest.FixtureRequest) -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    before, _, rest = page.partition("<!-- table -->\n")
+    table, _, after = rest.partition("<!-- end of table -->\n")
+    if request.config.getoption("--rewrite"):
+        PAGE.write_text(f"{before}<!-- table -->\n{listing()}<!-- end of table -->\n{after}", encoding="utf-8")
+        return
+    assert table == listing()
+
+
+def test_the_page_has_the_known_networks() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    for name in NAMES:
+        known = (GOLDEN["lenet5"][name], GOLDEN["resnet50"][name])
+        assert f"| `{name}` | {known[0]:,} | {known[1]:,} | {counter_named(name).unit} |" in page
+
+
+# --- what is printed ------------------------------------------------------------------------------------------------
+
+LENET = CASES["lenet5"].spec
+
+
+@pytest.fixture
+def lenet(tmp_path: Path) -> str:
+    path = tmp_path / "lenet.cnn"
+    path.write_text(LENET, encoding="utf-8")
+    return str(path)
+
+
+def printed_by(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 0) -> str:
+    assert main(["check", *arguments]) == code
+    return capsys.readouterr().out
+
+
+def test_the_command_knows_every_counter() -> None:
+    assert COUNTERS == NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_table_says_what_it_counts(name: str, lenet: str, capsys: pytest.CaptureFixture[str]) -> None:
+    text = printed_by(capsys, lenet, "--count", name)
+    counter = counter_named(name)
+    total = next(line for line in text.splitlines() if line.startswith("total"))
+    assert counter.title in text.splitlines()[2]
+    assert f"{GOLDEN['lenet5'][name]:,}" in total
+    assert counter.said() in text
+
+
+def test_core_is_what_is_printed_anyway(lenet: str, capsys: pytest.CaptureFixture[str]) -> None:
+    plain = printed_by(capsys, lenet)
+    core = printed_by(capsys, lenet, "--count", "core")
+    assert core.startswith(plain.partition("Counted for")[0])
+    assert printed_by(capsys, lenet, "--format", "csv") == printed_by(
+        capsys, lenet, "--format", "csv", "--count", "core"
+    )
+
+
+def test_why_in_the_table(lenet: str, capsys: pytest.CaptureFixture[str]) -> None:
+    text = printed_by(capsys, lenet, "--count", "ptflops", "--why")
+    assert "ptflops MACs: 448,662 = 416,520 core MACs + 32,142. The difference:" in text
+    said = [line.split()[0] for line in text.partition("The difference:\n")[2].partition("\n\n")[0].splitlines()]
+    assert said == ["+13,016", "+12,608", "+6,518"]  # activations, pools, biases
+    assert sum(int(number.replace(",", "")) for number in said) == 448_662 - 416_520
+    assert "(pool2 and pool2_2)" in text
+    assert "(4 layers: conv5x5x6_relu, conv5x5x16_relu, dense120_relu, …)" in text
+    assert "fvcore FLOPs: 416,520, as core counts every layer." in printed_by(
+        capsys, lenet, "--count", "fvcore", "--why"
+    )
+
+
+def test_markdown(lenet: str, capsys: pytest.CaptureFixture[str]) -> None:
+    text = printed_by(capsys, lenet, "--count", "torchinfo", "--why", "--format", "markdown")
+    assert "| params | share | torchinfo mult-adds | share |" in text
+    assert "**423,038**" in text
+    assert "| +6,518 | torchinfo counts biases as well | 5 layers: conv5x5x6, conv5x5x16, dense120, … |" in text
+    assert "<sub>torchinfo mult-adds: as torchinfo 1.8.0 counts" in text
+    assert "| +" not in printed_by(capsys, lenet, "--count", "torchinfo", "--format", "markdown")
+
+
+def test_csv(lenet: str, capsys: pytest.CaptureFixture[str]) -> None:
+    text = printed_by(capsys, lenet, "--count", "torchinfo", "--format", "csv")
+    rows = list(csv.DictReader(text.splitlines()))
+    assert "macs" not in rows[0]
+    assert sum(int(row["torchinfo_mult_adds"]) for row in rows) == 423_038
+
+
+def test_json(lenet: str, capsys: pytest.CaptureFixture[str]) -> None:
+    schema = json.loads((ROOT / "docs" / "check.schema.json").read_text(encoding="utf-8"))
+    plain = json.loads(printed_by(capsys, lenet, "--format", "json"))
+    document = json.loads(printed_by(capsys, lenet, "--format", "json", "--count", "calflops", "--why"))
+    jsonschema.Draft202012Validator(schema).validate(document)
+    (network,) = document["networks"]
+    found = network.pop("count")
+    assert (found["name"], found["unit"], found["total"], found["core"]) == ("calflops", "FLOPs", 852_156, 416_520)
+    assert sum(reason["amount"] for reason in found["why"]) == 852_156 - 416_520
+    for reason in found["why"]:
+        assert sum(layer["amount"] for layer in reason["layers"]) == reason["amount"]
+    assert sum(layer.pop("count") for layer in network["layers"]) == 852_156
+    assert document == plain
+    without = json.loads(printed_by(capsys, lenet, "--format", "json", "--count", "calflops"))
+    assert "why" not in without["networks"][0]["count"]
+
+
+@pytest.mark.parametrize("options", [["--why"], ["--why", "--count", "thop", "--format", "csv"]])
+def test_why_needs_a_count(options: list[str], lenet: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", lenet, *options]) == 2
+    assert "--why explains --count" in capsys.readouterr().err
+
+
+def test_an_unknown_tool_is_refused(lenet: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", lenet, "--count", "deepspeed"]) == 2
+    assert "torchinfo" in capsys.readouterr().err
+
+
+def test_of_a_spec_with_errors(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "wrong.cnn"
+    path.write_text("network N\ninput 8x8x3\nconv 9x9x4\nrelu\n", encoding="utf-8")
+    for form in ("table", "markdown", "json"):
+        text = printed_by(capsys, str(path), "--count", "fvcore", "--why", "--format", form, code=1)
+        assert "unknown" in text or '"total": null' in text
+
+
+# --- kinds of our own -----------------------------------------------------------------------------------------------
 
 # What PyTorch has no module for is counted as the class that `compile` writes for it.
 OWN = {
