@@ -28,7 +28,7 @@ LOADED_ATTRIBUTES = frozenset({"source"})
 BUILTINS = frozenset(dir(builtins)) - {"input"}
 
 # What the written file uses itself.
-FILE_NAMES = frozenset({"torch", "nn", "F", "Tensor", "self", "super", "math"})
+FILE_NAMES = frozenset({"torch", "nn", "F", "Tensor", "Callable", "self", "super", "math"})
 
 _not_in_names = re.compile(r"[^0-9A-Za-z_]+")
 
@@ -78,3 +78,13 @@ def variable_names(functions: frozenset[str] = frozenset()) -> Identifiers:
 def class_names(others: frozenset[str] = frozenset()) -> Identifiers:
     """For the classes of a file, in which there are `others`."""
     return Identifiers(FILE_NAMES | BUILTINS | others)
+
+
+def argument_names() -> Identifiers:
+    """For the parameters of a class."""
+    return Identifiers(FILE_NAMES | BUILTINS | {"i"})
+
+
+def camel_case(name: str) -> str:
+    """A class's name from a block's: `inverted_residual` becomes `InvertedResidual`."""
+    return "".join(part[:1].upper() + part[1:] for part in identifier(name).split("_")) or "Block"

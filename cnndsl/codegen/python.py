@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from cnndsl.codegen.holes import Function, Repeated, Text
 from cnndsl.layers.code import Attribute, Binary, Call, Input, Module, Slice, Subscript
 
 WIDTH = 100
@@ -25,6 +26,12 @@ def expression(value: Any, names: Names) -> str:
         return f"self.{names.module}{'_' + value.suffix if value.suffix else ''}"
     if isinstance(value, Call):
         return _call(value, names)
+    if isinstance(value, Text):
+        return value.text
+    if isinstance(value, Function):
+        return value.name
+    if isinstance(value, Repeated):
+        return _repeated(value, names)
     if isinstance(value, Attribute):
         return f"{_operand(value.owner, names)}.{value.name}"
     if isinstance(value, Subscript):
@@ -36,7 +43,17 @@ def expression(value: Any, names: Names) -> str:
         return f"({inner},)" if len(value) == 1 else f"({inner})"
     if isinstance(value, list):
         return f"[{', '.join(expression(v, names) for v in value)}]"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{literal(k)}: {expression(v, names)}" for k, v in value.items()) + "}"
     return literal(value)
+
+
+def _repeated(value: Repeated, names: Names) -> str:
+    """`*(value for _ in range(times))`."""
+    made = expression(value.value, names)
+    if value.times == 1 and not value.grows:
+        return made
+    return f"*({made} for {'i' if value.grows else '_'} in range({expression(value.times, names)}))"
 
 
 def literal(value: Any) -> str:
@@ -62,10 +79,14 @@ def _call(value: Call, names: Names) -> str:
 def _operand(value: Any, names: Names) -> str:
     """What a dot or bracket may follow directly."""
     text = expression(value, names)
-    return f"({text})" if isinstance(value, (Binary, int, float)) else text
+    return f"({text})" if isinstance(value, (Binary, int, float)) or _is_compound(value) else text
 
 
 _BINDS = {"+": 1, "-": 1, "*": 2, "/": 2, "@": 2}
+
+
+def _is_compound(value: Any) -> bool:
+    return isinstance(value, Text) and " " in value.text
 
 
 def _side(owner: Binary, value: Any, names: Names, *, right: bool = False) -> str:
@@ -75,14 +96,15 @@ def _side(owner: Binary, value: Any, names: Names, *, right: bool = False) -> st
         own, inner = _BINDS[owner.operator], _BINDS[value.operator]
         if inner < own or (right and inner == own):
             return f"({text})"
-    return text
+    return f"({text})" if _is_compound(value) else text
 
 
 def _index(index: Any, names: Names) -> str:
     if isinstance(index, Slice):
-        start = "" if index.start is None else str(index.start)
-        stop = "" if index.stop is None else str(index.stop)
-        return f"{start}:{stop}"
+        start = "" if index.start is None else expression(index.start, names)
+        stop = "" if index.stop is None else expression(index.stop, names)
+        named = isinstance(index.start, Text) or isinstance(index.stop, Text)
+        return f"{start} : {stop}".strip() if named else f"{start}:{stop}"
     return expression(index, names)
 
 
@@ -110,12 +132,31 @@ def _broken(start: str, value: Any, names: Names, indent: str, end: str = "") ->
             return [start + "(", *_filled(value, inner, names), f"{indent}){end}"]
         body = [text for v in value for text in _broken(inner, v, names, inner, ",")]
         return [f"{start}(", *body, f"{indent}){end}"]
+    if isinstance(value, list):
+        body = [text for v in value for text in _broken(inner, v, names, inner, ",")]
+        return [f"{start}[", *body, f"{indent}]{end}"]
+    if isinstance(value, dict):
+        body = [text for k, v in value.items() for text in _broken(f"{inner}{literal(k)}: ", v, names, inner, ",")]
+        return [f"{start}{{", *body, f"{indent}}}{end}"]
+    if isinstance(value, Repeated):
+        return _broken_repeated(start, value, names, indent, end)
     if isinstance(value, Call) and not (isinstance(value.function, str) and value.function.startswith(".")):
         callee = value.function if isinstance(value.function, str) else expression(value.function, names)
+        if len(value.args) == 1 and not value.kwargs and isinstance(value.args[0], (list, dict)):
+            return _broken(f"{start}{callee}(", value.args[0], names, indent, f"){end}")
         body = [text for a in value.args for text in _broken(inner, a, names, inner, ",")]
         body += [text for name, v in value.kwargs for text in _broken(f"{inner}{name}=", v, names, inner, ",")]
         return [f"{start}{callee}(", *body, f"{indent}){end}"]
     return [line]
+
+
+def _broken_repeated(start: str, value: Repeated, names: Names, indent: str, end: str) -> list[str]:
+    if value.times == 1 and not value.grows:
+        return _broken(start, value.value, names, indent, end)
+    inner = indent + "    "
+    variable = "i" if value.grows else "_"
+    behind = f"{inner}for {variable} in range({expression(value.times, names)})"
+    return [f"{start}*(", *_broken(inner, value.value, names, inner), behind, f"{indent}){end}"]
 
 
 def _filled(values: tuple[Any, ...], indent: str, names: Names) -> list[str]:

@@ -1,0 +1,431 @@
+"""The classes of a file: which plans share one, what it is called, and what its instances are given."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator
+from typing import Any
+
+from cnndsl.codegen.holes import Hole, Piece, form_of, own_parts, pieces_of
+from cnndsl.codegen.identifiers import Identifiers, attribute_names, camel_case
+from cnndsl.codegen.merge import Merged, Variant, merged, uses_of, variant_of
+from cnndsl.codegen.parameters import ABSENT, Parameter, Parameters
+from cnndsl.codegen.plan import Plan, Step
+from cnndsl.codegen.rows import find_rows, fits, row_of, split_name
+from cnndsl.codegen.variables import Hints, allocate
+from cnndsl.record import Record
+
+MOST_VARIANTS = 16
+"""Variants of one block that are tried to be one class."""
+
+
+class Parts(Record):
+    """A step taken apart. form: what is left of it without numbers; own: the numbers of its modules; forward: those of
+    its expression; pieces: of a row, how its parts repeat."""
+
+    form: Any
+    own: list[Hole]
+    forward: list[Hole]
+    pieces: tuple[Piece, ...] = ()
+
+
+class Class:
+    """One class of the file.
+
+    plans: what its instances do; merged: their steps side by side; steps[s][p]: step s of plan p, or None.
+    parameters: of its constructor. own, forward: for each step, the expressions for its numbers; conditions: for each
+    step, under which condition it is done, or None. A class of one plan has none of these: its numbers are written.
+    """
+
+    def __init__(self, name: str, plans: list[Plan], numbers: list[int], found: Merged) -> None:
+        self.name = name
+        self.plans = plans
+        self.numbers = numbers
+        self.merged = found
+        self.steps = _side_by_side(plans, numbers, found)
+        self.first = [next(step for step in steps if step is not None) for steps in self.steps]
+        """Each step, as the first plan that has it has it."""
+        self.paths: dict[int, str] = {}
+        """Where each step's module is: `conv1`, `layer1[0]`."""
+        self.lists: dict[str, tuple[str, Any]] = {}
+        """The attributes that hold several modules by their names, and which steps: a tree of dictionaries."""
+        self.attributes = attribute_names()
+        self._name_modules()
+        self.parameters: list[Parameter] = []
+        self.own: list[list[Any]] = []
+        self.forward: list[list[Any]] = []
+        self.conditions: list[tuple[str, str] | None] = []
+        """For each step, what it depends on: a name for that, and the expression; None if it is always done."""
+        self.place = {id(plan): number for number, plan in enumerate(plans)}
+
+    def _name_modules(self) -> None:
+        """An attribute for each step with modules; those with indices are gathered in lists."""
+        lists = self._find_lists()
+        for at, step in enumerate(self.first):
+            if not step.modules:
+                continue
+            base, indices = split_name(step.name)
+            if base in lists and indices:
+                if base not in self.lists:
+                    self.lists[base] = (self.attributes.make(base), lists[base])
+                attribute, tree = self.lists[base]
+                self.paths[at] = attribute + _subscripts(tree, indices)
+            else:
+                suffixes = tuple(suffix for suffix, _ in step.code.modules) if step.code is not None else ("",)
+                self.paths[at] = self.attributes.make(step.name, suffixes)
+
+    def _find_lists(self) -> dict[str, Any]:
+        """For each name with indices that can be a list of modules, the steps in it."""
+        trees: dict[str, Any] = {}
+        refused = {step.name for step in self.first}
+        for at, step in enumerate(self.first):
+            base, indices = split_name(step.name)
+            if not indices or not step.modules:
+                continue
+            if step.code is not None and [suffix for suffix, _ in step.code.modules] != [""]:
+                refused.add(base)
+            tree = trees.setdefault(base, {})
+            for index in indices[:-1]:
+                inner = tree.setdefault(index, {})
+                if not isinstance(inner, dict):
+                    refused.add(base)
+                    inner = {}
+                tree = inner
+            if indices[-1] in tree:
+                refused.add(base)
+            tree[indices[-1]] = at
+        return {base: tree for base, tree in trees.items() if base not in refused}
+
+    def arguments(self, plan: Plan) -> list[Hole]:
+        """What the constructor is given for one of the plans."""
+        number = self.place[id(plan)]
+        return [(one.name, one.values[number]) for one in self.parameters]
+
+
+def _subscripts(tree: Any, indices: tuple[int, ...]) -> str:
+    """How a part of a list of modules is got: `[0]`, or `["3"]` where the numbers leave gaps."""
+    text = ""
+    for index in indices:
+        text += f"[{index}]" if is_list(tree) else f'["{index}"]'
+        tree = tree[index]
+    return text
+
+
+def is_list(tree: dict[int, Any]) -> bool:
+    """Whether the numbers of a list's parts leave no gap."""
+    return sorted(tree) == list(range(len(tree)))
+
+
+def _side_by_side(plans: list[Plan], numbers: list[int], found: Merged) -> list[list[Step | None]]:
+    steps: list[list[Step | None]] = [[None] * len(plans) for _ in range(found.length)]
+    for p, (plan, number) in enumerate(zip(plans, numbers, strict=True)):
+        for step, at in zip(plan.steps, found.places[number], strict=True):
+            steps[at][p] = step
+    return steps
+
+
+class Library:
+    """The classes of a file. networks: the plans of its networks, in order; names: for classes."""
+
+    def __init__(self, networks: list[Plan], names: Identifiers) -> None:
+        self.names = names
+        self.networks = networks
+        self.of: dict[int, Class] = {}
+        self.blocks: list[Class] = []
+        self.parts: dict[int, Parts] = {}
+        self.heights: dict[int, int] = {}
+        self.firsts: dict[int, list[int]] = {}
+        for network in networks:
+            self._look_at(network)
+        self._make()
+
+    # --- the order --------------------------------------------------------------------------------------------------
+
+    def _look_at(self, plan: Plan) -> int:
+        """Find a plan's rows and those of all plans in it; how deep calls lie in each other."""
+        height = 1 + max((self._look_at(inner) for inner in called(plan.steps)), default=0)
+        find_rows(plan)
+        self.heights[id(plan)] = height
+        return height
+
+    def _make(self) -> None:
+        """Make the classes of blocks, each after those it uses."""
+        plans: dict[tuple[str, str], list[Plan]] = {}
+        stack = list(reversed(self.networks))
+        while stack:
+            plan = stack.pop()
+            if plan.call is not None:
+                plans.setdefault(plan.origin, []).append(plan)
+            stack.extend(reversed(list(called(plan.steps))))
+        units: dict[Any, list[Plan]] = {}
+        recursive = _recursive(plans)
+        for origin, found in plans.items():
+            for plan in found:
+                height = self.heights[id(plan)] if origin in recursive else 0
+                units.setdefault((*origin, height), []).append(plan)
+        for found in plans.values():
+            _align_rows(found)
+        unit_of = {id(plan): unit for unit, found in units.items() for plan in found}
+        done: set[Any] = set()
+
+        def visit(unit: Any) -> None:
+            if unit in done:
+                return
+            done.add(unit)
+            for plan in units[unit]:
+                for inner in called(plan.steps):
+                    visit(unit_of[id(inner)])
+            self._make_classes(units[unit])
+
+        for unit in units:
+            visit(unit)
+
+    # --- one block ----------------------------------------------------------------------------------------------
+
+    def _make_classes(self, plans: list[Plan]) -> None:
+        """Classes for the calls of one block: as few as read well."""
+        variants: dict[Variant, list[Plan]] = {}
+        for plan in plans:
+            variants.setdefault(self.variant(plan), []).append(plan)
+        groups: list[list[Variant]] = []
+        for variant in variants:
+            group = next((g for g in groups if self._joins(g, variant, variants)), None) if len(
+                variants
+            ) <= MOST_VARIANTS else None
+            if group is None:
+                groups.append([variant])
+            else:
+                group.append(variant)
+        for group in groups:
+            found = merged(group)
+            assert found is not None
+            order = {id(plan): number for number, variant in enumerate(group) for plan in variants[variant]}
+            mine = [plan for plan in plans if id(plan) in order]
+            call = mine[0].call
+            assert call is not None
+            made = Class(self.class_name(call.block), mine, [order[id(p)] for p in mine], found)
+            self.solve(made)
+            self.blocks.append(made)
+            self.of.update((id(plan), made) for plan in mine)
+
+    def class_name(self, block: str) -> str:
+        name, number = camel_case(block), 1
+        while (made := name if number == 1 else f"{name}{number}") in self.names.taken:
+            number += 1
+        self.names.taken.add(made)
+        return made
+
+    def _joins(self, group: list[Variant], variant: Variant, variants: dict[Variant, list[Plan]]) -> bool:
+        together = [*group, variant]
+        found = merged(together)
+        if found is None:
+            return False
+        if not _plainly_named([plan for one in together for plan in variants[one][:1]], found):
+            return False
+        steps, results = uses_of([variants[one][0] for one in together], found)
+        names = Identifiers(frozenset())
+        hints = [Hints()] * found.length
+        inputs = [str(n) for n in range(variant.inputs)]
+        return allocate(steps, results, inputs, hints, names) is not None
+
+    def variant(self, plan: Plan) -> Variant:
+        return variant_of(plan, [self.parts_of(step, plan).form for step in plan.steps])
+
+    def parts_of(self, step: Step, plan: Plan) -> Parts:
+        """A step without its numbers, and the numbers."""
+        known = self.parts.get(id(step))
+        if known is None:
+            known = self.parts[id(step)] = self._take_apart(step, plan)
+        return known
+
+    def _take_apart(self, step: Step, plan: Plan) -> Parts:
+        own: list[Hole] = []
+        forward: list[Hole] = []
+        owner = self.owner_place(plan, step.owner) if step.owner is not None else None
+        if step.row:
+            parts = [self.parts_of(one, plan) for one in step.row]
+            pieces = tuple(pieces_of([(one.form, one.own) for one in parts]))
+            for piece in pieces:
+                own.append(("count", piece.times))
+                for hole, grows in zip(piece.starts, piece.steps, strict=True):
+                    own += [hole] if grows is None else [hole, ("step", grows)]
+            form: Any = ("row", tuple((p.form, tuple(s is not None for s in p.steps)) for p in pieces))
+            return Parts(form, own, [], pieces)
+        if step.plan is not None:
+            if owner is not None:
+                return Parts(("again", owner), [], [])
+            made = self.of[id(step.plan)]
+            own += made.arguments(step.plan)
+            return Parts(("call", made.name), own, [])
+        assert step.code is not None
+        parts_ = tuple(form_of(value, own) for value in own_parts(step))
+        suffixes = tuple(suffix for suffix, _ in step.code.modules)
+        return Parts(("layer", owner, suffixes, parts_, form_of(step.value, forward)), own, forward)
+
+    def network(self, plan: Plan, name: str) -> Class:
+        """The class of a whole network."""
+        count = len(plan.steps)
+        made = self.of[id(plan)] = Class(name, [plan], [0], Merged((tuple(range(count)),), count))
+        self.solve(made)
+        return made
+
+    def path(self, plan: Plan, owner: int) -> str:
+        """Where the module of node number `owner` is, seen from the class of a plan."""
+        made = self.of[id(plan)]
+        number = made.numbers[made.place[id(plan)]]
+        own, _ = self.owner_place(plan, owner)
+        return made.paths[made.merged.places[number][own]] + self._path_within(plan.steps[own], owner)
+
+    def call_path(self, plan: Plan, step: Step) -> str:
+        """Where the module is that a call of a plan applies again."""
+        assert step.owner is not None
+        assert step.plan is not None
+        owner, size = step.owner, step.last - step.first
+        path = ""
+        around: Plan | None = plan
+        while around is not None:
+            made = self.of[id(around)]
+            number = made.numbers[made.place[id(around)]]
+            own, _ = self.owner_place(around, owner)
+            path += made.paths[made.merged.places[number][own]]
+            part = around.steps[own]
+            while part.row:
+                index = next(n for n, one in enumerate(part.row) if one.first <= owner < one.last)
+                path, part = f"{path}[{index}]", part.row[index]
+            found = part.plan
+            if found is not None and (part.first, part.last) == (owner, owner + size) and _block(found) == _block(step.plan):
+                return path
+            path += "."
+            around = found
+        raise AssertionError("a call that is applied again is a step of its own")
+
+    def _path_within(self, step: Step, owner: int) -> str:
+        if step.row:
+            number = next(n for n, part in enumerate(step.row) if part.first <= owner < part.last)
+            return f"[{number}]" + self._path_within(step.row[number], owner)
+        return "." + self.path(step.plan, owner) if step.plan is not None else ""
+
+    def owner_place(self, plan: Plan, owner: int) -> tuple[int, int]:
+        """Which step of a plan owns weights, those of node number `owner`, and which of the step's nodes that is."""
+        firsts = self.firsts.get(id(plan))
+        if firsts is None:
+            firsts = self.firsts[id(plan)] = [one.first for one in plan.steps]
+        at = bisect_right(firsts, owner) - 1
+        return at, owner - firsts[at]
+
+    # --- numbers ------------------------------------------------------------------------------------------------
+
+    def solve(self, made: Class) -> None:
+        """Find the parameters of a class, and the expressions for all of its numbers."""
+        if len(made.plans) == 1:
+            made.conditions = [None] * len(made.steps)
+            return
+        parameters = _parameters(made.plans)
+        holes = [self._holes(made, at) for at in range(len(made.steps))]
+        made.own = [[parameters.expression(role, vector) for role, vector in own] for own, _ in holes]
+        made.conditions = [_condition(made, at, parameters) for at in range(len(made.steps))]
+        made.forward = [[parameters.expression(role, vector) for role, vector in forward] for _, forward in holes]
+        made.parameters = parameters.listed()
+
+    def _holes(self, made: Class, at: int) -> tuple[list[Any], list[Any]]:
+        """The numbers of a step as vectors: those of its modules, and those of its expression."""
+        parts = [
+            self.parts_of(step, plan) if step is not None else None
+            for step, plan in zip(made.steps[at], made.plans, strict=True)
+        ]
+        one = next(p for p in parts if p is not None)
+        own = [
+            (role, tuple(ABSENT if p is None else p.own[n][1] for p in parts)) for n, (role, _) in enumerate(one.own)
+        ]
+        forward = [
+            (role, tuple(ABSENT if p is None else p.forward[n][1] for p in parts))
+            for n, (role, _) in enumerate(one.forward)
+        ]
+        return own, forward
+
+
+def _block(plan: Plan) -> str:
+    return plan.call.block if plan.call is not None else ""
+
+
+def called(steps: list[Step]) -> Iterator[Plan]:
+    """The plans that steps call, without those that only repeat one with its weights."""
+    for step in steps:
+        if step.row:
+            yield from called(step.row)
+        elif step.plan is not None and step.owner is None:
+            yield step.plan
+
+
+def _recursive(plans: dict[tuple[str, str], list[Plan]]) -> set[tuple[str, str]]:
+    """The blocks that call themselves, perhaps by way of others."""
+    calls = {o: {inner.origin for plan in found for inner in called(plan.steps)} for o, found in plans.items()}
+    reach = {origin: set(inner) for origin, inner in calls.items()}
+    changed = True
+    while changed:
+        changed = False
+        for origin, found in reach.items():
+            more = set().union(*(reach[inner] for inner in found)) - found
+            if more:
+                found |= more
+                changed = True
+    return {origin for origin, found in reach.items() if origin in found}
+
+
+def _align_rows(plans: list[Plan]) -> None:
+    """Where some calls repeat an inner call and others make it once, let those have a row of one."""
+    rows = {step.key for plan in plans for step in plan.steps if step.row and not split_name(step.name)[1]}
+    if not rows:
+        return
+    for plan in plans:
+        plan.steps = [
+            row_of([step], step.name) if step.key in rows and step.plan is not None and fits(step) else step
+            for step in plan.steps
+        ]
+
+
+def _plainly_named(plans: list[Plan], found: Merged) -> bool:
+    """Whether steps whose names have an index, of which an nn.ModuleList is made, are in all plans."""
+    places = [set(one) for one in found.places]
+    for plan, own in zip(plans, found.places, strict=True):
+        for step, at in zip(plan.steps, own, strict=True):
+            if split_name(step.name)[1] and not all(at in one for one in places):
+                return False
+    return True
+
+
+def _parameters(plans: list[Plan]) -> Parameters:
+    """A class's parameters before any is known: those of the block, and its channels."""
+    own: dict[str, tuple[Any, ...]] = {}
+    words: dict[str, tuple[str, ...]] = {}
+    first = plans[0].call
+    assert first is not None
+    for name in first.values:
+        values = tuple(plan.call.values.get(name) for plan in plans if plan.call is not None)
+        if all(isinstance(value, (int, float)) for value in values):
+            own[name] = values
+        elif all(isinstance(value, str) for value in values):
+            words[name] = values
+    return Parameters(own, words, _channels(plans, given=True), _channels(plans, given=False))
+
+
+def _channels(plans: list[Plan], *, given: bool) -> tuple[int, ...]:
+    edges = [(plan, plan.inputs[0] if given else plan.results[0]) for plan in plans]
+    shapes = [(plan.graph.shape_of(edge)) for plan, edge in edges]
+    return tuple(int(shape.channels) for shape in shapes if shape is not None)
+
+
+def _condition(made: Class, at: int, parameters: Parameters) -> tuple[str, str] | None:
+    """Under which condition a step is done: a name for it, and the expression."""
+    steps = made.steps[at]
+    if all(steps):
+        return None
+    step = next(one for one in steps if one is not None)
+    kind = "" if step.plan is not None or step.row else made.plans[0].graph.nodes[step.first].kind
+    role = "residual" if kind in ("add", "mul") else f"with_{kind if kind and not step.modules else step.name}"
+    vector = tuple(one is not None for one in steps)
+    for other in range(at):
+        known = made.conditions[other] if other < len(made.conditions) else None
+        if known is not None and tuple(one is not None for one in made.steps[other]) == vector:
+            return known
+    return role, parameters.condition(role, vector).text
