@@ -32,6 +32,97 @@ def spec_graph(spec: str) -> Graph:
     return checked.networks[0].graph
 
 
+TRANSFORMER = """
+block encoder(heads, mlp, drop=0):
+    add:
+        | identity
+        | ln eps=1e-6, attention {heads}, dropout {drop}
+    add:
+        | identity
+        | ln eps=1e-6, linear {mlp}, gelu, dropout {drop}, linear {input.channels}, dropout {drop}
+
+network ViT
+input 32x32x3
+conv 8x8x24 /8, tokens, clstoken, posembed, dropout 0.1     -> 17x24
+encoder 4 48 * 2
+encoder 4 48 0.1
+ln eps=1e-6, token 0, dense 10
+"""
+
+DECODER = """
+block decoder(heads, encoded):
+    add:
+        | identity
+        | ln, attention {heads} causal
+    add:
+        | identity
+        | ln, attention {heads} {encoded}
+    add:
+        | identity
+        | ln, linear {4 * input.channels}, relu, linear {input.channels}
+
+network Decoder
+input text 9 tokens
+input image 6x6x3
+from image, conv 3x3x16 same, tokens, ln as seen
+from text, embedding 50x16, posembed sincos
+decoder 2 seen * 2
+linear 50
+"""
+
+CONVNEXT = """
+block cnblock(rate):
+    add:
+        | identity
+        | dwconv 7x7 pad=3, ln eps=1e-6, linear {4 * input.channels}, gelu, linear {input.channels}
+          layerscale 1e-6, droppath {rate}
+
+network ConvNeXt
+input 32x32x3
+conv 4x4x8 /4, ln eps=1e-6
+cnblock 0, cnblock 0.1
+ln eps=1e-6, conv 2x2x16 /2
+cnblock 0.2
+globalpool avg, ln eps=1e-6, dense 10
+"""
+
+VAE = """
+network VAE(z=5)
+input 8x8x1
+dense 40, relu as h
+linear {z} as mu
+from h, linear {z} as logvar
+gaussian mu logvar as sample
+dense 40, relu, dense 64, sigmoid, reshape 8x8x1
+output mu
+output logvar
+"""
+
+TEXT = """
+network TextCNN
+input 59 tokens
+embedding 100x30, dropout 0.1 as words
+concat:
+    | conv 3x10, relu, globalpool max
+    | conv 4x10, relu, globalpool max
+    | conv 5x10, relu, globalpool max
+dropout 0.5, dense 2
+"""
+
+CRNN = """
+network CRNN(classes=37)
+input 32x100x1
+conv 3x3x8 same, relu, pool 2
+conv 3x3x16 same, relu, pool 2 /2x1 pad=0x1
+conv {here.height}x2x32, bn, relu
+tokens
+lstm 16 bidirectional * 2
+linear {classes}    -> Lx37
+"""
+
+NETS = {"vit": TRANSFORMER, "decoder": DECODER, "convnext": CONVNEXT, "vae": VAE, "text": TEXT, "crnn": CRNN}
+
+
 # --- attention ----------------------------------------------------------------------------------------------------
 
 
@@ -97,6 +188,21 @@ def test_attention_takes_the_weights_of_pytorchs_module(item: str) -> None:
     x = torch.randn(3, 5, 8)
     with torch.no_grad():
         assert torch.allclose(channels_last(module, x), theirs(x, x, x)[0], atol=1e-6)
+
+
+def test_a_block_of_a_transformer_is_pytorchs() -> None:
+    theirs = nn.TransformerEncoderLayer(
+        12, 3, 20, dropout=0.0, activation="gelu", layer_norm_eps=1e-6, batch_first=True, norm_first=True
+    )
+    block = TRANSFORMER.partition("network")[0]
+    ours = build_module(spec_graph(f"{block}network T\ninput 7x12\nencoder 3 20\n"))
+    order = ("norm1", "self_attn", "norm2", "linear1", "linear2")
+    state = theirs.state_dict()
+    ordered = [tensor for part in order for name, tensor in state.items() if name.startswith(part)]
+    ours.load_state_dict(dict(zip(ours.state_dict(), ordered, strict=True)))
+    x = torch.randn(2, 7, 12)
+    with torch.no_grad():
+        assert torch.allclose(channels_last(ours, x), theirs(x), atol=1e-5)
 
 
 def test_causal_attention_does_not_look_ahead() -> None:
@@ -326,97 +432,6 @@ def kept(graph: Graph, examples: int) -> tuple[int, int]:
     memory = analyse(graph, examples).memory
     assert memory is not None
     return memory.saved, sum(storages.values())
-
-
-TRANSFORMER = """
-block encoder(heads, mlp, drop=0):
-    add:
-        | identity
-        | ln eps=1e-6, attention {heads}, dropout {drop}
-    add:
-        | identity
-        | ln eps=1e-6, linear {mlp}, gelu, dropout {drop}, linear {input.channels}, dropout {drop}
-
-network ViT
-input 32x32x3
-conv 8x8x24 /8, tokens, clstoken, posembed, dropout 0.1     -> 17x24
-encoder 4 48 * 2
-encoder 4 48 0.1
-ln eps=1e-6, token 0, dense 10
-"""
-
-DECODER = """
-block decoder(heads, encoded):
-    add:
-        | identity
-        | ln, attention {heads} causal
-    add:
-        | identity
-        | ln, attention {heads} {encoded}
-    add:
-        | identity
-        | ln, linear {4 * input.channels}, relu, linear {input.channels}
-
-network Decoder
-input text 9 tokens
-input image 6x6x3
-from image, conv 3x3x16 same, tokens, ln as seen
-from text, embedding 50x16, posembed sincos
-decoder 2 seen * 2
-linear 50
-"""
-
-CONVNEXT = """
-block cnblock(rate):
-    add:
-        | identity
-        | dwconv 7x7 pad=3, ln eps=1e-6, linear {4 * input.channels}, gelu, linear {input.channels}
-          layerscale 1e-6, droppath {rate}
-
-network ConvNeXt
-input 32x32x3
-conv 4x4x8 /4, ln eps=1e-6
-cnblock 0, cnblock 0.1
-ln eps=1e-6, conv 2x2x16 /2
-cnblock 0.2
-globalpool avg, ln eps=1e-6, dense 10
-"""
-
-VAE = """
-network VAE(z=5)
-input 8x8x1
-dense 40, relu as h
-linear {z} as mu
-from h, linear {z} as logvar
-gaussian mu logvar as sample
-dense 40, relu, dense 64, sigmoid, reshape 8x8x1
-output mu
-output logvar
-"""
-
-TEXT = """
-network TextCNN
-input 59 tokens
-embedding 100x30, dropout 0.1 as words
-concat:
-    | conv 3x10, relu, globalpool max
-    | conv 4x10, relu, globalpool max
-    | conv 5x10, relu, globalpool max
-dropout 0.5, dense 2
-"""
-
-CRNN = """
-network CRNN(classes=37)
-input 32x100x1
-conv 3x3x8 same, relu, pool 2
-conv 3x3x16 same, relu, pool 2 /2x1 pad=0x1
-conv {here.height}x2x32, bn, relu
-tokens
-lstm 16 bidirectional * 2
-linear {classes}    -> Lx37
-"""
-
-NETS = {"vit": TRANSFORMER, "decoder": DECODER, "convnext": CONVNEXT, "vae": VAE, "text": TEXT, "crnn": CRNN}
 
 
 @pytest.mark.parametrize("name", [name for name in NETS if name != "crnn"])
