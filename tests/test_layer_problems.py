@@ -20,6 +20,8 @@ from cnndsl.shape import Shape
 REFUSALS = [
     # the item, its input, the problem, a part of what is said, the marked text
     ("conv 3x3x8 strides=2", "8x8x3", "UnknownArgument", "the stride is written `/2`", "strides=2"),
+    ("attention num_heads=2", "5x8", "UnknownArgument", "it is called `heads=`", "num_heads=2"),
+    ("lstm 4 return_sequences=true", "5x8", "UnknownArgument", "word `last`", "return_sequences=true"),
     ("relu slope=2", "8", "UnknownArgument", "`relu` takes no arguments", "slope=2"),
     ("pool 2 average", "8x8x3", "UnknownWord", "did you mean `avg`?", "average"),
     ("conv 3x3x8 sam", "8x8x3", "UnknownWord", "did you mean `same`?", "sam"),
