@@ -11,6 +11,7 @@ import stat
 import sys
 
 from cnndsl.diagnostics import Diagnostic, closest, problem
+from cnndsl.resources import folder
 from cnndsl.source import MAX_BYTES, Source, Span
 from cnndsl.terminal import visible
 
@@ -58,6 +59,67 @@ def _decoded(name: str, content: bytes) -> str | Diagnostic:
         return _about(name, "WrongEncoding", reason=reason, encoding="LATIN1")
 
 
+class UseError(Exception):
+    """A file that can't be used: `problem` names a Diagnostic class, `values` fill its templates."""
+
+    def __init__(self, problem: str, **values: str | None) -> None:
+        super().__init__(problem)
+        self.problem = problem
+        self.values = values
+
+
+class Library:
+    """The files that a spec may `use`: those in the project's folder and below it, and those shipped with cnndsl.
+
+    main: the spec. root: the project's folder; that of the main file where it is None. Every file is read once,
+    whatever paths lead to it, and only when it is asked for.
+    """
+
+    def __init__(self, main: Source, root: str | None = None) -> None:
+        self.main = main
+        self.root = root or os.path.dirname(main.name) or "."
+        self.sources: dict[str, Source] = {}
+
+    def file(self, name: str, using: Source) -> Source:
+        """The file that a path in `using` means, relative to that one's folder. Raises UseError."""
+        if os.path.isabs(name):
+            raise UseError("UseOutside", name=visible(name), root=visible(self.root))
+        path = os.path.normpath(os.path.join(os.path.dirname(using.name), name))
+        try:
+            real, root = os.path.realpath(path), os.path.realpath(self.root)
+        except (OSError, ValueError):
+            raise UseError("UseFails", reason=f"there is no file {visible(name)}", suggestion=None) from None
+        if real != root and not real.startswith(os.path.join(root, "")):
+            raise UseError("UseOutside", name=visible(name), root=visible(self.root))
+        return self._read(real, path)
+
+    def shipped(self, names: tuple[str, ...]) -> Source:
+        """The shipped file that `std.residual` means. Raises UseError."""
+        whole = ".".join(names)
+        if len(names) == 2 and names[0] == "std" and names[1] in shipped_names():
+            return self._read(os.path.join(folder("specs"), "std", f"{names[1]}.cnn"), whole)
+        known = [f"std.{name}" for name in shipped_names()]
+        file = f"{'/'.join(names)}.cnn"
+        raise UseError("NotShipped", name=whole, known=", ".join(known), guess=closest(whole, known), file=file)
+
+    def _read(self, real: str, name: str) -> Source:
+        if real == os.path.realpath(self.main.name):
+            return self.main
+        if real not in self.sources:
+            found = read_source(real)
+            if isinstance(found, Diagnostic):
+                reason = found.message_text().replace(visible(real), visible(name))
+                suggestion = None if os.path.exists(real) else _similar(name)
+                raise UseError("UseFails", reason=reason, suggestion=suggestion)
+            self.sources[real] = Source(name, found.text)
+        return self.sources[real]
+
+
+def shipped_names() -> list[str]:
+    """The shipped files of blocks, without `std.` before them."""
+    return sorted(name[:-4] for name in _names(os.path.join(folder("specs"), "std")) if name.endswith(".cnn"))
+
+
 def _unreadable(name: str, path: str, error: OSError) -> Diagnostic:
     if isinstance(error, (FileNotFoundError, NotADirectoryError)):
         return _about(name, "MissingFile", suggestion=_similar(path))
@@ -72,21 +134,21 @@ def _about(name: str, kind: str, **values: str | None) -> Diagnostic:
 
 def _similar(path: str) -> str | None:
     """A file that exists and is named much like the one that does not."""
-    folder, wanted = os.path.split(path)
+    parent, wanted = os.path.split(path)
     if os.path.isfile(path + ".cnn"):
         return visible(path + ".cnn")
-    found = closest(wanted, _names(folder)) if wanted else None
-    return visible(os.path.join(folder, found)) if found else None
+    found = closest(wanted, _names(parent)) if wanted else None
+    return visible(os.path.join(parent, found)) if found else None
 
 
-def _specs_in(folder: str) -> str | None:
-    specs = sorted(name for name in _names(folder) if name.endswith(".cnn"))
-    return visible(os.path.join(folder, "*.cnn" if len(specs) > 1 else specs[0])) if specs else None
+def _specs_in(path: str) -> str | None:
+    specs = sorted(name for name in _names(path) if name.endswith(".cnn"))
+    return visible(os.path.join(path, "*.cnn" if len(specs) > 1 else specs[0])) if specs else None
 
 
-def _names(folder: str) -> list[str]:
+def _names(path: str) -> list[str]:
     try:
-        with os.scandir(folder or ".") as entries:
+        with os.scandir(path or ".") as entries:
             return [entry.name for entry, _ in zip(entries, range(_SUGGESTED_FROM), strict=False)]
     except OSError:
         return []

@@ -1,4 +1,4 @@
-"""The compiler as one straight function: text, tree, graph, analysis."""
+"""The compiler as one straight function: text, tree, graph, analysis. It reads the files that a spec uses."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from cnndsl.diagnostics import Diagnostic
 from cnndsl.elaborate import Elaborated, elaborate
 from cnndsl.elaborate import Options as ElaborateOptions
+from cnndsl.files import Library
 from cnndsl.graph import Graph
 from cnndsl.measure import Analysis
 from cnndsl.measure.analyse import analyse
@@ -28,13 +29,14 @@ class Options(Record):
     """What a user asks for besides the file.
 
     sets: `--set` texts by name. input: the `--input` text. batch: examples, for memory. network: the only one
-    wanted.
+    wanted. root: the folder that `use` may not leave; the file's own where it is None.
     """
 
     sets: tuple[tuple[str, str], ...] = ()
     input: str | None = None
     batch: int = 1
     network: str | None = None
+    root: str | None = None
 
 
 class CheckedNetwork(Record):
@@ -65,7 +67,8 @@ def check(source: Source, options: Options = Options(), memory: dict[str, Any] |
     `memory` remembers parsed lines: pass the same dictionary again when the file has changed.
     """
     document, diagnostics = parse(source, memory)
-    elaborated, found = elaborate(document, ElaborateOptions(options.sets, options.input, options.network))
+    wanted = ElaborateOptions(options.sets, options.input, options.network)
+    elaborated, found = elaborate(document, wanted, Library(source, options.root))
     diagnostics += found
     networks = []
     for one in elaborated:

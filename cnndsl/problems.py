@@ -63,3 +63,48 @@ class WrongEncoding(Diagnostic):
     title = "not UTF-8"
     message = "{name} is not UTF-8 text: {reason}"
     help = "save it as UTF-8 in your editor, or convert it: iconv -f {encoding} -t UTF-8"
+
+
+class UseFails(Diagnostic):
+    """`use` names a file that is not there or can't be read. Its path counts from the file that it is written in.
+
+    Wrong: `use "block.cnn": se`, where the file is `blocks.cnn`. Right: `use "blocks.cnn": se`.
+    """
+
+    code = "E224"
+    title = "the used file can't be read"
+    message = "{reason}"
+    label = "used here"
+    help = "did you mean {suggestion}?"
+
+
+class UseOutside(Diagnostic):
+    """`use` leads out of the project's folder, which is the main file's own, or what `--root` says. A spec from
+    elsewhere can't read what it likes; links are followed before this is decided.
+
+    Wrong: `use "../blocks.cnn": se`. Right: `cnndsl check --root .. nets/mine.cnn`.
+    """
+
+    code = "E225"
+    title = "outside the project"
+    message = "{name} lies outside the project's folder {root}"
+    label = "not in that folder"
+    help = "move it there, or widen the project: --root FOLDER"
+
+
+class NotShipped(Diagnostic):
+    """`use` names shipped blocks that don't exist. What ships begins with `std.`; a file of one's own is named in
+    quotes.
+
+    Wrong: `use blocks: se`. Right: `use "blocks.cnn": se`, or `use std.residual: bottleneck`.
+    """
+
+    code = "E226"
+    title = "no such shipped blocks"
+    message = "no blocks named {name} ship with cnndsl"
+    label = "there are {known}"
+
+    def help_text(self) -> str | None:
+        if self.values["guess"]:
+            return f"did you mean `{self.values['guess']}`?"
+        return f"a file of your own is named in quotes: use \"{self.values['file']}\""

@@ -6,11 +6,13 @@ from typing import Any
 
 from cnndsl.diagnostics import Diagnostic, closest, problem
 from cnndsl.elaborate.arithmetic import Budget, EvaluationError
-from cnndsl.elaborate.evaluate import UNKNOWN, Scope, Silent, evaluate
-from cnndsl.elaborate.file import File, NetworkLines, sort_lines
+from cnndsl.elaborate.evaluate import Scope, Silent, evaluate
+from cnndsl.elaborate.file import File, NetworkLines
 from cnndsl.elaborate.items import Changes
 from cnndsl.elaborate.network import Elaborated, Expander
 from cnndsl.elaborate.settings import Expectation, Setting
+from cnndsl.elaborate.uses import gather
+from cnndsl.files import Library
 from cnndsl.record import Record
 from cnndsl.source import Source, Span
 from cnndsl.syntax import parse_line, tree
@@ -28,25 +30,29 @@ class Options(Record):
     network: str | None = None
 
 
-def elaborate(document: Document, options: Options = Options()) -> tuple[list[Elaborated], list[Diagnostic]]:  # noqa: B008
-    """The networks of a document, in its order, and what is wrong with them."""
-    file, diagnostics = sort_lines(document)
+def elaborate(
+    document: Document,
+    options: Options = Options(),  # noqa: B008
+    library: Library | None = None,
+) -> tuple[list[Elaborated], list[Diagnostic]]:
+    """The networks of a document, in its order, and what is wrong with them. `library` has the files it may use."""
+    files, diagnostics = gather(document, library or Library(document.source))
+    file = files[-1]
     whole = Span(document.source, 0, min(len(document.source.text), 1))
     chosen = _choose(file, options, whole, diagnostics)
     if not file.networks and not any(line.statement is None for line in document.lines):
         diagnostics.append(problem("EmptyFile", whole))
     budget = Budget()
-    scope = Scope(None, dict.fromkeys(file.unknown, UNKNOWN))
     changes = _changes(chosen, options, diagnostics)
     results: list[Elaborated] = []
-    reported: set[tuple[str, int, int]] = set()
+    reported: set[tuple[str, str, int, int]] = set()
     for network in chosen:
         span = network.header.span() if network.header else whole
         # What a network does not have does not change it, nor what it claims.
         own = {p.name: changes.parameters[p.name] for p in network.parameters if p.name in changes.parameters}
-        expander = Expander(file, network, scope, budget, changes._replace(parameters=own), span, reported)
-        if not results:
-            expander.file_lets(file.lets)
+        expander = Expander(network, budget, changes._replace(parameters=own), span, reported)
+        for one in files if not results else ():
+            expander.file_lets(one)
         result, found = expander.run()
         results.append(result)
         diagnostics += found
@@ -63,14 +69,15 @@ def elaborate(document: Document, options: Options = Options()) -> tuple[list[El
 
 
 def _choose(file: File, options: Options, whole: Span, diagnostics: list[Diagnostic]) -> list[NetworkLines]:
-    """The networks asked for."""
+    """The networks asked for, of those that the file itself defines."""
+    own = {name: network for name, network in file.networks.items() if name in file.own or network.header is None}
     if options.network is None:
-        return list(file.networks.values())
-    if options.network in file.networks:
-        return [file.networks[options.network]]
-    known = ", ".join(file.networks) or "none"
-    guess = closest(options.network, file.networks)
-    headers = [network.header for network in file.networks.values() if network.header is not None]
+        return list(own.values())
+    if options.network in own:
+        return [own[options.network]]
+    known = ", ".join(own) or "none"
+    guess = closest(options.network, own)
+    headers = [network.header for network in own.values() if network.header is not None]
     span = headers[0].span(headers[0].statement.name) if headers else whole
     diagnostics.append(problem("UnreachableNetwork", span, name=options.network, known=known, guess=guess))
     return []

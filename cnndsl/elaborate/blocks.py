@@ -7,9 +7,8 @@ from typing import Any
 from cnndsl.diagnostics import Diagnostic, closest, problem
 from cnndsl.elaborate.arithmetic import Budget, EvaluationError
 from cnndsl.elaborate.evaluate import Scope
-from cnndsl.elaborate.values import (
-    argument_value,
-)
+from cnndsl.elaborate.file import Block
+from cnndsl.elaborate.values import argument_value
 from cnndsl.layers.bind import Given, written
 from cnndsl.source import Span
 from cnndsl.syntax import tree
@@ -17,20 +16,21 @@ from cnndsl.syntax.tree import Line
 
 
 def bind_block(
-    block: Line, given: list[Given], places: list[Span], call: Span, budget: Budget, file_scope: Scope
+    block: Block, given: list[Given], places: list[Span], call: Span, budget: Budget
 ) -> tuple[dict[str, Any], tuple[list[Given], list[Span]] | None] | Diagnostic:
     """A block's parameters set from a call, and what is left for `...`; or what is wrong with the call.
 
     Positional values fill the parameters in order; in a block that passes `...` on, only those without a default.
     """
-    statement = block.statement
+    line = block.line
+    statement = line.statement
     parameters = [p for p in statement.parameters if not p.rest]
-    passes_on = any(p.rest for p in statement.parameters) or _uses_rest(block)
+    passes_on = any(p.rest for p in statement.parameters) or _uses_rest(line)
     open_ = [p for p in parameters if not passes_on or p.default is None]
     by_name = {p.name: p for p in parameters}
     for index, parameter in enumerate(parameters):
         if parameter.name in [p.name for p in parameters[:index]]:
-            return problem("DefinedTwice", block.span(parameter), what="parameter", name=parameter.name)
+            return problem("DefinedTwice", line.span(parameter), what="parameter", name=parameter.name)
     values: dict[str, Any] = {}
     rest: tuple[list[Given], list[Span]] = ([], [])
     for one, place in zip(given, places, strict=True):
@@ -54,9 +54,9 @@ def bind_block(
                 message = f"`{statement.name.name}` needs a value for `{parameter.name}`"
                 return _block_problem(statement, call, message)
             try:
-                values[parameter.name] = argument_value(parameter.default, Scope(file_scope, values), budget)
+                values[parameter.name] = argument_value(parameter.default, Scope(block.file.scope, values), budget)
             except EvaluationError as error:
-                return problem(error.problem, block.span(error.node or parameter), **error.values)
+                return problem(error.problem, line.span(error.node or parameter), **error.values)
     return values, rest if passes_on else None
 
 
@@ -85,6 +85,7 @@ def _block_problem(statement: tree.Block, span: Span, message: str) -> Diagnosti
 
 
 def _uses_rest(block: Line) -> bool:
+    """Whether `...` stands anywhere in a block's body."""
     stack = list(block.body)
     while stack:
         line = stack.pop()

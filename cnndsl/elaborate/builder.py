@@ -39,7 +39,7 @@ class Stop(Exception):  # noqa: N818
 class Builder:
     """A graph under construction. `troubled` is whether anything went wrong, also if it was reported before."""
 
-    def __init__(self, budget: Budget, reported: set[tuple[str, int, int]]) -> None:
+    def __init__(self, budget: Budget, reported: set[tuple[str, str, int, int]]) -> None:
         self.budget = budget
         self.nodes: list[Node] = []
         self.names = Names()
@@ -54,7 +54,7 @@ class Builder:
     def report(self, name: str, span: Span, calls: tuple[Span, ...] = (), /, **values: Any) -> None:
         """Add a diagnostic, once for a place; the calls of the blocks it lies in are shown with it."""
         self.troubled = True
-        key = (name, span.start, span.end)
+        key = (name, span.source.name, span.start, span.end)
         if key in self.reported:
             return
         self.reported.add(key)

@@ -1,12 +1,15 @@
-"""Sorting a file's lines: the `let`s that hold for it, its blocks, its networks and their lines."""
+"""Sorting a file's lines: the `let`s that hold for it, its blocks, its networks and their lines, what it uses."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from cnndsl.diagnostics import Diagnostic, Edit, Fix, Label, closest, problem
+from cnndsl.elaborate.evaluate import UNKNOWN, Scope
 from cnndsl.layers import find
+from cnndsl.layers.index import KINDS
 from cnndsl.record import Record
+from cnndsl.source import Span
 from cnndsl.syntax import tree
 from cnndsl.syntax.tree import Document, Line
 
@@ -14,33 +17,65 @@ from cnndsl.syntax.tree import Document, Line
 class NetworkLines(Record):
     """A network as written: its header, parameters and lines.
 
-    header: None for layers without a `network` line. base: the network that an instance is made of.
-    own: an instance's own lines, its expectations and recipes.
+    header: None for layers without a `network` line. file: the file of its parameters and lines. base: the network
+    that an instance is made of, in `file`. own: an instance's own lines, its expectations and recipes; own_file:
+    the file of those, and of its settings.
     """
 
     name: str
     header: Line | None
     parameters: tuple[tree.Parameter, ...]
     lines: tuple[Line, ...]
-    base: str | None = None
+    file: File
+    base: NetworkLines | None = None
     settings: tuple[tree.Named, ...] = ()
     own: tuple[Line, ...] = ()
+    own_file: File | None = None
 
 
-class File(Record):
-    """A file's definitions. `unknown` holds names that a line which could not be read may have defined."""
+class Block(Record):
+    """A block's line, and the file whose names its body sees."""
 
-    lets: tuple[Line, ...]
-    blocks: dict[str, Line]
-    networks: dict[str, NetworkLines]
-    unknown: frozenset[str]
+    line: Line
+    file: File
+
+
+class File:
+    """What one file defines, as its blocks and networks see it.
+
+    lets, uses: its lines of those kinds. blocks, networks: by name, those that it uses included. own: the names that
+    it defines itself. places: where each name is defined here. unknown: names that something unreadable may have
+    defined; blind: whether that may have been any name. imported: `let` names of other files with their names here.
+    scope: the names that hold for the file. steps: what was found out about its chains.
+    """
+
+    __slots__ = (
+        "blind", "blocks", "imported", "lets", "networks", "own", "places", "scope", "steps", "unknown", "uses",
+    )  # fmt: skip
+
+    def __init__(self) -> None:
+        self.lets: list[Line] = []
+        self.uses: list[Line] = []
+        self.blocks: dict[str, Block] = {}
+        self.networks: dict[str, NetworkLines] = {}
+        self.own: set[str] = set()
+        self.places: dict[str, Span] = {}
+        self.unknown: set[str] = set()
+        self.blind = False
+        self.imported: list[tuple[File, str, str]] = []
+        self.scope = Scope()
+        self.steps: dict[int, Any] = {}
+
+    def may_define(self, name: str) -> bool:
+        """Whether something that could not be read may have defined a name."""
+        return self.blind or name in self.unknown
 
 
 _DEFINING = {"let", "block", "network", "use"}
 
 
 def sort_lines(document: Document) -> tuple[File, list[Diagnostic]]:
-    """The definitions of a document, instances resolved."""
+    """The definitions of a document. Instances have their settings only: see `resolve_instances`."""
     return _Sorter(document).run()
 
 
@@ -48,19 +83,15 @@ class _Sorter:
     def __init__(self, document: Document) -> None:
         self.document = document
         self.diagnostics: list[Diagnostic] = []
-        self.lets: list[Line] = []
-        self.blocks: dict[str, Line] = {}
-        self.networks: dict[str, NetworkLines] = {}
-        self.unknown: set[str] = set()
+        self.file = File()
         self.open: tuple[Line | None, list[Line]] | None = None
 
     def run(self) -> tuple[File, list[Diagnostic]]:
         for line in self.document.lines:
             self._line(line)
         self._close()
-        self._resolve_instances()
-        file = File(tuple(self.lets), self.blocks, self.networks, frozenset(self.unknown))
-        return file, self.diagnostics
+        self.file.scope.values.update(dict.fromkeys(self.file.unknown, UNKNOWN))
+        return self.file, self.diagnostics
 
     def _line(self, line: Line) -> None:
         statement = line.statement
@@ -70,15 +101,17 @@ class _Sorter:
             self._close()
             self.open = (line, list(line.body))
         elif isinstance(statement, tree.Block):
-            self._define(self.blocks, statement.name, line, "block")
+            self._block(line)
         elif isinstance(statement, tree.Use):
-            self._report("NotYet", line, what="`use`")
+            self.file.uses.append(line)
         elif isinstance(statement, tree.Train) and statement.of:
             self._report("NotYet", line, what="a recipe for two networks")
         elif self.open is not None:
             self.open[1].append(line)
         elif isinstance(statement, (tree.Let, tree.Function)):
-            self.lets.append(line)
+            self.file.lets.append(line)
+            targets = (statement.name,) if isinstance(statement, tree.Function) else statement.targets
+            self.file.own.update(target.name for target in target_names(targets))
         elif statement is not None:
             self._without_header(line)
 
@@ -98,20 +131,33 @@ class _Sorter:
 
     def _unreadable(self, line: Line) -> None:
         words = line.text.replace("(", " ").replace("=", " ").replace(":", " ").split()
-        if len(words) > 1 and words[0] in _DEFINING:
-            self.unknown.add(words[1])
+        if not words or words[0] not in _DEFINING:
+            return
+        if words[0] == "use":
+            self.file.blind = True
+        elif len(words) > 1:
+            self.file.unknown.add(words[1])
             if words[0] == "network":
                 self._close()
                 self.open = (None, list(line.body))
 
-    def _define(self, into: dict[str, Any], name: tree.Name, line: Line, what: str) -> None:
-        if name.name in into:
-            first = into[name.name]
-            first_line = first.header if isinstance(first, NetworkLines) else first
-            labels = (Label(first_line.span(first_line.statement.name), "first defined here"),) if first_line else ()
+    def _block(self, line: Line) -> None:
+        name = line.statement.name
+        if self._is_new(name, line, "block"):
+            self.file.blocks[name.name] = Block(line, self.file)
+            if name.name in KINDS:
+                self.diagnostics.append(problem("HidesKind", line.span(name), name=name.name))
+
+    def _is_new(self, name: tree.Name, line: Line, what: str) -> bool:
+        """Whether no block or network has the name yet; if one has, that is reported."""
+        file = self.file
+        if name.name in (file.blocks if what == "block" else file.networks):
+            labels = (Label(file.places[name.name], "first defined here"),)
             self.diagnostics.append(problem("DefinedTwice", line.span(name), labels=labels, what=what, name=name.name))
-            return
-        into[name.name] = line
+            return False
+        file.own.add(name.name)
+        file.places[name.name] = line.span(name)
+        return True
 
     def _close(self) -> None:
         """End the open network."""
@@ -119,41 +165,51 @@ class _Sorter:
             return
         header, lines = self.open
         self.open = None
+        networks = self.file.networks
         if header is None:
-            self.networks.setdefault("network", NetworkLines("network", None, (), tuple(lines)))
+            networks.setdefault("network", NetworkLines("network", None, (), tuple(lines), self.file))
             return
         statement = header.statement
-        name = statement.name.name
-        if name in self.networks:
-            self._define(self.networks, statement.name, header, "network")
+        if not self._is_new(statement.name, header, "network"):
             return
+        name = statement.name.name
         if isinstance(statement, tree.Instance):
-            network = NetworkLines(name, header, (), (), statement.base.name, statement.settings, tuple(lines))
+            made = NetworkLines(name, header, (), (), self.file, None, statement.settings, tuple(lines), self.file)
         else:
-            network = NetworkLines(name, header, statement.parameters, tuple(lines))
-        self.networks[name] = network
-
-    def _resolve_instances(self) -> None:
-        """Give every instance its base's parameters and lines; bases that are not there are reported."""
-        for name, network in list(self.networks.items()):
-            if network.base is None or network.header is None:
-                continue
-            base = self.networks.get(network.base)
-            if base is not None and base.base is not None:
-                span = network.header.span(network.header.statement.base)
-                self.diagnostics.append(problem("InstanceOfInstance", span, name=network.base, base=base.base))
-                del self.networks[name]
-                continue
-            if base is None:
-                if network.base not in self.unknown:
-                    plain = [n for n, one in self.networks.items() if one.base is None]
-                    span = network.header.span(network.header.statement.base)
-                    self.diagnostics.append(
-                        problem("UnknownNetwork", span, name=network.base, guess=closest(network.base, plain))
-                    )
-                del self.networks[name]
-                continue
-            self.networks[name] = network._replace(parameters=base.parameters, lines=base.lines)
+            made = NetworkLines(name, header, statement.parameters, tuple(lines), self.file)
+        networks[name] = made
 
     def _report(self, name: str, line: Line, **values: Any) -> None:
         self.diagnostics.append(problem(name, line.span(), **values))
+
+
+def resolve_instances(file: File) -> list[Diagnostic]:
+    """Give every instance its base's parameters and lines; bases that are not there are reported."""
+    found: list[Diagnostic] = []
+    for name, network in list(file.networks.items()):
+        header = network.header
+        if network.own_file is not file or header is None:
+            continue
+        word = header.statement.base
+        base = file.networks.get(word.name)
+        if base is not None and base.own_file is None:
+            file.networks[name] = network._replace(
+                parameters=base.parameters, lines=base.lines, file=base.file, base=base
+            )
+            continue
+        del file.networks[name]
+        if base is not None and base.header is not None:
+            first = base.header.statement.base.name
+            found.append(problem("InstanceOfInstance", header.span(word), name=word.name, base=first))
+        elif not file.may_define(word.name):
+            plain = [n for n, one in file.networks.items() if one.own_file is None]
+            found.append(problem("UnknownNetwork", header.span(word), name=word.name, guess=closest(word.name, plain)))
+    return found
+
+
+def target_names(targets: tuple[Any, ...]) -> list[tree.Name]:
+    """The names that a `let` or a `for` sets, those in nested tuples too."""
+    found = []
+    for target in targets:
+        found += [target] if isinstance(target, tree.Name) else target_names(target)
+    return found

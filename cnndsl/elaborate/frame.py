@@ -5,17 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from cnndsl.elaborate.evaluate import Scope
+from cnndsl.elaborate.file import Block, File
 from cnndsl.graph import Edge
 from cnndsl.layers.bind import Given
 from cnndsl.record import Record
 from cnndsl.source import Span
-from cnndsl.syntax.tree import Line
 
 
 class Called(Record):
     """A call of a block, as `reuse` needs it: its arguments, what its nodes' names begin with, and their numbers."""
 
-    block: Line
+    block: Block
     values: dict[str, Any]
     rest: tuple[list[Given], list[Span]] | None
     prefix: str
@@ -25,7 +25,8 @@ class Called(Record):
 class Frame:
     """Where an expansion is.
 
-    here: the current tensor; None before the network's input. input: the tensor that the block got.
+    file: whose names hold here. here: the current tensor; None before the network's input. input: the tensor that
+    the block got.
     tensors: names given with `as`, with the place of each; lost: names whose line was not carried out.
     called: the blocks called under a name. scope: names with values, a loop's in front; home: without a loop's.
     prefix: what the names of the nodes made here begin with; branch: the output, with a dot, whose side branch
@@ -33,16 +34,31 @@ class Frame:
     that called the blocks, outermost first.
     """
 
-    __slots__ = ("branch", "called", "calls", "here", "home", "input", "lost", "prefix", "rest", "scope", "tensors")
+    __slots__ = (
+        "branch",
+        "called",
+        "calls",
+        "file",
+        "here",
+        "home",
+        "input",
+        "lost",
+        "prefix",
+        "rest",
+        "scope",
+        "tensors",
+    )
 
     def __init__(
         self,
+        file: File,
         scope: Scope,
         here: Edge | None = None,
         prefix: str = "",
         calls: tuple[Span, ...] = (),
         rest: tuple[list[Given], list[Span]] | None = None,
     ) -> None:
+        self.file = file
         self.scope = scope
         self.home = scope
         self.here = here

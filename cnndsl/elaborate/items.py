@@ -10,7 +10,7 @@ from cnndsl.elaborate.arithmetic import Budget, EvaluationError
 from cnndsl.elaborate.blocks import bind_block
 from cnndsl.elaborate.builder import Builder, Stop
 from cnndsl.elaborate.evaluate import UNKNOWN, Closure, Scope, Silent, assign, evaluate, iterate
-from cnndsl.elaborate.file import File
+from cnndsl.elaborate.file import Block, File, target_names
 from cnndsl.elaborate.frame import Called, Frame
 from cnndsl.elaborate.names import base_names
 from cnndsl.elaborate.unread import names_of
@@ -55,16 +55,11 @@ class _Step(Record):
 class Items(Builder):
     """Adds what the items of chains say to the graph."""
 
-    def __init__(
-        self, file: File, file_scope: Scope, budget: Budget, changes: Changes, reported: set[tuple[str, int, int]]
-    ) -> None:
+    def __init__(self, budget: Budget, changes: Changes, reported: set[tuple[str, str, int, int]]) -> None:
         super().__init__(budget, reported)
-        self.file = file
-        self.file_scope = file_scope
         self.changes = changes
         self.checking = True
         self.skipped = 0
-        self.steps: dict[int, tuple[tuple[_Step, ...], tuple[str, ...]]] = {}
 
     def run_lines(self, lines: Iterable[Line], frame: Frame) -> None:
         """Run lines one after the other: what all statements mean is the Expander's to know."""
@@ -72,15 +67,15 @@ class Items(Builder):
 
     # --- control ------------------------------------------------------------------------------------------------
 
-    def let(self, line: Line, scope: Scope) -> None:
+    def let(self, line: Line, scope: Scope, calls: tuple[Span, ...] = ()) -> None:
         """Define what a `let` line says; a name whose value fails becomes unknown, so that its uses are silent."""
         statement = line.statement
         targets = (statement.name,) if isinstance(statement, tree.Function) else statement.targets
-        for target in _target_names(targets):
+        for target in target_names(targets):
             first = scope.places.setdefault(target.name, line.span(target))
             if first != line.span(target):
                 labels = (Label(first, "first defined here"),)
-                self.report("DefinedTwice", line.span(target), what="name", name=target.name, labels=labels)
+                self.report("DefinedTwice", line.span(target), calls, what="name", name=target.name, labels=labels)
         if isinstance(statement, tree.Function):
             names_ = tuple(p.name for p in statement.parameters)
             scope.values[statement.name.name] = Closure(statement.name.name, names_, statement.value, scope)
@@ -89,10 +84,10 @@ class Items(Builder):
             value = evaluate(statement.value, scope, self.budget)
             assign(statement.targets, value, scope, statement.value)
         except (EvaluationError, Silent) as error:
-            for target in _target_names(statement.targets):
+            for target in target_names(statement.targets):
                 scope.values[target.name] = UNKNOWN
             if isinstance(error, EvaluationError):
-                self.report(error.problem, line.span(error.node or statement.value), **error.values)
+                self.report(error.problem, line.span(error.node or statement.value), calls, **error.values)
                 if error.problem == "TooManySteps":
                     raise Stop from None
 
@@ -152,9 +147,10 @@ class Items(Builder):
     def run_chain(self, line: Line, frame: Frame) -> None:
         statement = line.statement
         key = id(statement)
-        found = self.steps.get(key)
+        known = frame.file.steps
+        found = known.get(key)
         if found is None:
-            found = self.steps[key] = self._look_at(statement)
+            found = known[key] = self._look_at(statement, frame.file)
         steps, bases = found
         last = len(steps) - 1
         for index, step in enumerate(steps):
@@ -170,14 +166,14 @@ class Items(Builder):
         if statement.claim is not None:
             self._claim(line, statement.claim, frame)
 
-    def _look_at(self, statement: tree.Chain) -> tuple[tuple[_Step, ...], tuple[str, ...]]:
+    def _look_at(self, statement: tree.Chain, file: File) -> tuple[tuple[_Step, ...], tuple[str, ...]]:
         """What can be said of a chain's items once for all times they run."""
         steps = []
         for index, item in enumerate(statement.items):
             name = item.kind.name if isinstance(item.kind, tree.Name) else ""
             opens = statement.opens and index == len(statement.items) - 1
             alone = item.count is None and (item.alias is None or not item.alias.steps)
-            plain = name and alone and not opens and name not in self.file.blocks
+            plain = name and alone and not opens and name not in file.blocks
             layer = self._static_layer(name, item) if plain and all(map(is_static, item.arguments)) else None
             steps.append(_Step(item, name, layer))
         kinds = tuple(step.name or "layer" for step in steps)
@@ -244,13 +240,15 @@ class Items(Builder):
         name = step.name or self._kind_name(item, frame)
         if not step.name:
             base = base.replace("layer", name, 1)
-        if name in self.file.blocks:
-            self._call_block(name, item, line, frame, alias or base, alias is not None)
+        # A name given to a block means what it meant where it was given.
+        file = getattr(name, "frame", frame).file
+        if name in file.blocks:
+            self._call_block(file.blocks[name], item, line, frame, alias or base, alias is not None)
             return
         kind = find(name)
         if kind is None:
-            if name not in self.file.unknown:
-                known = [*self.file.blocks, *names()]
+            if not file.may_define(name):
+                known = [*file.blocks, *names()]
                 keyword = closest(name, LINE_WORDS, cutoff=0.7) if item.start == 0 else None
                 known += [keyword] if keyword is not None else []
                 self.report("UnknownKind", line.span(item.kind), frame.calls, name=name, known=known)
@@ -265,8 +263,8 @@ class Items(Builder):
         argument = item.arguments[0]
         span = line.span(argument)
         word = "from" if isinstance(item.kind, tree.From) else "reuse"
-        if isinstance(argument, tree.Reference) and not argument.steps and self._is_kind(argument.name):
-            self._missing_comma(_NOT_A_WORD, [Given("word", argument.name)], [span])
+        if isinstance(argument, tree.Reference) and not argument.steps and self._is_kind(argument.name, frame):
+            self._missing_comma(_NOT_A_WORD, [Given("word", argument.name)], [span], frame)
         else:
             self.report(
                 "NotHere", span, frame.calls, what=f"`{span.text}`", why=f"`{word}` takes a name and nothing else"
@@ -291,7 +289,7 @@ class Items(Builder):
         try:
             layer = bind(kind, given)
         except LayerError as error:
-            if not self._missing_comma(error, given, places):
+            if not self._missing_comma(error, given, places, frame):
                 self.report_refusal(error, line, item, frame, places)
             frame.here = self.add_failed(line, frame, item, kind.kind, base, alias)
             return
@@ -305,10 +303,10 @@ class Items(Builder):
             return
         frame.here = self.apply(layer, item, line, inputs, frame, base, alias)
 
-    def _missing_comma(self, error: LayerError, given: list[Given], places: list[Span]) -> bool:
+    def _missing_comma(self, error: LayerError, given: list[Given], places: list[Span], frame: Frame) -> bool:
         """Whether the word that a layer doesn't know is the next layer on the line; then that is reported."""
         at = error.argument
-        if error.problem != "UnknownWord" or not isinstance(at, int) or not self._is_kind(given[at].value):
+        if error.problem != "UnknownWord" or not isinstance(at, int) or not self._is_kind(given[at].value, frame):
             return False
         place = places[at]
         edit = Edit(Span(place.source, place.start, place.start), ", ")
@@ -319,8 +317,8 @@ class Items(Builder):
         self.report("MissingComma", place, word=str(given[at].value), fixes=(fix,))
         return True
 
-    def _is_kind(self, name: str) -> bool:
-        return name in self.file.blocks or find(name) is not None
+    def _is_kind(self, name: str, frame: Frame) -> bool:
+        return name in frame.file.blocks or find(name) is not None
 
     def _has_output(self, edge: Edge, output: int, name: str, span: Span, frame: Frame) -> bool:
         """Whether a node has the extra output that a layer asks for; if not, that is reported."""
@@ -357,7 +355,7 @@ class Items(Builder):
         for name, output in layer.tensors():
             span = next((place for one, place in zip(given, places, strict=True) if one.value is name), line.span(item))
             home = getattr(name, "frame", frame)
-            if str(name) not in home.tensors and self._missing_comma(_NOT_A_WORD, [Given("word", name)], [span]):
+            if str(name) not in home.tensors and self._missing_comma(_NOT_A_WORD, [Given("word", name)], [span], frame):
                 return None
             edge = self.tensor_named(name, span, frame)
             if edge is None or not self._has_output(edge, output, name, span, frame):
@@ -396,7 +394,8 @@ class Items(Builder):
                     except EvaluationError as error:
                         self.report_evaluation(error, line, inner)
                 elif isinstance(statement, (tree.Let, tree.Function)):
-                    self.let(line, inner.scope)
+                    self.show_tensors(inner)
+                    self.let(line, inner.scope, inner.calls)
                 elif statement is not None:
                     self.report("ArmExpected", line.span(), frame.calls)
                 taken = None
@@ -409,11 +408,12 @@ class Items(Builder):
         """The same layer again, with the same weights."""
         name = reference_text(item.kind.reference, frame.scope, self.budget)
         place = line.span(item.kind.reference)
-        call = frame.called.get(name)
+        home = getattr(name, "frame", frame)
+        call = home.called.get(name)
         if call is not None and frame.here is not None:
             self._reuse_block(call, line.span(item), frame, alias or f"{name}_again", alias is not None)
             return
-        if f"{name}[0]" in frame.called:
+        if f"{name}[0]" in home.called:
             self.report("NotYet", place, frame.calls, what="`reuse` of a repeated block")
             frame.here = self.add_failed(line, frame, item, "reuse", base, alias)
             return
@@ -430,16 +430,16 @@ class Items(Builder):
         frame.here = self.apply(node.layer, item, line, (frame.here,), frame, f"{name}_again", alias)
         self.share(frame.here.node, node, frame.calls)
 
-    def _call_block(self, name: str, item: tree.Item, line: Line, frame: Frame, called: str, named: bool) -> None:
+    def _call_block(self, block: Block, item: tree.Item, line: Line, frame: Frame, called: str, named: bool) -> None:
         """Run a block's body on the current tensor, in a frame of its own."""
-        block = self.file.blocks[name]
+        name = block.line.statement.name.name
         span = line.span(item)
         self.pay(item, 25)
         given, places = given_arguments(item.arguments, line, frame.scope, self.budget, frame.rest)
         given = [_at_home(one, frame) for one in given]
-        bound = bind_block(block, given, places, span, self.budget, self.file_scope)
+        bound = bind_block(block, given, places, span, self.budget)
         if isinstance(bound, Diagnostic):
-            inside = block.start <= bound.span.start < block.end
+            inside = bound.span.source is block.line.source and block.line.start <= bound.span.start < block.line.end
             self.report(
                 type(bound).__name__, bound.span, (*frame.calls, span) if inside else frame.calls, **bound.values
             )
@@ -469,13 +469,13 @@ class Items(Builder):
         """Run the body of a called block in a frame of its own, whose nodes are named after the call."""
         start = len(self.nodes)
         prefix = frame.prefix + called if named else self.prefixes.derive(frame.prefix + frame.branch + called, start)
-        scope = Scope(self.file_scope, dict(call.values))
-        inner = Frame(scope, frame.here, prefix + ".", (*frame.calls, span), call.rest)
+        scope = Scope(call.block.file.scope, dict(call.values))
+        inner = Frame(call.block.file, scope, frame.here, prefix + ".", (*frame.calls, span), call.rest)
         assert frame.here is not None
-        made = BlockCall(prefix, call.block.statement.name.name, call.values, start, start, frame.here, None)
+        made = BlockCall(prefix, call.block.line.statement.name.name, call.values, start, start, frame.here, None)
         place = len(self.calls)
         self.calls.append(made)
-        self.run_lines(call.block.body, inner)
+        self.run_lines(call.block.line.body, inner)
         self.calls[place] = made._replace(last=len(self.nodes), result=inner.here)
         frame.here = inner.here
         return call._replace(prefix=prefix, nodes=range(start, len(self.nodes)))
@@ -520,13 +520,6 @@ class Items(Builder):
                 raise EvaluationError("ClaimShape", side)
             wanted += parts
         return tuple(wanted)
-
-
-def _target_names(targets: tuple[Any, ...]) -> list[tree.Name]:
-    found = []
-    for target in targets:
-        found += [target] if isinstance(target, tree.Name) else _target_names(target)
-    return found
 
 
 _NOT_A_WORD = LayerError("UnknownWord", 0)

@@ -51,15 +51,13 @@ class Expander(Items):
 
     def __init__(
         self,
-        file: File,
         network: NetworkLines,
-        file_scope: Scope,
         budget: Budget,
         changes: Changes,
         span: Span,
-        reported: set[tuple[str, int, int]],
+        reported: set[tuple[str, str, int, int]],
     ) -> None:
-        super().__init__(file, file_scope, budget, changes, reported)
+        super().__init__(budget, changes, reported)
         self.network = network
         self.span = span
         self.inputs: list[int] = []
@@ -72,13 +70,15 @@ class Expander(Items):
 
     def run(self) -> tuple[Elaborated, list[Diagnostic]]:
         """The network's graph, and what is wrong with it."""
-        frame = Frame(Scope(self.file_scope))
+        frame = Frame(self.network.file, Scope(self.network.file.scope))
         try:
             self._bind_parameters(frame)
             # An instance has claims of its own; its base's hold for the base.
             self.checking = not self.changes.any and self.network.base is None
             self.run_lines(self.network.lines, frame)
             self.checking = not self.changes.any
+            if self.network.own_file is not None:
+                frame.file = self.network.own_file
             self._run_own_lines(frame)
         except Stop:
             pass
@@ -151,7 +151,8 @@ class Expander(Items):
             elif isinstance(statement, (tree.Repeat, tree.For)):
                 self.run_loop(line, frame, self.run_lines)
             elif isinstance(statement, (tree.Let, tree.Function)):
-                self.let(line, frame.scope)
+                self.show_tensors(frame)
+                self.let(line, frame.scope, frame.calls)
             elif isinstance(statement, tree.Input):
                 self._input(line, frame)
             elif isinstance(statement, tree.Output):
@@ -171,11 +172,14 @@ class Expander(Items):
         except Silent:
             self.forget(line, frame)
 
-    def file_lets(self, lines: Iterable[Line]) -> None:
-        """Define what the `let` lines before the networks say."""
+    def file_lets(self, file: File) -> None:
+        """Define what a file's `let` lines say, and those that it uses from files whose own are defined."""
+        for used, name, alias in file.imported:
+            file.scope.values[alias] = used.scope.values.get(name, UNKNOWN)
+            file.scope.places[alias] = file.places[alias]
         with suppress(Stop):
-            for line in lines:
-                self.let(line, self.file_scope)
+            for line in file.lets:
+                self.let(line, file.scope)
 
     def _bind_parameters(self, frame: Frame) -> None:
         """Set the network's parameters: as asked for, else the instance's, else the defaults."""
@@ -190,8 +194,9 @@ class Expander(Items):
                 self.report("DefinedTwice", span, what="parameter", name=parameter.name)
         for name, one in given.items():
             if name not in known:
+                owner = f"`{network.header.statement.base.name}`"
                 self.report(
-                    "UnknownParameter", network.header.span(one), owner=f"`{network.base}`", name=name,
+                    "UnknownParameter", network.header.span(one), owner=owner, name=name,
                     known=", ".join(known) or "none", guess=closest(name, known),
                 )  # fmt: skip
         for parameter in network.parameters:
@@ -205,14 +210,18 @@ class Expander(Items):
         if parameter.name in self.changes.parameters:
             return self.changes.parameters[parameter.name]
         node = given[parameter.name].value if parameter.name in given else parameter.default
-        base = self.file.networks.get(self.network.base or "")
+        base = self.network.base
         if parameter.name not in given and base is not None and base.header is not None:
             header = base.header
         if node is None:
             self.report("ParameterWithoutValue", header.span(parameter), owner=self.network.name, name=parameter.name)
             return UNKNOWN
+        scope = frame.scope
+        if parameter.name in given and self.network.own_file is not None:
+            # What an instance says is said in its own file.
+            scope = Scope(self.network.own_file.scope, dict(scope.values))
         try:
-            return argument_value(node, frame.scope, self.budget)
+            return argument_value(node, scope, self.budget)
         except EvaluationError as error:
             self.report_evaluation(error, header, frame, parameter)
         except Silent:

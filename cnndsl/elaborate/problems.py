@@ -37,6 +37,16 @@ FOREIGN_KINDS = {
     "cat": "concat",
     "concatenate": "concat",
     "reorg": "pixelunshuffle",
+    "multiheadattention": "attention 8",
+    "selfattention": "attention 8",
+    "mha": "attention 8",
+    "simplernn": "rnn",
+    "bilstm": "lstm 64 bidirectional",
+    "stochasticdepth": "droppath 0.1",
+    "positionembedding": "posembed",
+    "cls": "clstoken",
+    "reparameterize": "gaussian",
+    "sampling": "gaussian",
 }
 
 
@@ -167,6 +177,41 @@ class NotAMerge(Diagnostic):
     title = "not a merge"
     message = "`{name}` has no arms, so its line doesn't end with `:`"
     label = "not a merge"
+
+
+class UseCycle(Diagnostic):
+    """Files use each other in a circle. Put what both need into a third file.
+
+    Wrong: `a.cnn` has `use "b.cnn": x`, and `b.cnn` has `use "a.cnn": y`.
+    """
+
+    code = "E220"
+    title = "files that use each other"
+    message = "{name} is used by itself: {path}"
+    label = "this closes the circle"
+
+
+class NotDefinedThere(Diagnostic):
+    """`use` asks a file for a name that it does not define. Blocks, networks and the file's own `let`s can be asked
+    for, not what that file itself uses.
+
+    Wrong: `use std.residual: botleneck`. Right: `use std.residual: bottleneck`.
+    """
+
+    code = "E222"
+    title = "not defined there"
+    message = "{file} defines no `{name}`"
+    label = "it defines {known}"
+    help = "did you mean `{guess}`?"
+
+
+class TooManyFiles(Diagnostic):
+    """One spec may use a hundred files, with those that they use."""
+
+    code = "E704"
+    title = "too many files"
+    message = "more than {limit} files are used"
+    label = "this is one more"
 
 
 class NotYet(Diagnostic):
@@ -393,6 +438,15 @@ class NothingExpected(Diagnostic):
     message = "`{text}` compares nothing"
     label = "write what it should be"
     help = "for example `expect params == 61_706` or `expect macs < 5M`"
+
+
+class HidesKind(Diagnostic):
+    """A block has the name of a built-in layer kind, and is meant wherever this file says that name."""
+
+    code = "N223"
+    severity = "note"
+    title = "a block instead of a built-in kind"
+    message = "in this file `{name}` means this block, not the built-in kind"
 
 
 class ClaimsNotApplicable(Diagnostic):

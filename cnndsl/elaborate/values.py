@@ -7,7 +7,7 @@ from typing import Any
 from cnndsl.elaborate.arithmetic import Budget, EvaluationError, View
 from cnndsl.elaborate.evaluate import Scope, Silent, evaluate
 from cnndsl.graph import Edge
-from cnndsl.layers.bind import Given
+from cnndsl.layers.bind import Given, written
 from cnndsl.shape import Shape
 from cnndsl.source import Span
 from cnndsl.syntax import tree
@@ -64,8 +64,13 @@ def argument_value(node: Any, scope: Scope, budget: Budget) -> Any:
     return LocalName(value.name) if isinstance(value, Tensor) else value
 
 
-def reference_text(reference: tree.Reference, scope: Scope, budget: Budget) -> str:
-    """A name with its indices evaluated: `stage[2].conv1`. Raises EvaluationError or Silent."""
+def reference_text(reference: tree.Reference | tree.Brace, scope: Scope, budget: Budget) -> str:
+    """A name with its indices evaluated: `stage[2].conv1`, or `{skip}`. Raises EvaluationError or Silent."""
+    if isinstance(reference, tree.Brace):
+        value = argument_value(reference, scope, budget)
+        if not isinstance(value, str):
+            raise EvaluationError("NotAName", reference, what="a tensor's name", value=written(value))
+        return value
     parts = [reference.name]
     for step in reference.steps:
         if isinstance(step, str):

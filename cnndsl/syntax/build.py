@@ -304,8 +304,9 @@ def brace_side_(start: int, end: int, expression: Any) -> tree.Brace:
     return tree.Brace(start, end - 1, expression)
 
 
-def path_(start: int, end: int, *parts: Any) -> tuple[tree.Name, ...]:
-    return (*parts[0], _name(parts[1])) if len(parts) == 2 else (_name(parts[0]),)
+def path_(start: int, end: int, *parts: Any) -> tree.Path:
+    names = (*parts[0].names, parts[1][1]) if len(parts) == 2 else (parts[0][1],)
+    return tree.Path(start, end, names)
 
 
 def reference_(start: int, end: int, name: Token) -> tree.Reference:

@@ -214,13 +214,13 @@ class Rest(Record):
 class From(Record):
     start: int
     end: int
-    reference: Reference
+    reference: Reference | Brace
 
 
 class Reuse(Record):
     start: int
     end: int
-    reference: Reference
+    reference: Reference | Brace
 
 
 class Item(Record):
@@ -290,8 +290,16 @@ class Train(Record):
     opens: bool = True
 
 
+class Path(Record):
+    """`std.residual`: names with dots between."""
+
+    start: int
+    end: int
+    names: tuple[str, ...]
+
+
 class Use(Record):
-    """`use "file": a, b as c` or `use std.residual: a`; `file` is a Text or a tuple of names."""
+    """`use "file": a, b as c` or `use std.residual: a`; `file` is a Text or a Path."""
 
     start: int
     end: int
@@ -343,7 +351,7 @@ class Output(Record):
 
     start: int
     end: int
-    reference: Reference
+    reference: Reference | Brace
     word: Name | None
     opens: bool
 
