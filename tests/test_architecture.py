@@ -26,6 +26,7 @@ ORDER = (
     ("source", "shape", "terminal"),
     ("diagnostics",),
     ("layers", "syntax", "files", "problems"),
+    ("zoo",),
     ("graph",),
     ("elaborate",),
     ("measure", "recipe"),
@@ -36,7 +37,7 @@ ORDER = (
     ("__main__",),
 )
 # Tools for development and the package's own front; they may see everything, and only the front is seen.
-OUTSIDE = {"generate", "reference", "__init__"}
+OUTSIDE = {"generate", "catalogue", "reference", "__init__"}
 
 MODULES = {
     ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path

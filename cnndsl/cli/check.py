@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cnndsl.cli.options import CONTEXT, Target, color_option, input_option, set_option, target
+from cnndsl.cli.options import CONTEXT, color_option, input_option, set_option
 from cnndsl.cli.output import deliver, exit_code, keep_inputs, show
 from cnndsl.diagnostics import Diagnostic
-from cnndsl.files import STDIN, read_source
+from cnndsl.files import STDIN
 from cnndsl.record import Record
 from cnndsl.report import Measured
 from cnndsl.terminal import PLAIN, look_of
+from cnndsl.zoo import Place, locate, read
 
 if TYPE_CHECKING:
     from cnndsl.pipeline import Checked
@@ -72,7 +73,8 @@ def check(
 
     \b
     cnndsl check lenet.cnn                        all networks of a file
-    cnndsl check resnet.cnn:ResNet --set depth=101
+    cnndsl check nets.cnn:Small --set width=32
+    cnndsl check resnet50                         one that comes with cnndsl: see 'cnndsl list'
     cnndsl check a.cnn b.cnn --format json
     cat lenet.cnn | cnndsl check -
 
@@ -80,12 +82,12 @@ def check(
     """
     if why and (count is None or format == "csv" or emit):
         raise click.UsageError("--why explains --count=..., in a table, Markdown or JSON.")
-    targets = [target(file) for file in files]
-    keep_inputs(output, [t.path for t in targets])
-    if sum(t.path == STDIN for t in targets) > 1:
+    places = [locate(file) for file in files]
+    keep_inputs(output, [place.path for place in places])
+    if sum(place.path == STDIN for place in places) > 1:
         raise click.UsageError("Standard input ('-') can be read only once.")
     gc.disable()  # the program ends before a collection would pay: a fifth of the time of a large network
-    checked, diagnostics = _check(targets, sets, input_, batch)
+    checked, diagnostics = _check(places, sets, input_, batch)
     wanted = Wanted(format, connections, all_rows, output, color, count, why)
     pieces = _stage(emit, checked) if emit else _report(checked, diagnostics, wanted)
     deliver(pieces, output)
@@ -95,19 +97,19 @@ def check(
 
 
 def _check(
-    targets: Iterable[Target], sets: tuple[tuple[str, str], ...], input_: str | None, batch: int
+    places: Iterable[Place], sets: tuple[tuple[str, str], ...], input_: str | None, batch: int
 ) -> tuple[list[Checked], list[Diagnostic]]:
     """Every file's networks, and all that is wrong, the files that can't be read included."""
     from cnndsl.pipeline import Options
     from cnndsl.pipeline import check as check_source
 
     checked, diagnostics = [], []
-    for path, network in targets:
-        source = read_source(path)
+    for place in places:
+        source = read(place)
         if isinstance(source, Diagnostic):
             diagnostics.append(source)
             continue
-        one = check_source(source, Options(sets=sets, input=input_, batch=batch, network=network))
+        one = check_source(source, Options(sets=sets, input=input_, batch=batch, network=place.network))
         checked.append(one)
         diagnostics.extend(one.diagnostics)
     return checked, diagnostics

@@ -13,6 +13,9 @@ COMMANDS = {
     "check": "Every layer's shape, parameters and cost; or what is wrong, and where.",
     "train": "Train a network by the recipe in its file.",
     "compile": "Write networks as PyTorch source that stands on its own.",
+    "list": "The networks that come with cnndsl, and their figures.",
+    "show": "Print the spec of a network that comes with cnndsl.",
+    "new": "Start a spec from a template, or from a network that comes with cnndsl.",
 }
 """Each command is `cnndsl.cli.<name>.<name>`; here is its line in the list of commands."""
 

@@ -7,12 +7,12 @@ import gc
 import click
 
 from cnndsl import __version__
-from cnndsl.cli.options import CONTEXT, color_option, input_option, set_option, target
+from cnndsl.cli.options import CONTEXT, color_option, input_option, set_option
 from cnndsl.cli.output import deliver, exit_code, keep_inputs, show
 from cnndsl.diagnostics import Diagnostic
-from cnndsl.files import read_source
 from cnndsl.source import Source
 from cnndsl.terminal import visible
+from cnndsl.zoo import locate, read
 
 
 @click.command(context_settings=CONTEXT)
@@ -28,20 +28,21 @@ def compile(  # noqa: A001 - the command's name
 
     \b
     cnndsl compile lenet5.cnn -o lenet5.py
-    cnndsl compile resnet.cnn:ResNet --set depth=101 -o resnet101.py
+    cnndsl compile nets.cnn:Small --set width=32 -o small.py
+    cnndsl compile resnet50 -o resnet50.py        one that comes with cnndsl
 
     A file with errors is not compiled: they are shown, and nothing is written.
     """
-    path, network = target(file)
-    keep_inputs(output, [path])
-    source = read_source(path)
+    place = locate(file)
+    keep_inputs(output, [place.path])
+    source = read(place)
     if isinstance(source, Diagnostic):
         show([source], color)
         return exit_code([source])
     from cnndsl.pipeline import Options, check
 
     gc.disable()  # as in check
-    checked = check(source, Options(sets=sets, input=input_, network=network))
+    checked = check(source, Options(sets=sets, input=input_, network=place.network))
     code = exit_code(checked.diagnostics)
     if code == 0:
         from cnndsl.codegen import emit_file

@@ -2,33 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from typing import Any
 
 import click
 
-from cnndsl.record import Record
 from cnndsl.terminal import visible
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
-
-
-class Target(Record):
-    """A file, and the network in it that was picked; None for all."""
-
-    path: str
-    network: str | None
-
-
-def target(text: str) -> Target:
-    """`FILE` or `FILE:Network`. A file whose own name has a colon is found as well."""
-    path, colon, network = text.rpartition(":")
-    if colon and path and network.isidentifier() and not os.path.lexists(text):
-        return Target(path, network)
-    return Target(text, None)
 
 
 def settings(context: click.Context, option: click.Parameter, values: tuple[str, ...]) -> tuple[tuple[str, str], ...]:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cnndsl.cli.options import CONTEXT, color_option, set_option, settings, target
+from cnndsl.cli.options import CONTEXT, color_option, set_option, settings
 from cnndsl.cli.output import exit_code, show
 from cnndsl.diagnostics import Diagnostic
-from cnndsl.files import read_source
 from cnndsl.terminal import visible
+from cnndsl.zoo import locate, read
 
 if TYPE_CHECKING:
     from cnndsl.graph import Graph
@@ -109,11 +109,11 @@ def _network(file: str, sets: Pairs) -> tuple[CheckedNetwork | None, list[Diagno
     """The one network of the file that is to be trained, and what is wrong. Raises click.UsageError."""
     from cnndsl.pipeline import Options, check
 
-    path, wanted = target(file)
-    source = read_source(path)
+    place = locate(file)
+    source = read(place)
     if isinstance(source, Diagnostic):
         return None, [source]
-    checked = check(source, Options(sets=sets, network=wanted))
+    checked = check(source, Options(sets=sets, network=place.network))
     diagnostics = list(checked.diagnostics)
     if exit_code(diagnostics) or not checked.networks:
         return None, diagnostics
@@ -123,14 +123,14 @@ def _network(file: str, sets: Pairs) -> tuple[CheckedNetwork | None, list[Diagno
     if len(networks) != 1:
         names = [n.graph.name for n in checked.networks]
         raise click.UsageError(
-            f"{path} holds {len(names)} networks ({', '.join(names)}): pick one, as in {path}:{names[0]}."
+            f"{source.name} holds {len(names)} networks ({', '.join(names)}): pick one, as in {source.name}:{names[0]}."
         )
     return networks[0], diagnostics
 
 
 def _recipe(network: CheckedNetwork, sets: Pairs) -> tuple[Recipe, list[Diagnostic]]:
     """The network's recipe, or the default one, with what was set from outside; and what is wrong with that."""
-    from cnndsl.recipe import read
+    from cnndsl.recipe import read as read_recipe
 
     if network.recipe is not None and not sets:
         return network.recipe, []
@@ -138,7 +138,7 @@ def _recipe(network: CheckedNetwork, sets: Pairs) -> tuple[Recipe, list[Diagnost
 
     others, diagnostics = parse_settings(sets)
     lines = override(network.recipe.settings if network.recipe is not None else (), others)
-    recipe, found = read(lines, network.graph, network.graph.span)
+    recipe, found = read_recipe(lines, network.graph, network.graph.span)
     return recipe, [*diagnostics, *found]
 
 

@@ -6,7 +6,6 @@ import linecache
 import sys
 from collections.abc import Mapping
 from itertools import count
-from os.path import exists
 from types import ModuleType
 from typing import Any
 
@@ -14,10 +13,10 @@ from torch import nn
 
 from cnndsl.codegen import class_name, emit
 from cnndsl.diagnostics import Diagnostic
-from cnndsl.files import read_source
 from cnndsl.graph import Graph
 from cnndsl.pipeline import Options, check
 from cnndsl.source import Source
+from cnndsl.zoo import locate, read
 
 _numbers = count(1)
 
@@ -55,19 +54,17 @@ def build_module(graph: Graph) -> nn.Module:
 def load(path: str, network: str | None = None, *, input: str | None = None, **parameters: Any) -> nn.Module:
     """The module of a spec file, such as `cnndsl.load("lenet5.cnn")`.
 
-    path: the file, or `FILE:NETWORK` as on the command line. network: which of its networks, if it has several.
+    path: the file, `FILE:NETWORK`, or the name of a network that comes with cnndsl, as on the command line.
+    network: which of the file's networks, if it has several.
     input: another input size, such as `"224x224x3"`. parameters: values for the network's parameters, as `--set`
     gives them.
     Raises SpecError if the file can't be read or has errors, ValueError if the choice of a network is left open.
     """
-    path = str(path)
-    file, colon, name = path.rpartition(":")
-    if colon and network is None and not exists(path):
-        path, network = file, name
-    source = read_source(path)
+    place = locate(str(path))
+    source = read(place)
     if isinstance(source, Diagnostic):
         raise SpecError((source,))
-    return build_module(load_graph(source, network, input=input, parameters=parameters))
+    return build_module(load_graph(source, network or place.network, input=input, parameters=parameters))
 
 
 def load_graph(

@@ -1,0 +1,65 @@
+"""`cnndsl list`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+
+import click
+
+from cnndsl.cli.options import CONTEXT
+from cnndsl.cli.output import deliver
+from cnndsl.terminal import look_of, visible
+from cnndsl.zoo import Entry, entries
+
+FORMATS = ("table", "json", "csv", "markdown")
+
+
+@click.command(context_settings=CONTEXT)
+@click.argument("words", nargs=-1)
+@click.option("--format", type=click.Choice(FORMATS), default="table", help="How to print the list.")
+def list(words: tuple[str, ...], format: str) -> int:  # noqa: A001 - the command's name
+    """List the networks that come with cnndsl: parameters, MACs, receptive field, input and paper.
+
+    \b
+    cnndsl list                   all of them, by file and size
+    cnndsl list resnet 2016       those that have both words in their name, file or paper
+    cnndsl list vgg --format csv
+
+    Each is found by its name: 'cnndsl check NAME', 'show', 'compile', 'train', 'new --from NAME'.
+    """
+    known = entries()
+    found = [entry for entry in known if all(_has(entry, word) for word in words)]
+    if not found:
+        raise click.UsageError(_nothing(words, known))
+    deliver(_report(found, format), None)
+    return 0
+
+
+def _has(entry: Entry, word: str) -> bool:
+    wanted = word.lower().replace("-", "_")
+    texts = (text.lower().replace("-", "_") for text in (entry.name, entry.file, entry.paper))
+    return any(wanted in text for text in texts)
+
+
+def _nothing(words: Iterable[str], known: Iterable[Entry]) -> str:
+    from cnndsl.diagnostics import closest
+    from cnndsl.zoo import files
+
+    said = " and ".join(f"'{visible(word)}'" for word in words)
+    names = [*(entry.name for entry in known), *files()]
+    near = next((guess for word in words if (guess := closest(word, names))), None)
+    return f"No network has {said} in its name, file or paper." + (f" Did you mean '{near}'?" if near else "")
+
+
+def _report(found: Iterable[Entry], format: str) -> Iterable[str]:
+    from cnndsl.report import zoo
+
+    shown = tuple(found)
+    if format == "json":
+        return [zoo.json(shown)]
+    if format == "csv":
+        return zoo.csv(shown)
+    if format == "markdown":
+        return zoo.markdown(shown)
+    return [zoo.text(shown, look_of(sys.stdout))]

@@ -1,0 +1,101 @@
+"""`cnndsl new`."""
+
+from __future__ import annotations
+
+import os
+import re
+
+import click
+
+from cnndsl.cli.options import CONTEXT
+from cnndsl.cli.output import CannotWrite, deliver
+from cnndsl.diagnostics import Diagnostic, closest
+from cnndsl.record import Record
+from cnndsl.resources import folder
+from cnndsl.syntax.tables import KEYWORDS
+from cnndsl.terminal import visible
+from cnndsl.zoo import SUFFIX, entries, files, find, locate, read
+
+TEMPLATES = {
+    "mlp": "dense layers, the smallest start",
+    "cnn": "convolutions and pools, then a classifier",
+    "resnet": "residual blocks with parameters",
+    "unet": "an encoder and a decoder with skips",
+    "autoencoder": "an image through a narrow code and back",
+    "gan": "a generator and a discriminator",
+    "audio": "a 1-D convolutional network for waveforms",
+}
+"""Each is a file of cnndsl/templates, in which `Name` stands for the network's name."""
+
+
+class Start(Record):
+    """What a new file holds, and whether it says how it is trained."""
+
+    text: str
+    trains: bool
+
+
+@click.command(context_settings=CONTEXT)
+@click.argument("name", metavar="NAME")
+@click.option("--template", type=click.Choice(list(TEMPLATES)), help="What to begin with; 'cnn' if nothing is said.")
+@click.option("--from", "origin", metavar="NETWORK", help="Begin with a copy of a spec that comes with cnndsl.")
+def new(name: str, template: str | None, origin: str | None) -> int:
+    """Start a spec from a template, or from a network that comes with cnndsl.
+
+    \b
+    cnndsl new digits                       digits.cnn, a small network to change
+    cnndsl new tumours --template unet
+    cnndsl new mine --from resnet18         a copy of its file
+
+    A file that is there is never overwritten. Templates: mlp, cnn, resnet, unet, autoencoder, gan, audio.
+    """
+    if template is not None and origin is not None:
+        raise click.UsageError("Give --template or --from, not both.")
+    path = name if name.endswith(SUFFIX) else name + SUFFIX
+    stem = os.path.basename(path).removesuffix(SUFFIX)
+    if not stem or not path.isprintable():
+        raise click.UsageError(f"'{visible(name)}' is no name for a file.")
+    start = _copy(origin) if origin is not None else _template(template or "cnn", stem)
+    _create(path, start.text)
+    steps = [f"cnndsl check {path}", *([f"cnndsl train {path}"] if start.trains else [])]
+    deliver([f"wrote {path}\n", *(f"next: {step}\n" for step in steps)], None)
+    return 0
+
+
+def _create(path: str, text: str) -> None:
+    """Raises click.ClickException with exit code 2 if the file is there or can't be made."""
+    try:
+        with open(path, "x", encoding="utf-8", newline="") as file:
+            file.write(text)
+    except FileExistsError:
+        raise click.UsageError(f"{path} is there already, and stays as it is: choose another name.") from None
+    except OSError as error:
+        raise CannotWrite(path, error) from error
+
+
+def _template(name: str, stem: str) -> Start:
+    path = os.path.join(folder("templates"), name + SUFFIX)
+    with open(path, encoding="utf-8") as file:
+        text = file.read()
+    return Start(re.sub(r"\bName", network_name(stem), text), "\ntrain:" in text or "\n    data " in text)
+
+
+def network_name(stem: str) -> str:
+    """A network's name from a file's: `my-net2` gives MyNet2."""
+    words = re.findall(r"[A-Za-z0-9]+", stem)
+    name = "".join(word[0].upper() + word[1:] for word in words if word.isascii())
+    if not name or name[0].isdigit():
+        name = "Net" + name
+    return name + "Net" if name in KEYWORDS else name
+
+
+def _copy(origin: str) -> Start:
+    """The file of a network of the zoo. Raises click.UsageError."""
+    if find(origin) is None:
+        near = closest(origin.replace("-", "_"), [*files(), *(entry.name for entry in entries())])
+        guess = f" Did you mean '{near}'?" if near else " 'cnndsl list' shows those there are."
+        raise click.UsageError(f"No network that comes with cnndsl is named '{visible(origin)}'.{guess}")
+    source = read(locate(origin))
+    if isinstance(source, Diagnostic):
+        raise click.ClickException(source.message_text())
+    return Start(source.text, re.search(r"(?m)^ *train\b", source.text) is not None)

@@ -1,0 +1,123 @@
+"""The networks that come with cnndsl, found by their names.
+
+`cnndsl check resnet50` needs no path: a name that is no file is looked up among the networks and files of `specs/`, in
+an index made at build time. Capitals, `-` and `_` make no difference there: ResNet-50 is resnet50.
+"""
+
+from __future__ import annotations
+
+import os
+
+from cnndsl.diagnostics import Diagnostic, closest, problem
+from cnndsl.files import STDIN, read_source
+from cnndsl.record import Record
+from cnndsl.resources import folder
+from cnndsl.source import Source
+
+SUFFIX = ".cnn"
+
+
+class Entry(Record):
+    """One network of the zoo.
+
+    file: its spec's name without `.cnn`. input: as the spec writes it, several with commas. params, macs: as `check`
+    counts them. rf: the receptive field of the last feature map, along each axis: what follows it is global. paper:
+    where it comes from.
+    """
+
+    name: str
+    file: str
+    input: str
+    params: int
+    macs: int
+    rf: tuple[int, ...]
+    paper: str
+
+
+class Place(Record):
+    """Where a spec is: its path, the network in it that was picked (None for all), and the name it is shown by."""
+
+    path: str
+    network: str | None
+    name: str
+
+
+def entries() -> list[Entry]:
+    """Every network of the zoo but those that others are instances of, by file and then by size."""
+    from cnndsl.zoo.index import NETWORKS
+
+    return [Entry(name, *values) for name, values in NETWORKS.items()]
+
+
+def locate(text: str) -> Place:
+    """The spec that `FILE`, `FILE:NETWORK` or a name of the zoo means. A file of that very name wins, and one with
+    `.cnn` behind it, too. What is neither stays as it is, and can't be read."""
+    path, colon, network = text.rpartition(":")
+    if not (colon and path and network.isidentifier()) or os.path.lexists(text):
+        path, network = text, ""
+    if _is_path(path):
+        return Place(path, network or None, path)
+    found = find(path)
+    if found is None:
+        return Place(path, network or None, path)
+    if os.path.isfile(path + SUFFIX):
+        return Place(path + SUFFIX, network or None, path + SUFFIX)
+    file, alone = found
+    name = file + SUFFIX
+    return Place(os.path.join(folder("specs"), name), network or alone, f"specs/{name}")
+
+
+def _is_path(text: str) -> bool:
+    """Whether a text is no name of the zoo: a path, or a file that is there."""
+    return text == STDIN or os.path.basename(text) != text or text.endswith(SUFFIX) or os.path.lexists(text)
+
+
+def find(name: str) -> tuple[str, str | None] | None:
+    """The file that a name of the zoo means, without its suffix, and the network in it; None for the whole file.
+
+    A network of exactly this name comes first, then a file, then a network in another spelling.
+    """
+    from cnndsl.zoo.index import BASES, NETWORKS
+
+    homes = {**BASES, **{network: values[0] for network, values in NETWORKS.items()}}
+    exact = name.replace("-", "_")
+    if exact in homes:
+        return homes[exact], exact
+    wanted = _key(name)
+    for file in files():
+        if _key(file) == wanted:
+            return file, None
+    spelled = [network for network in homes if _key(network) == wanted]
+    return (homes[spelled[-1]], spelled[-1]) if spelled else None
+
+
+def _key(name: str) -> str:
+    """What is equal in every spelling of a name: ResNet-18, resnet_18, resnet18."""
+    return name.lower().replace("-", "").replace("_", "")
+
+
+def files() -> tuple[str, ...]:
+    """The specs of the zoo, without their suffix."""
+    from cnndsl.zoo.index import BASES, NETWORKS
+
+    return tuple(dict.fromkeys([*(values[0] for values in NETWORKS.values()), *BASES.values()]))
+
+
+def read(place: Place) -> Source | Diagnostic:
+    """The text of a spec, under the name that is shown; or why it can't be read."""
+    source = read_source(place.path)
+    if isinstance(source, Diagnostic):
+        return _unknown(source, place) if not _is_path(place.path) else source
+    return source if place.name == place.path else Source(place.name, source.text)
+
+
+def _unknown(missing: Diagnostic, place: Place) -> Diagnostic:
+    """That there is no such file: what may have been meant is a spec nearby, a name of the zoo, or another file."""
+    from cnndsl.zoo.index import BASES, NETWORKS
+
+    nearby = missing.values["suggestion"]
+    if nearby is not None and nearby.endswith(SUFFIX):
+        return missing
+    near = closest(place.path.replace("-", "_"), [*BASES, *files(), *NETWORKS]) or nearby
+    note = "it is no network of the zoo either: `cnndsl list` shows those"
+    return problem("MissingFile", missing.span, name=missing.values["name"], suggestion=near, notes=(note,))
