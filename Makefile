@@ -70,4 +70,6 @@ $(VENV)/.train: pyproject.toml constraints.txt | $(BIN)/python
 $(VENV)/.dev: $(VENV)/.train
 	@echo "Installing what tests and checks need into $(VENV), once ..."
 	@$(EDITABLE) '.[dev]'
+	@# Tests compare with torchvision's models. Its wheel asks for a PyTorch of its own, which it does not need for them.
+	@$(PIP) --no-deps torchvision pillow
 	@touch $@

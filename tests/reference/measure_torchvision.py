@@ -25,24 +25,25 @@ LEFT_OUT = ("swin", "maxvit")
 """Families whose layers (shifted windows, relative position biases) the language does not have."""
 OPERATORS = ("nms", "qnms")
 _declared: list[Any] = []
+"""Libraries of declared operators, which go when nothing holds them."""
 
 
 def import_torchvision() -> Any:
-    """The module torchvision. Its wheel is built for CUDA: beside a CPU build of PyTorch its own operators are missing,
-    and the import fails unless they are declared. No classification model needs them.
+    """The module torchvision. PyPI's wheel is built for CUDA: beside a CPU build of PyTorch its own operators are
+    missing, and the import fails unless they are declared. No classification model needs them.
 
     Raises ImportError if torchvision is not installed.
     """
-    from importlib.util import find_spec
-
-    if find_spec("torchvision") is None:
-        raise ImportError("torchvision is not installed")
-    if "torchvision" not in sys.modules and not _declared:
+    try:
+        import torchvision
+    except RuntimeError:
+        for name in [name for name in sys.modules if name.partition(".")[0] == "torchvision"]:
+            del sys.modules[name]
         library = torch.library.Library("torchvision", "DEF")
         for name in OPERATORS:
             library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
         _declared.append(library)
-    import torchvision
+        import torchvision
 
     return torchvision
 
