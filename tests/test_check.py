@@ -36,6 +36,7 @@ BEYOND_SPECS = {
     "E254": "an installed package that fails",
     "E701": "a line of more than 20,000 words",
     "E703": "brackets 500 deep",
+    "E704": "more than a hundred files",
 }
 
 
