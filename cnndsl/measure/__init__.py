@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from cnndsl.record import Record
 
 CONVENTION = (
@@ -81,8 +83,12 @@ class Memory(Record):
 
 
 class Analysis(Record):
-    """`layers[i]` measures `graph.nodes[i]`; None where its shape is unknown, then `totals` is None too."""
+    """`layers[i]` measures `graph.nodes[i]`; None where its shape is unknown, then `totals` is None too.
+
+    misaligned: by the number of the node, the merges whose arms don't line up (`receptive.Misaligned`).
+    """
 
     layers: tuple[LayerMeasure | None, ...]
     totals: Totals | None
     memory: Memory | None
+    misaligned: dict[int, tuple[Any, ...]] = {}  # noqa: RUF012  # never written to

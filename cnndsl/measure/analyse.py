@@ -8,8 +8,8 @@ from cnndsl.graph import INPUT, Edge, Graph, Node
 from cnndsl.layers.base import Layer, Operation, Window
 from cnndsl.measure import Analysis, LayerMeasure, Memory, Totals
 from cnndsl.measure.memory import Activations
-from cnndsl.measure.primitives import connections, core_macs
-from cnndsl.measure.receptive import Field, behind, input_field, union
+from cnndsl.measure.primitives import SIZE_ALONE, connections, core_macs
+from cnndsl.measure.receptive import Field, Misaligned, behind, cropped, input_field, misaligned, union
 from cnndsl.record import Record
 from cnndsl.shape import Shape, product
 
@@ -39,8 +39,8 @@ def analyse(graph: Graph, batch: int = 1, slots: int = 2) -> Analysis:
     pass_ = _Pass(graph)
     layers = tuple(pass_.measure(node) for node in graph.nodes)
     if not graph.complete or not graph.outputs:
-        return Analysis(layers, None, None)
-    return Analysis(layers, pass_.totals(layers), pass_.memory(layers, batch, slots))
+        return Analysis(layers, None, None, pass_.misaligned)
+    return Analysis(layers, pass_.totals(layers), pass_.memory(layers, batch, slots), pass_.misaligned)
 
 
 class _Pass:
@@ -51,6 +51,7 @@ class _Pass:
         self.fixed: dict[tuple[Any, ...], _Fixed] = {}
         self.fields: list[Field | None] = []
         self.depths: list[int] = []
+        self.misaligned: dict[int, tuple[Misaligned, ...]] = {}
         self.auxiliary = graph.auxiliary()
         self.activations = Activations(graph, self.auxiliary)
 
@@ -60,7 +61,7 @@ class _Pass:
             self.depths.append(0)
             return None
         if node.kind == INPUT or node.layer is None:
-            field = input_field(node.shapes[0])
+            field = input_field(node.shapes[0], node.index)
             self.fields.append(field)
             self.depths.append(0)
             return LayerMeasure(0, 0, 0, 0, 0, field.receptive_field(), field.stride(), 0)
@@ -95,13 +96,29 @@ class _Pass:
     def _field(self, node: Node, fixed: _Fixed) -> Field | None:
         """What the node's output sees; None where an input is unknown."""
         fields = [self.fields[edge.node] for edge in node.inputs]
+        if len(fields) > 1 and fixed.operations[0].primitive in SIZE_ALONE:
+            del fields[1:]
         known = [f for f in fields if f is not None]
         if len(known) != len(fields) or not known:
             return None
-        field = known[0] if len(known) == 1 else union(known)
+        field = known[0] if len(known) == 1 else self._merged(node, known)
         if fixed.windows is None:
             return field
         return behind(field, fixed.windows, fixed.follows, self._whole())
+
+    def _merged(self, node: Node, fields: list[Field]) -> Field:
+        """What a node with several inputs sees; where a merge's don't line up, it is noted."""
+        shapes = [self._shape(edge) for edge in node.inputs]
+        assert node.layer is not None
+        assert node.shapes is not None
+        if node.layer.family == "merge" and any(field != fields[0] for field in fields):
+            if getattr(node.layer, "crop", False):
+                fields = [cropped(f, x, node.shapes[0]) for f, x in zip(fields, shapes, strict=True)]
+                shapes = [x._replace(sizes=(*node.shapes[0].spatial, x.channels)) for x in shapes]
+            found = misaligned(fields, shapes)
+            if found:
+                self.misaligned[node.index] = found
+        return union(fields, shapes, self._whole())
 
     def _whole(self) -> Shape:
         shapes = self.graph.nodes[self.graph.inputs[0]].shapes

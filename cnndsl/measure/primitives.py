@@ -238,6 +238,10 @@ VIEWS = frozenset({"identity", "flatten", "reshape", "permute", "slice", "crop",
 product meets a tensor whose axes were swapped before.)"""
 
 
+SIZE_ALONE = frozenset({"crop", "interpolate_nearest", "interpolate_linear", "interpolate_bicubic"})
+"""Operations that take cells of the first input alone: a second one (`to=x`) only lends its size."""
+
+
 class Saved(Record):
     """What one operation keeps; `extra` in bytes for each example, `once` in bytes for a batch of any size."""
 

@@ -3,7 +3,8 @@
 Per axis, with the jump j (input cells between neighbouring outputs) and the first cell seen lo:
 lo -= pad * j, span += dilation * (size - 1) * j, j *= stride. Branches take the union. Upsampling makes j a
 fraction, and then the windows behind it are kept and composed backwards: exact in a chain (but for a stride behind
-an upsampling that share a factor, where it is an upper bound). Of branches with upsampling the largest counts.
+an upsampling that share a factor, where it is an upper bound). Of branches with upsampling the largest counts. A branch
+of one cell that is repeated over a map, as squeeze and excitation has, adds what it sees and leaves j alone.
 
 Source of the recurrence: Araujo, Norris & Sim, "Computing receptive fields of convolutional neural networks",
 Distill, 2019.
@@ -31,6 +32,16 @@ class Axis(Record):
     jump: int = 1
     tail: tuple[Window, ...] = ()
     full: bool = False
+
+    @property
+    def high(self) -> int:
+        """The last cell that the output's cell 0 sees."""
+        return self.low + self.span - 1
+
+    @property
+    def twice_centre(self) -> int:
+        """Twice the middle of what the output's cell 0 sees."""
+        return self.low + self.high
 
     def field(self) -> int:
         """How many input cells one output sees at most."""
@@ -78,11 +89,15 @@ def _extended(tail: tuple[Window, ...], window: Window) -> tuple[Window, ...]:
 
 
 class Field(Record):
-    """What a tensor's cells see of the input. `runs_along[i]` is the input's axis that the tensor's i-th
-    spatial axis runs along, None if it mixes several."""
+    """What a tensor's cells see of the input.
+
+    runs_along: the input's axis that each of the tensor's spatial axes runs along, None if it mixes several. origin:
+    the number of the node that is that input; None where tensors made from different inputs were merged.
+    """
 
     axes: tuple[Axis, ...]
     runs_along: tuple[int | None, ...]
+    origin: int | None = None
 
     def receptive_field(self) -> tuple[int, ...]:
         return tuple(axis.field() for axis in self.axes)
@@ -91,9 +106,9 @@ class Field(Record):
         return tuple(axis.step() for axis in self.axes)
 
 
-def input_field(shape: Shape) -> Field:
-    """The input sees itself."""
-    return Field((Axis(),) * shape.rank, tuple(range(shape.rank)))
+def input_field(shape: Shape, origin: int = 0) -> Field:
+    """The input, node number `origin`, sees itself."""
+    return Field((Axis(),) * shape.rank, tuple(range(shape.rank)), origin)
 
 
 def behind(field: Field, windows: tuple[Window, ...], follows: tuple[int | None, ...], whole: Shape) -> Field:
@@ -112,24 +127,108 @@ def behind(field: Field, windows: tuple[Window, ...], follows: tuple[int | None,
                 if axes[i].field() < whole.spatial[i]:
                     axes[i] = axes[i]._replace(low=0, span=whole.spatial[i], full=True)
     runs_along = tuple(None if i is None or i >= len(field.runs_along) else field.runs_along[i] for i in follows)
-    return Field(tuple(axes), runs_along)
+    return Field(tuple(axes), runs_along, field.origin)
 
 
-def union(fields: list[Field]) -> Field:
-    """What a merge of several tensors sees."""
+def cropped(field: Field, shape: Shape, result: Shape) -> Field:
+    """The field of a merge's arm that is cut, about its centre, to the result's sides."""
+    axes = list(field.axes)
+    for along, size, kept in zip(field.runs_along, shape.spatial, result.spatial, strict=False):
+        if along is not None and size > kept:
+            axes[along] = axes[along].through(Window(pad=-((size - kept) // 2)))
+    return field._replace(axes=tuple(axes))
+
+
+def union(fields: list[Field], shapes: list[Shape], whole: Shape) -> Field:
+    """What a merge of tensors with these fields and shapes sees of the network's input, which is `whole`."""
     first = fields[0]
     if all(f == first for f in fields):
         return first
     axes = []
-    for together in zip(*(f.axes for f in fields), strict=False):
-        full = [axis for axis in together if axis.full]
-        if full:
-            axes.append(full[0]._replace(jump=max(axis.jump for axis in together)))
+    for i in range(min(len(f.axes) for f in fields)):
+        widths = [_width(f, shape, i) for f, shape in zip(fields, shapes, strict=True)]
+        axes.append(_together([f.axes[i] for f in fields], widths, whole.spatial[i]))
+    same = all(f.origin == first.origin for f in fields)
+    return Field(tuple(axes), first.runs_along, first.origin if same else None)
+
+
+def _width(field: Field, shape: Shape, axis: int) -> int | None:
+    """How many cells a tensor has along an axis of the input; None if none of its own axes runs there."""
+    for along, size in zip(field.runs_along, shape.spatial, strict=False):
+        if along == axis:
+            return int(size)
+    return None
+
+
+def _together(axes: list[Axis], widths: list[int | None], whole: int) -> Axis:
+    """What a merge's arms, so many cells wide, see together along an axis of the input, which has `whole` cells."""
+    wide = [axis for axis, width in zip(axes, widths, strict=True) if width != 1] or axes
+    jump = max(axis.jump for axis in wide)
+    full = [axis for axis in axes if axis.full]
+    if full:
+        return full[0]._replace(jump=jump)
+    if any(axis.tail for axis in axes):
+        return max(axes, key=Axis.field)
+    low, high = min(axis.low for axis in axes), max(axis.high for axis in axes)
+    if len(wide) < len(axes) and low <= 0 and high >= whole - 1:
+        # Every cell meets the one cell that saw all of the input.
+        return Axis(0, max(whole, *(axis.span for axis in wide)), jump, (), True)
+    return Axis(low, high - low + 1, jump)
+
+
+class Misaligned(Record):
+    """Two arms of a merge that don't line up along one of the tensor's spatial axes.
+
+    arms: their numbers. jumps: the input cells between neighbours of each. centres: twice the middle of what the
+    first output of each sees.
+    """
+
+    axis: int
+    arms: tuple[int, int]
+    jumps: tuple[int, int]
+    centres: tuple[int, int]
+
+
+def misaligned(fields: list[Field], shapes: list[Shape]) -> tuple[Misaligned, ...]:
+    """Where a merge's arms, cropped to one size, have other strides, or look at places a cell or more apart.
+
+    A cell is one of the merged tensor. Less than that is what even windows, and TensorFlow's `same` with a stride,
+    bring about in many sound networks. Nothing is said where it can't be known or does not matter: of arms that are
+    one cell wide, see everything, come from other inputs, or were upsampled; and along a sequence (the one axis, or
+    the depth of three) of arms that end at the same cell, as causal convolutions do.
+    """
+    found = []
+    for axis in range(min(shape.rank for shape in shapes)):
+        known = _comparable(fields, shapes, axis)
+        sequence = shapes[0].rank == 1 or (shapes[0].rank == 3 and axis == 0)
+        for number, seen in known[1:]:
+            other, first = known[0]
+            if not _aligned(first, seen, sequence=sequence):
+                jumps, centres = (first.jump, seen.jump), (first.twice_centre, seen.twice_centre)
+                found.append(Misaligned(axis, (other, number), jumps, centres))
+                break
+    return tuple(found)
+
+
+def _comparable(fields: list[Field], shapes: list[Shape], axis: int) -> list[tuple[int, Axis]]:
+    """The arms, by number, of which it is known where their cells look along one of the tensor's axes."""
+    first = fields[0]
+    if first.origin is None or first.runs_along[axis] is None:
+        return []
+    found = []
+    for number, (field, shape) in enumerate(zip(fields, shapes, strict=True)):
+        along = field.runs_along[axis]
+        if along is None or (field.origin, along) != (first.origin, first.runs_along[axis]):
             continue
-        if any(axis.tail for axis in together):
-            axes.append(max(together, key=Axis.field))
-            continue
-        low = min(axis.low for axis in together)
-        high = max(axis.low + axis.span for axis in together)
-        axes.append(Axis(low, high - low, max(axis.jump for axis in together)))
-    return Field(tuple(axes), first.runs_along)
+        seen = field.axes[along]
+        if shape.spatial[axis] > 1 and not seen.tail and not seen.full:
+            found.append((number, seen))
+    return found
+
+
+def _aligned(first: Axis, second: Axis, *, sequence: bool) -> bool:
+    if first.jump != second.jump:
+        return False
+    if sequence and first.high == second.high:
+        return True
+    return abs(first.twice_centre - second.twice_centre) < 2 * first.jump
