@@ -47,6 +47,13 @@ REFUSALS = [
     ("pool 3 pad=[0, 1, 0, 1] ceil", "8x8x3", "Exclusive", "both ceil and padding that differs", "ceil"),
     ("conv 3x3x2 groups=2 connect=[[0], [1]]", "8x8x2", "Exclusive", "both connect and groups", "connect=[[0], [1]]"),
     ("conv 3x3x1 connect=[[0]] init=glorot", "8x8x2", "Exclusive", "init=glorot and connect", "init=glorot"),
+    (
+        "conv 3x3x4 groups=2 init=partial_dirac",
+        "8x8x2",
+        "Exclusive",
+        "init=partial_dirac and groups",
+        "init=partial_dirac",
+    ),
     ("deconv 3x3x8 same outpad=1", "8x8x3", "Exclusive", "both outpad and same", "outpad=1"),
     ("bn nobias noaffine", "8x8x3", "Exclusive", "both nobias and noaffine", "nobias"),
     ("pool 2 nopadcount", "8x8x3", "WithoutEffect", "no effect without `avg`", "nopadcount"),

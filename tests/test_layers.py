@@ -523,6 +523,38 @@ def test_dirac_is_the_identity() -> None:
         assert torch.allclose(module(x), x, atol=1e-6), item
 
 
+def test_partial_dirac_keeps_other_filters() -> None:
+    module = build_module(graph_of("conv 3x3x7 same nobias init=partial_dirac", "6x5x3"))
+    (weight,) = (p.detach() for p in module.parameters())
+    x = torch.randn(2, 3, 5, 6).transpose(2, 3)
+    made = module(x).detach()
+    assert torch.allclose(made[:, :3], x, atol=1e-6)
+    bound = 1 / 27**0.5  # PyTorch's own: uniform within 1 / sqrt(fan-in)
+    assert weight[3:].abs().max() <= bound
+    assert 0.7 * bound < weight[3:].abs().max()
+    fewer = build_module(graph_of("conv 3x3x2 same nobias init=partial_dirac", "6x5x3"))
+    assert torch.allclose(fewer(x), x[:, :2], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("item", "input", "factor"),
+    [
+        ("deconv 4x4x3 /2 pad=1", "6x5x3", 2),
+        ("deconv 4x4x3 /2 pad=1 groups=3", "6x5x3", 2),
+        ("deconv 8x2 /4 pad=2", "9x2", 4),
+        ("deconv 4x4x4x2 /2 pad=1", "4x5x6x2", 2),
+    ],
+)
+def test_bilinear_start_interpolates(item: str, input: str, factor: int) -> None:
+    graph = graph_of(f"{item} nobias init=bilinear", input)
+    x = batch(first_shape(graph))
+    made = build_module(graph)(x).detach()
+    modes = {3: "linear", 4: "bilinear", 5: "trilinear"}
+    expected = nn.functional.interpolate(x, scale_factor=factor, mode=modes[x.dim()])
+    inner = (slice(None), slice(None), *(slice(factor, -factor) for _ in range(x.dim() - 2)))
+    assert torch.allclose(made[inner], expected[inner], atol=1e-6)
+
+
 @pytest.mark.parametrize("kind", [k for k in KINDS if issubclass(k, WeightedLayer)], ids=lambda kind: kind.kind)
 def test_every_start_and_freeze_runs(kind: type[Layer]) -> None:
     example = next(e for e in kind.examples if not re.search("init|frozen|noaffine|digits", e.item))

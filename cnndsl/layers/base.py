@@ -270,6 +270,8 @@ INITS = {
     "trunc_normal": "normal with deviation `std`, drawn again beyond ±2 (as PyTorch does: 2, not 2 deviations)",
     "orthogonal": "orthogonal rows (Saxe et al. 2014)",
     "dirac": "the identity, as far as there are channels",
+    "partial_dirac": "the identity for as many outputs as there are inputs, the others in PyTorch's own way",
+    "bilinear": "linear interpolation of each channel, whatever the rank (Long et al. 2015)",
     "zeros": "all zero",
 }
 """What `init=` may say. All but `default` and `lecun` start biases at zero."""

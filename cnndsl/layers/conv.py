@@ -20,7 +20,7 @@ from cnndsl.layers.base import (
     axes,
     init_argument,
 )
-from cnndsl.layers.code import SELF, Attribute, Call, Code, Slice, Subscript, X, call
+from cnndsl.layers.code import SELF, Attribute, Call, Code, Slice, Subscript, Support, X, call
 from cnndsl.layers.padding import Pads, Sliding, compact, explicit, is_symmetric, pad_call, reach, spread
 from cnndsl.shape import SPATIAL_AXES, Shape, Size, maximum, product
 
@@ -31,9 +31,8 @@ DILATION = Argument("dilation", Sizes(), default=(1,), unit="cells", help="dista
 PAD = Argument("pad", Padding(), default=(0,), unit="cells", help="zeros around the input, or the word `same`")
 GROUPS = Argument("groups", Count(), default=1, help="blocks of channels that don't see each other")
 BIAS = Argument("bias", Flag(), default=True, words={"nobias": False}, help="adds a learned bias per channel")
-INIT = init_argument(
-    "default", "lecun", "glorot", "he", "he_fan_out", "normal", "trunc_normal", "orthogonal", "dirac", "zeros"
-)
+_INITS = ("default", "lecun", "glorot", "he", "he_fan_out", "normal", "trunc_normal", "orthogonal", "zeros", "dirac")
+INIT = init_argument(*_INITS)
 
 
 class _Convolution(WeightedLayer):
@@ -171,7 +170,8 @@ class Conv(_Convolution):
             default=(),
             help="for every output channel, a list of the input channels it sees, from 0 (LeNet-5's C3)",
         ),
-        *_Convolution.common,
+        init_argument(*_INITS, "partial_dirac"),
+        *_Convolution.common[1:],
     )
     examples = (
         Example("conv 5x5x6", "32x32x1"),
@@ -190,6 +190,7 @@ class Conv(_Convolution):
         Example("conv 3x3x8 init=he_fan_out frozen=weight", "8x8x4"),
         Example("conv 3x3x4 pad=1 groups=2 init=dirac frozen", "8x8x4"),
         Example("conv 3x3x4 init=trunc_normal std=0.01 l2=1e-4", "8x8x4"),
+        Example("conv 3x3x8 same nobias init=partial_dirac", "8x8x4"),
     )
 
     channels: int
@@ -197,6 +198,8 @@ class Conv(_Convolution):
 
     def check(self) -> None:
         super().check()
+        if self.init == "partial_dirac" and self.groups != 1:
+            raise LayerError("Exclusive", "init", kind=self.kind, first="init=partial_dirac", second="groups")
         if not self.connect:
             return
         if self.groups != 1:
@@ -233,6 +236,12 @@ class Conv(_Convolution):
         if self.connect and self.init == "he":
             return Setup((call(connected.HE.name, SELF),), (connected.HE,))
         return super().initial(*inputs)
+
+    def initial_weight(self, *inputs: Shape) -> Call:
+        if self.init != "partial_dirac":
+            return super().initial_weight(*inputs)
+        weight, known = Attribute(SELF, "weight"), inputs[0].channels
+        return call("nn.init.dirac_", Subscript(weight, (Slice(stop=known),)) if known < self.channels else weight)
 
     def _convolve(self, x: Shape, padded: Size, y: Shape) -> Operation:
         made = super()._convolve(x, padded, y)
@@ -354,7 +363,8 @@ class Deconv(_Convolution):
         DILATION,
         GROUPS,
         BIAS,
-        *_Convolution.common,
+        init_argument(*_INITS, "bilinear"),
+        *_Convolution.common[1:],
     )
     examples = (
         Example("deconv 2x2x8 /2", "7x5x4"),
@@ -371,6 +381,8 @@ class Deconv(_Convolution):
         Example("deconv 4x4x8 /2 pad=1 groups=2 init=he", "7x5x4"),
         Example("deconv 4x4x8 /2 pad=1 init=lecun frozen", "7x5x4"),
         Example("deconv 3x3x4 pad=1 groups=2 init=dirac", "7x5x4"),
+        Example("deconv 4x4x4 /2 pad=1 nobias init=bilinear", "7x5x4"),
+        Example("deconv 5x4 /3 same groups=4 init=bilinear frozen", "7x4"),
     )
 
     channels: int
@@ -422,7 +434,13 @@ class Deconv(_Convolution):
             return call("nn.init.normal_", weight, std=(2 / self.fan_in(*inputs)) ** 0.5)
         if self.init == "he_fan_out":
             return call("nn.init.kaiming_normal_", weight, nonlinearity="relu")
+        if self.init == "bilinear":
+            return call(_BILINEAR.name, weight, **({} if self.groups == 1 else {"groups": self.groups}))
         return super().initial_weight(*inputs)
+
+    def initial(self, *inputs: Shape) -> Setup:
+        made = super().initial(*inputs)
+        return made._replace(support=(_BILINEAR,)) if self.init == "bilinear" else made
 
     def operations(self, inputs: tuple[Shape, ...], outputs: tuple[Shape, ...]) -> tuple[Operation, ...]:
         (x,), (y,) = inputs, outputs
@@ -458,6 +476,25 @@ class Deconv(_Convolution):
             cuts = tuple(self._excess(pad) for pad in pads)
             forward = Subscript(forward, (Slice(), Slice(), *(_cut(before, after) for before, after in cuts)))
         return self.made(forward, module, inputs)
+
+
+_BILINEAR = Support(
+    "bilinear_",
+    '''def bilinear_(weight, groups=1):
+    """Start a transposed convolution as linear interpolation of each channel (Long et al. 2015)."""
+    kernel = torch.ones(())
+    for size in weight.shape[2:]:
+        factor = (size + 1) // 2
+        centre = factor - 1 if size % 2 else factor - 0.5
+        kernel = kernel.unsqueeze(-1) * (1 - (torch.arange(size) - centre).abs() / factor)
+    inputs = weight.shape[0] // groups
+    with torch.no_grad():
+        weight.zero_()
+        for channel in range(weight.shape[0]):
+            if channel % inputs < weight.shape[1]:
+                weight[channel, channel % inputs] = kernel
+''',
+)
 
 
 def _cut(before: int, after: int) -> Slice:
