@@ -48,9 +48,10 @@ class Commands(click.Group):
 def _no_command(name: str) -> str:
     from cnndsl.diagnostics import closest
     from cnndsl.terminal import visible
+    from cnndsl.zoo import find
 
     said = f"There is no command '{visible(name)}'."
-    if name.endswith(".cnn") or os.path.isfile(name):
+    if name.endswith(".cnn") or os.path.isfile(name) or find(name) is not None:
         return f"{said} Did you mean 'cnndsl check {visible(name)}'?"
     near = closest(name, COMMANDS)
     return f"{said} Did you mean '{near}'?" if near else said
@@ -71,5 +72,6 @@ def cli() -> None:
         conv 5x5x8, relu, pool 2
         dense 10
 
-    Start with 'cnndsl check FILE'. Every command has its own --help.
+    Start with 'cnndsl check FILE', 'cnndsl new NAME', or a network that comes with it: 'cnndsl list'. Every command
+    has its own --help.
     """

@@ -10,7 +10,7 @@ import click
 from cnndsl.cli.options import CONTEXT
 from cnndsl.cli.output import deliver
 from cnndsl.terminal import look_of, visible
-from cnndsl.zoo import Entry, entries
+from cnndsl.zoo import Entry, entries, key
 
 FORMATS = ("table", "json", "csv", "markdown")
 
@@ -37,9 +37,7 @@ def list(words: tuple[str, ...], format: str) -> int:  # noqa: A001 - the comman
 
 
 def _has(entry: Entry, word: str) -> bool:
-    wanted = word.lower().replace("-", "_")
-    texts = (text.lower().replace("-", "_") for text in (entry.name, entry.file, entry.paper))
-    return any(wanted in text for text in texts)
+    return any(key(word) in key(text) for text in (entry.name, entry.file, entry.paper))
 
 
 def _nothing(words: Iterable[str], known: Iterable[Entry]) -> str:

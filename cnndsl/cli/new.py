@@ -12,32 +12,25 @@ from cnndsl.cli.output import CannotWrite, deliver
 from cnndsl.diagnostics import Diagnostic, closest
 from cnndsl.record import Record
 from cnndsl.resources import folder
+from cnndsl.source import Source
 from cnndsl.syntax.tables import KEYWORDS
 from cnndsl.terminal import visible
 from cnndsl.zoo import SUFFIX, entries, files, find, locate, read
 
-TEMPLATES = {
-    "mlp": "dense layers, the smallest start",
-    "cnn": "convolutions and pools, then a classifier",
-    "resnet": "residual blocks with parameters",
-    "unet": "an encoder and a decoder with skips",
-    "autoencoder": "an image through a narrow code and back",
-    "gan": "a generator and a discriminator",
-    "audio": "a 1-D convolutional network for waveforms",
-}
+TEMPLATES = ("mlp", "cnn", "resnet", "unet", "autoencoder", "gan", "audio")
 """Each is a file of cnndsl/templates, in which `Name` stands for the network's name."""
 
 
 class Start(Record):
-    """What a new file holds, and whether it says how it is trained."""
+    """What a new file holds, and the network in it that was asked for; None if that is all of it."""
 
     text: str
-    trains: bool
+    network: str | None = None
 
 
 @click.command(context_settings=CONTEXT)
 @click.argument("name", metavar="NAME")
-@click.option("--template", type=click.Choice(list(TEMPLATES)), help="What to begin with; 'cnn' if nothing is said.")
+@click.option("--template", type=click.Choice(TEMPLATES), help="What to begin with; 'cnn' if nothing is said.")
 @click.option("--from", "origin", metavar="NETWORK", help="Begin with a copy of a spec that comes with cnndsl.")
 def new(name: str, template: str | None, origin: str | None) -> int:
     """Start a spec from a template, or from a network that comes with cnndsl.
@@ -47,19 +40,39 @@ def new(name: str, template: str | None, origin: str | None) -> int:
     cnndsl new tumours --template unet
     cnndsl new mine --from resnet18         a copy of its file
 
-    A file that is there is never overwritten. Templates: mlp, cnn, resnet, unet, autoencoder, gan, audio.
+    A file that is there is never overwritten. The templates:
+
+    \b
+    mlp          dense layers, the smallest start
+    cnn          convolutions and pools, then a classifier
+    resnet       residual blocks with parameters
+    unet         an encoder and a decoder with skips
+    autoencoder  an image through a narrow code and back
+    gan          a generator and a discriminator
+    audio        a 1-D convolutional network for waveforms
     """
     if template is not None and origin is not None:
         raise click.UsageError("Give --template or --from, not both.")
     path = name if name.endswith(SUFFIX) else name + SUFFIX
     stem = os.path.basename(path).removesuffix(SUFFIX)
-    if not stem or not path.isprintable():
+    if not stem.strip(".") or not path.isprintable():
         raise click.UsageError(f"'{visible(name)}' is no name for a file.")
     start = _copy(origin) if origin is not None else _template(template or "cnn", stem)
     _create(path, start.text)
-    steps = [f"cnndsl check {path}", *([f"cnndsl train {path}"] if start.trains else [])]
-    deliver([f"wrote {path}\n", *(f"next: {step}\n" for step in steps)], None)
+    deliver([f"wrote {path}\n", *(f"next: cnndsl {step}\n" for step in _next_steps(path, start))], None)
     return 0
+
+
+def _next_steps(path: str, start: Start) -> list[str]:
+    """What to do with the new file: check it, and train it if there is one network that says how."""
+    from shlex import quote
+
+    from cnndsl.pipeline import Options, check
+
+    networks = check(Source(path, start.text), Options(network=start.network)).networks
+    target = quote(f"{path}:{start.network}" if start.network else path)
+    trained = sum(network.recipe is not None for network in networks)
+    return [f"check {target}", *([f"train {target}"] if trained == 1 else [])]
 
 
 def _create(path: str, text: str) -> None:
@@ -74,10 +87,16 @@ def _create(path: str, text: str) -> None:
 
 
 def _template(name: str, stem: str) -> Start:
-    path = os.path.join(folder("templates"), name + SUFFIX)
-    with open(path, encoding="utf-8") as file:
-        text = file.read()
-    return Start(re.sub(r"\bName", network_name(stem), text), "\ntrain:" in text or "\n    data " in text)
+    with open(os.path.join(folder("templates"), name + SUFFIX), encoding="utf-8") as file:
+        return Start("".join(_named(line, network_name(stem)) for line in file))
+
+
+def _named(line: str, name: str) -> str:
+    """A line of a template with the network's name in it; the comment behind it stays where it is."""
+    written, gap, comment = line.partition("  #")
+    if "Name" not in written or not gap:
+        return line.replace("Name", name)
+    return written.rstrip().replace("Name", name).ljust(len(written)) + gap + comment
 
 
 def network_name(stem: str) -> str:
@@ -95,7 +114,8 @@ def _copy(origin: str) -> Start:
         near = closest(origin.replace("-", "_"), [*files(), *(entry.name for entry in entries())])
         guess = f" Did you mean '{near}'?" if near else " 'cnndsl list' shows those there are."
         raise click.UsageError(f"No network that comes with cnndsl is named '{visible(origin)}'.{guess}")
-    source = read(locate(origin))
+    place = locate(origin)
+    source = read(place)
     if isinstance(source, Diagnostic):
         raise click.ClickException(source.message_text())
-    return Start(source.text, re.search(r"(?m)^ *train\b", source.text) is not None)
+    return Start(source.text, place.network)

@@ -83,15 +83,15 @@ def find(name: str) -> tuple[str, str | None] | None:
     exact = name.replace("-", "_")
     if exact in homes:
         return homes[exact], exact
-    wanted = _key(name)
+    wanted = key(name)
     for file in files():
-        if _key(file) == wanted:
+        if key(file) == wanted:
             return file, None
-    spelled = [network for network in homes if _key(network) == wanted]
+    spelled = [network for network in homes if key(network) == wanted]
     return (homes[spelled[-1]], spelled[-1]) if spelled else None
 
 
-def _key(name: str) -> str:
+def key(name: str) -> str:
     """What is equal in every spelling of a name: ResNet-18, resnet_18, resnet18."""
     return name.lower().replace("-", "").replace("_", "")
 
