@@ -200,6 +200,11 @@ def test_list_words() -> None:
     assert "vgg16_bn" in table
     assert "resnet" not in table
     assert "138,357,544" in table
+    lenets = run("list", "lenet").stdout
+    assert "LeNet5_1998" in lenets
+    assert "caffe_lenet" in lenets
+    assert "googlenet" not in lenets
+    assert "googlenet_paper" in run("list", "oglenet").stdout
     markdown = run("list", "lenet-5", "--format", "markdown").stdout.splitlines()
     assert markdown[0].startswith("| name | input | params | MACs |")
     assert any(line.startswith("| LeNet5 | 32x32x1 | 61,706 | 416,520 | 16x16 |") for line in markdown)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable
 
@@ -23,21 +24,38 @@ def list(words: tuple[str, ...], format: str) -> int:  # noqa: A001 - the comman
 
     \b
     cnndsl list                   all of them, by file and size
-    cnndsl list resnet 2016       those that have both words in their name, file or paper
+    cnndsl list resnet 2016       those with both words in their name, file or paper
     cnndsl list vgg --format csv
 
     Each is found by its name: 'cnndsl check NAME', 'show', 'compile', 'train', 'new --from NAME'.
     """
     known = entries()
-    found = [entry for entry in known if all(_has(entry, word) for word in words)]
+    found = [entry for entry in known if all(_begins(entry, word) for word in words)]
+    found = found or [entry for entry in known if all(_has(entry, word) for word in words)]
     if not found:
         raise click.UsageError(_nothing(words, known))
     deliver(_report(found, format), None)
     return 0
 
 
+_beginning = re.compile(r"(?<![A-Za-z0-9])[A-Za-z0-9]")
+
+
+def _begins(entry: Entry, word: str) -> bool:
+    """Whether a word of a network's name, file or paper begins so: that of GoogLeNet is no LeNet."""
+    wanted = key(word)
+    return any(
+        key(text[found.start() :]).startswith(wanted) for text in _texts(entry) for found in _beginning.finditer(text)
+    )
+
+
 def _has(entry: Entry, word: str) -> bool:
-    return any(key(word) in key(text) for text in (entry.name, entry.file, entry.paper))
+    """Whether it stands anywhere there."""
+    return any(key(word) in key(text) for text in _texts(entry))
+
+
+def _texts(entry: Entry) -> tuple[str, ...]:
+    return (entry.name.replace("_", " "), entry.name, entry.file.replace("_", " "), entry.paper)
 
 
 def _nothing(words: Iterable[str], known: Iterable[Entry]) -> str:

@@ -17,6 +17,10 @@ SAID = (
 )
 
 
+MOST = 48
+"""Characters that the table has for where a network comes from."""
+
+
 def text(entries: Sequence[Entry], look: Look = PLAIN) -> str:
     """A line for each network, cut to the terminal's width, and how things were counted."""
     columns = [
@@ -37,8 +41,9 @@ def _counts(title: str, counts: list[int]) -> Column:
 
 
 def brief(paper: str) -> str:
-    """A citation without its title: `He et al. 2015`."""
-    return paper.partition(', "')[0]
+    """A citation without its title, `He et al. 2015`; what has none is cut if it is long."""
+    text = paper.partition(', "')[0]
+    return text if len(text) <= MOST else text[: MOST - 3].rstrip() + "..."
 
 
 def json(entries: Sequence[Entry]) -> str:
