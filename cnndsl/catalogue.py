@@ -26,7 +26,7 @@ _HEADER = re.compile(r"network (\w+)\s*(?:=\s*(\w+))?")
 
 
 class Survey(NamedTuple):
-    """The networks of all specs, and those that others are instances of, with their files' names."""
+    """The networks of all specs; and those that have an instance with their own figures, with their files' names."""
 
     entries: tuple[Entry, ...]
     bases: dict[str, str]
@@ -39,13 +39,19 @@ def survey() -> Survey:
     bases: dict[str, str] = {}
     for path in sorted(SPECS.glob(f"*{SUFFIX}")):
         text = path.read_text(encoding="utf-8")
-        written = headers(text)
-        bases |= dict.fromkeys({base for base in written.values() if base in written}, path.stem)
-        checked = check(Source(str(path), text)).networks
-        listed = [one for one in checked if one.analysis.totals and one.graph.name not in bases]
         papers = cited(text)
-        entries += sorted((_entry(path.stem, one, papers[one.graph.name]) for one in listed), key=_size)
+        checked = check(Source(str(path), text)).networks
+        found = [_entry(path.stem, one, papers[one.graph.name]) for one in checked if one.analysis.totals]
+        same = _with_instance(found, headers(text))
+        bases |= dict.fromkeys(same, path.stem)
+        entries += sorted((entry for entry in found if entry.name not in same), key=_size)
     return Survey(tuple(entries), bases)
+
+
+def _with_instance(entries: list[Entry], written: dict[str, str | None]) -> set[str]:
+    """The networks that have an instance with their own figures, and under its name are listed already."""
+    figures = {entry.name: tuple(entry)[2:6] for entry in entries}
+    return {base for name, base in written.items() if base and name in figures and figures[name] == figures.get(base)}
 
 
 def _entry(file: str, one: CheckedNetwork, paper: str) -> Entry:
@@ -120,7 +126,7 @@ def index() -> str:
     return (
         "# Each network's file, input, parameters, MACs, receptive field of the features, and where it comes from.\n"
         f"NETWORKS: dict[str, tuple[str, str, int, int, tuple[int, ...], str]] = {{\n{networks}}}\n\n"
-        f"# Networks that others are instances of, and their files.\nBASES: dict[str, str] = {{\n{others}}}\n"
+        f"# Networks that have an instance with their own figures, and their files.\nBASES: dict[str, str] = {{\n{others}}}\n"
     )
 
 

@@ -43,7 +43,7 @@ class Place(Record):
 
 
 def entries() -> list[Entry]:
-    """Every network of the zoo but those that others are instances of, by file and then by size."""
+    """Every network of the zoo but those that stand there as an instance too, by file and then by size."""
     from cnndsl.zoo.index import NETWORKS
 
     return [Entry(name, *values) for name, values in NETWORKS.items()]

@@ -74,6 +74,7 @@ NETWORKS: dict[str, tuple[str, str, int, int, tuple[int, ...], str]] = {
     'lenet5_28': ('mnist-convnets', '28x28x1', 44426, 281640, (16, 16), "the many tutorials that feed LeNet-5 with MNIST's 28x28 images as they are"),
     'caffe_lenet': ('mnist-convnets', '28x28x1', 431080, 2293000, (16, 16), 'BVLC/caffe, examples/mnist/lenet.prototxt'),
     'pytorch_mnist': ('mnist-convnets', '28x28x1', 1199882, 11992448, (6, 6), 'pytorch/examples, mnist/main.py'),
+    'tensorflow_lenet': ('mnist-convnets', '28x28x1', 1663370, 12273152, (16, 16), 'tensorflow/models, tutorials/image/mnist/convolutional.py'),
     'tensorflow_lenet_1024': ('mnist-convnets', '28x28x1', 3274634, 13883904, (16, 16), 'tensorflow/models, tutorials/image/mnist/convolutional.py'),
     'MnistMLP': ('mnist-mlp', '28x28x1', 407050, 406528, (), 'F. Chollet, "Deep Learning with Python", chapter 2'),
     'mnist_m3': ('mnist_simple', '28x28x1', 1124180, 173383808, (21, 21), 'An et al. 2020, "An Ensemble of Simple CNN Models for MNIST Digit Recognition", arXiv:2008.10400'),
@@ -232,7 +233,7 @@ NETWORKS: dict[str, tuple[str, str, int, int, tuple[int, ...], str]] = {
     'zfnet': ('zfnet', '224x224x3', 62357608, 1168032896, (171, 171), 'Zeiler & Fergus 2013, "Visualizing and Understanding Convolutional Networks", arXiv:1311.2901'),
 }
 
-# Networks that others are instances of, and their files.
+# Networks that have an instance with their own figures, and their files.
 BASES: dict[str, str] = {
     'Airbench94': 'airbench94',
     'AlexNet': 'alexnet',
@@ -301,5 +302,4 @@ BASES: dict[str, str] = {
     'Xception': 'xception',
     'YOLOv3': 'yolov3',
     'ZFNet': 'zfnet',
-    'tensorflow_lenet': 'mnist-convnets',
 }
