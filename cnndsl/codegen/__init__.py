@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from textwrap import wrap
 
 from cnndsl.codegen.classes import Library
 from cnndsl.codegen.identifiers import class_names
 from cnndsl.codegen.plan import Planner
+from cnndsl.codegen.python import WIDTH
 from cnndsl.codegen.writer import Writer
 from cnndsl.graph import Graph
 from cnndsl.layers.code import Support
@@ -36,10 +38,9 @@ def emit_file(graphs: Sequence[Graph], note: str = "") -> str:
     support = {one.name: one.source.strip("\n") for planner in planners for one in _support(planner)}
     names = class_names(support_names(planners))
     own = [names.make(graph.name) for graph in graphs]
-    plans = [planner.network() for planner in planners]
-    library = Library(plans, names)
+    library = Library(planners, names)
     functions = _defined(one for planner in planners for one in _support(planner))
-    networks = [library.network(plan, name) for plan, name in zip(plans, own, strict=True)]
+    networks = [library.network(plan, name) for plan, name in zip(library.networks, own, strict=True)]
     classes = ["\n".join(Writer(library, made, functions).lines()) for made in (*library.blocks, *networks)]
     body = "\n\n\n".join([*support.values(), *classes])
     return "\n\n".join([_heading(graphs, note), _imports(body)]) + "\n\n\n" + body + "\n"
@@ -56,8 +57,8 @@ def module_paths(graph: Graph) -> dict[int, str]:
     A layer of several modules has a `_` and a suffix behind it for each. Layers that share weights have one place.
     """
     planner = Planner(graph)
-    plan = planner.network()
-    library = Library([plan], class_names())
+    library = Library([planner], class_names())
+    (plan,) = library.networks
     library.network(plan, graph.name)
     paths = {}
     for node in graph.nodes:
@@ -92,7 +93,7 @@ def _support(planner: Planner) -> list[Support]:
 
 def _heading(graphs: Sequence[Graph], note: str) -> str:
     names = ", ".join(graph.name for graph in graphs)
-    lines = [f"{names} in PyTorch."]
+    lines = wrap(f"{names} in PyTorch.", WIDTH, break_long_words=False)
     if note:
         lines += ["", *note.splitlines()]
     text = "\n".join(lines).replace("\\", "\\\\").replace('"""', '\\"\\"\\"')

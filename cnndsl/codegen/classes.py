@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from cnndsl.codegen.holes import Hole, Piece, form_of, own_parts, pieces_of
-from cnndsl.codegen.identifiers import Identifiers, attribute_names, camel_case
-from cnndsl.codegen.merge import Merged, Variant, merged, uses_of, variant_of
+from cnndsl.codegen.identifiers import Identifiers, attribute_names, camel_case, identifier
+from cnndsl.codegen.merge import Merged, Variant, merged, variant_of
 from cnndsl.codegen.parameters import ABSENT, Parameter, Parameters
-from cnndsl.codegen.plan import Plan, Step
+from cnndsl.codegen.plan import Plan, Planner, Step
 from cnndsl.codegen.rows import find_rows, fits, row_of, split_name
-from cnndsl.codegen.variables import Hints, allocate
+from cnndsl.graph import Edge
 from cnndsl.record import Record
 
 MOST_VARIANTS = 16
@@ -43,8 +43,10 @@ class Class:
         self.numbers = numbers
         self.merged = found
         self.steps = _side_by_side(plans, numbers, found)
-        self.first = [next(step for step in steps if step is not None) for steps in self.steps]
-        """Each step, as the first plan that has it has it."""
+        self.first = {
+            at: next(one for one in steps if one is not None) for at, steps in enumerate(self.steps) if any(steps)
+        }
+        """Each step, as the first plan that has it has it; a copy is none."""
         self.paths: dict[int, str] = {}
         """Where each step's module is: `conv1`, `layer1[0]`."""
         self.lists: dict[str, tuple[str, Any]] = {}
@@ -61,7 +63,8 @@ class Class:
     def _name_modules(self) -> None:
         """An attribute for each step with modules; those with indices are gathered in lists."""
         lists = self._find_lists()
-        for at, step in enumerate(self.first):
+        gapless: dict[int, bool] = {}
+        for at, step in self.first.items():
             if not step.modules:
                 continue
             base, indices = split_name(step.name)
@@ -69,7 +72,7 @@ class Class:
                 if base not in self.lists:
                     self.lists[base] = (self.attributes.make(base), lists[base])
                 attribute, tree = self.lists[base]
-                self.paths[at] = attribute + _subscripts(tree, indices)
+                self.paths[at] = attribute + _subscripts(tree, indices, gapless)
             else:
                 suffixes = tuple(suffix for suffix, _ in step.code.modules) if step.code is not None else ("",)
                 self.paths[at] = self.attributes.make(step.name, suffixes)
@@ -77,8 +80,8 @@ class Class:
     def _find_lists(self) -> dict[str, Any]:
         """For each name with indices that can be a list of modules, the steps in it."""
         trees: dict[str, Any] = {}
-        refused = {step.name for step in self.first}
-        for at, step in enumerate(self.first):
+        refused = {step.name for step in self.first.values()}
+        for at, step in self.first.items():
             base, indices = split_name(step.name)
             if not indices or not step.modules:
                 continue
@@ -102,11 +105,16 @@ class Class:
         return [(one.name, one.values[number]) for one in self.parameters]
 
 
-def _subscripts(tree: Any, indices: tuple[int, ...]) -> str:
-    """How a part of a list of modules is got: `[0]`, or `["3"]` where the numbers leave gaps."""
+def _subscripts(tree: Any, indices: tuple[int, ...], gapless: dict[int, bool]) -> str:
+    """How a part of a list of modules is got: `[0]`, or `["3"]` where the numbers leave gaps.
+
+    gapless: which trees are known to have none, by their ids.
+    """
     text = ""
     for index in indices:
-        text += f"[{index}]" if is_list(tree) else f'["{index}"]'
+        if id(tree) not in gapless:
+            gapless[id(tree)] = is_list(tree)
+        text += f"[{index}]" if gapless[id(tree)] else f'["{index}"]'
         tree = tree[index]
     return text
 
@@ -125,11 +133,12 @@ def _side_by_side(plans: list[Plan], numbers: list[int], found: Merged) -> list[
 
 
 class Library:
-    """The classes of a file. networks: the plans of its networks, in order; names: for classes."""
+    """The classes of a file. planners: of its networks, in order; names: for classes."""
 
-    def __init__(self, networks: list[Plan], names: Identifiers) -> None:
+    def __init__(self, planners: Sequence[Planner], names: Identifiers) -> None:
         self.names = names
-        self.networks = networks
+        self.networks = networks = [planner.network() for planner in planners]
+        self.roots = {id(planner.graph): planner.root for planner in planners}
         self.of: dict[int, Class] = {}
         self.blocks: list[Class] = []
         self.parts: dict[int, Parts] = {}
@@ -189,15 +198,17 @@ class Library:
             variants.setdefault(self.variant(plan), []).append(plan)
         groups: list[list[Variant]] = []
         for variant in variants:
-            group = next((g for g in groups if self._joins(g, variant, variants)), None) if len(
-                variants
-            ) <= MOST_VARIANTS else None
+            group = (
+                next((g for g in groups if self._joins(g, variant, variants)), None)
+                if len(variants) <= MOST_VARIANTS
+                else None
+            )
             if group is None:
                 groups.append([variant])
             else:
                 group.append(variant)
         for group in groups:
-            found = merged(group)
+            found = merged(group, [variants[variant][0] for variant in group])
             assert found is not None
             order = {id(plan): number for number, variant in enumerate(group) for plan in variants[variant]}
             mine = [plan for plan in plans if id(plan) in order]
@@ -217,16 +228,9 @@ class Library:
 
     def _joins(self, group: list[Variant], variant: Variant, variants: dict[Variant, list[Plan]]) -> bool:
         together = [*group, variant]
-        found = merged(together)
-        if found is None:
-            return False
-        if not _plainly_named([plan for one in together for plan in variants[one][:1]], found):
-            return False
-        steps, results = uses_of([variants[one][0] for one in together], found)
-        names = Identifiers(frozenset())
-        hints = [Hints()] * found.length
-        inputs = [str(n) for n in range(variant.inputs)]
-        return allocate(steps, results, inputs, hints, names) is not None
+        plans = [variants[one][0] for one in together]
+        found = merged(together, plans)
+        return found is not None and _plainly_named(plans, found)
 
     def variant(self, plan: Plan) -> Variant:
         return variant_of(plan, [self.parts_of(step, plan).form for step in plan.steps])
@@ -262,6 +266,10 @@ class Library:
         suffixes = tuple(suffix for suffix, _ in step.code.modules)
         return Parts(("layer", owner, suffixes, parts_, form_of(step.value, forward)), own, forward)
 
+    def root(self, plan: Plan, edge: Edge) -> Edge:
+        """Where what a tensor holds was made."""
+        return self.roots[id(plan.graph)](edge)
+
     def network(self, plan: Plan, name: str) -> Class:
         """The class of a whole network."""
         count = len(plan.steps)
@@ -293,7 +301,11 @@ class Library:
                 index = next(n for n, one in enumerate(part.row) if one.first <= owner < one.last)
                 path, part = f"{path}[{index}]", part.row[index]
             found = part.plan
-            if found is not None and (part.first, part.last) == (owner, owner + size) and _block(found) == _block(step.plan):
+            if (
+                found is not None
+                and (part.first, part.last) == (owner, owner + size)
+                and _block(found) == _block(step.plan)
+            ):
                 return path
             path += "."
             around = found
@@ -321,11 +333,19 @@ class Library:
             made.conditions = [None] * len(made.steps)
             return
         parameters = _parameters(made.plans)
-        holes = [self._holes(made, at) for at in range(len(made.steps))]
-        made.own = [[parameters.expression(role, vector) for role, vector in own] for own, _ in holes]
+        holes = [self._holes(made, at) if at in made.first else ([], []) for at in range(len(made.steps))]
+        # Those of steps that all instances have come first: what they are called serves the others.
+        order = sorted(range(len(made.steps)), key=lambda at: not all(made.steps[at]))
+        found = {at: self._expressions(made, at, holes[at][0], parameters) for at in order}
+        made.own = [found[at] for at in range(len(made.steps))]
         made.conditions = [_condition(made, at, parameters) for at in range(len(made.steps))]
         made.forward = [[parameters.expression(role, vector) for role, vector in forward] for _, forward in holes]
         made.parameters = parameters.listed()
+
+    def _expressions(self, made: Class, at: int, holes: list[tuple[str, Any]], parameters: Parameters) -> list[Any]:
+        step = made.first.get(at)
+        owner = identifier(step.name) if step is not None and step.code is None else ""
+        return [parameters.expression(role, vector, owner) for role, vector in holes]
 
     def _holes(self, made: Class, at: int) -> tuple[list[Any], list[Any]]:
         """The numbers of a step as vectors: those of its modules, and those of its expression."""
@@ -418,7 +438,7 @@ def _channels(plans: list[Plan], *, given: bool) -> tuple[int, ...]:
 def _condition(made: Class, at: int, parameters: Parameters) -> tuple[str, str] | None:
     """Under which condition a step is done: a name for it, and the expression."""
     steps = made.steps[at]
-    if all(steps):
+    if all(steps) or not any(steps):
         return None
     step = next(one for one in steps if one is not None)
     kind = "" if step.plan is not None or step.row else made.plans[0].graph.nodes[step.first].kind

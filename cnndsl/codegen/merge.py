@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+from cnndsl.codegen.identifiers import Identifiers
 from cnndsl.codegen.plan import Plan, edge_places
-from cnndsl.codegen.variables import Place, Use
+from cnndsl.codegen.variables import Conflict, Hints, Place, Use, allocate
 from cnndsl.graph import Edge
 from cnndsl.record import Record
 
@@ -41,11 +42,31 @@ class Variant(Record):
     inputs: int
 
 
+class Copy(Record):
+    """A step that only gives a tensor a second variable, which steps that some variants lack then change.
+
+    at: its merged number. source: the tensor. takers: the steps (and which of their inputs) that take the copy where
+    they would take the source; of the results, `length` and which.
+    """
+
+    at: int
+    source: Place
+    takers: frozenset[Place]
+
+
 class Merged(Record):
     """Variants side by side. places[v]: where in the merged steps each step of variant v stands."""
 
     places: tuple[tuple[int, ...], ...]
     length: int
+    copies: tuple[Copy, ...] = ()
+
+    def taken(self, at: int, number: int, source: Place) -> Place:
+        """What step `at` takes as an input that is `source`: that, or a copy."""
+        for copy in self.copies:
+            if source == copy.source and (at, number) in copy.takers:
+                return (copy.at, 0)
+        return source
 
 
 def variant_of(plan: Plan, forms: list[Any]) -> Variant:
@@ -63,8 +84,8 @@ def variant_of(plan: Plan, forms: list[Any]) -> Variant:
     return Variant(tuple(deeds), results, finally_, len(plan.inputs))
 
 
-def merged(variants: list[Variant]) -> Merged | None:
-    """The variants side by side; None if they should be several classes."""
+def merged(variants: list[Variant], plans: list[Plan]) -> Merged | None:
+    """The variants side by side; None if they should be several classes. plans: one for each variant."""
     if len(variants) == 1:
         count = len(variants[0].deeds)
         return Merged((tuple(range(count)),), count)
@@ -75,8 +96,55 @@ def merged(variants: list[Variant]) -> Merged | None:
         return None
     at = {key: number for number, key in enumerate(order)}
     places = tuple(tuple(at[deed.key] for deed in variant.deeds) for variant in variants)
-    found = Merged(places, len(order))
-    return found if _alike(variants, found) and _readable(variants, found) else None
+    found: Merged | None = Merged(places, len(order))
+    assert found is not None
+    if not (_alike(variants, found) and _readable(variants, found)):
+        return None
+    for _ in range(MOST_CONDITIONS):
+        steps, results = uses_of(plans, found)
+        try:
+            inputs = [str(number) for number in range(variants[0].inputs)]
+            allocate(steps, results, inputs, [Hints()] * found.length, Identifiers(frozenset()))
+        except Conflict as conflict:
+            found = _with_copy(found, conflict.group, steps, results)
+            if found is None:
+                return None
+        else:
+            return found
+    return None
+
+
+def _with_copy(
+    found: Merged, group: list[Place], steps: list[dict[int, Use]], results: list[tuple[Place, ...]]
+) -> Merged | None:
+    """With a second variable for the first of some tensors that can't all be in one; None if that is no help."""
+    source, *others = group
+    if any(source[0] >= 0 and source[0] not in uses for uses in steps) or not others:
+        return None
+    # It is made right before the first of the steps that lead to the others and depend on the same condition.
+    at = min(place[0] for place in others)
+    present = [at in uses for uses in steps]
+    while at - 1 > source[0] and [at - 1 in uses for uses in steps] == present:
+        at -= 1
+    if all(present):
+        return None
+    takers = {(at, 0)}
+    for number in range(at, found.length + 1):
+        taken = [uses[number].takes for uses in steps if number in uses] if number < found.length else results
+        for position, places in enumerate(zip(*taken, strict=True)):
+            if source in places and any(place in others for place in places):
+                takers.add((number, position))
+
+    def moved(number: int) -> int:
+        return number + (number >= at)
+
+    def shifted(place: Place) -> Place:
+        return (moved(place[0]), place[1])
+
+    copies = [Copy(moved(copy.at), shifted(copy.source), frozenset(map(shifted, copy.takers))) for copy in found.copies]
+    copies.append(Copy(at, shifted(source), frozenset(map(shifted, takers))))
+    places = tuple(tuple(map(moved, one)) for one in found.places)
+    return Merged(places, found.length + 1, tuple(copies))
 
 
 def _order(variants: list[Variant]) -> list[Any] | None:
@@ -128,9 +196,12 @@ def uses_of(plans: list[Plan], found: Merged) -> tuple[list[dict[int, Use]], lis
         at = merged_places(plan, places)
         uses = {}
         for step, number in zip(plan.steps, places, strict=True):
-            uses[number] = Use(tuple(at[edge] for edge in step.inputs), len(step.outputs))
+            takes = tuple(found.taken(number, n, at[edge]) for n, edge in enumerate(step.inputs))
+            uses[number] = Use(takes, len(step.outputs))
+        uses.update((copy.at, Use((copy.source,), 1)) for copy in found.copies)
         steps.append(uses)
-        results.append(tuple(at[edge] for edge in (*plan.results, *plan.training_results)))
+        given = (*plan.results, *plan.training_results)
+        results.append(tuple(found.taken(found.length, n, at[edge]) for n, edge in enumerate(given)))
     return steps, results
 
 

@@ -58,57 +58,70 @@ class Parameters:
         self.used: dict[str, None] = {}
         self.known: dict[Any, Any] = {}
 
-    def expression(self, role: str, vector: Vector) -> Any:
-        """A number that is the same in all instances, or the Python that gives each its own."""
+    def expression(self, role: str, vector: Vector, owner: str = "") -> Any:
+        """A number that is the same in all instances, or the Python that gives each its own.
+
+        owner: the name of the module inside that it is for, if it is a parameter of that one.
+        """
         key = (role == "activation", tuple((type(v), v) for v in vector))
         if key not in self.known:
-            self.known[key] = self._expression(role, vector)
+            self.known[key] = self._expression(role, vector, owner)
         return self.known[key]
 
-    def _expression(self, role: str, vector: Vector) -> Any:
+    def _expression(self, role: str, vector: Vector, owner: str) -> Any:
         present = [v for v in vector if v is not ABSENT]
         if _constant(present):
             return present[0]
+        for (activation, other), known in self.known.items():
+            if activation == (role == "activation") and isinstance(known, Text) and ABSENT in vector:
+                pairs = zip(vector, other, strict=True)
+                if all(v is ABSENT or (type(v), v) == o for v, o in pairs):
+                    return known
         found = self._follows(vector, halves=role == "padding")
         if found is None:
-            found = self._add(role, vector)
+            found = self._add(role, vector, owner)
         return self._use(found)
 
-    def _use(self, found: tuple[str, str]) -> Text:
-        text, name = found
-        self.used[name] = None
+    def _use(self, found: tuple[str, tuple[str, ...]]) -> Text:
+        text, names = found
+        self.used.update(dict.fromkeys(names))
         return Text(text)
 
     def _candidates(self) -> list[tuple[str, Vector]]:
         added = [(one.name, one.values) for one in self.new.values()]
         return [*self.own.items(), (self.input, self.in_channels), *added]
 
-    def _follows(self, vector: Vector, *, halves: bool = False) -> tuple[str, str] | None:
-        """A vector as an expression of one parameter, and that one's name; None if it is none."""
+    def _follows(self, vector: Vector, *, halves: bool = False) -> tuple[str, tuple[str, ...]] | None:
+        """A vector as an expression of parameters, and their names; None if it is none."""
         candidates = self._candidates()
         for name, values in candidates:
             if all(v is ABSENT or (type(v) is type(p) and v == p) for v, p in zip(vector, values, strict=True)):
-                return name, name
-        for name, values in candidates:
-            pairs = [(v, p) for v, p in zip(vector, values, strict=True) if v is not ABSENT]
-            if all(type(v) is int and type(p) is int for v, p in pairs):
-                text = _relation(name, pairs, halves=halves)
-                if text is not None:
-                    return text, name
-        return None
+                return name, (name,)
+        present = [n for n, v in enumerate(vector) if v is not ABSENT]
+        if any(type(vector[n]) is not int for n in present):
+            return None
+        whole = {name: [v[n] for n in present] for name, v in candidates if all(type(v[n]) is int for n in present)}
+        wanted = [vector[n] for n in present]
+        for name, values in whole.items():
+            text = _relation(name, list(zip(wanted, values, strict=True)), halves=halves)
+            if text is not None:
+                return text, (name,)
+        return _combination(wanted, whole)
 
-    def _add(self, role: str, vector: Vector) -> tuple[str, str]:
+    def _add(self, role: str, vector: Vector, owner: str) -> tuple[str, tuple[str, ...]]:
         """A parameter of its own."""
-        if role in ("in_channels", "out_channels", "channels", "out_features"):
+        if role in ("in_channels", "out_channels", "channels"):
             same = all(v is ABSENT or v == c for v, c in zip(vector, self.out_channels, strict=True))
-            role = "out_channels" if same else role if role == "out_features" else "hidden_channels"
+            role = "out_channels" if same else "hidden_channels"
         elif role == "activation":
             role = next((name for name, words in self.words.items() if _agree(words, vector)), role)
+        if owner and role in self.names.taken:
+            role = f"{owner}_{role}"
         name = self.names.make(role)
-        filler = next(v for v in vector if v is not ABSENT)
+        filler = _filler(next(v for v in vector if v is not ABSENT))
         values = tuple(filler if v is ABSENT else v for v in vector)
         self.new[name] = Parameter(name, values, filler if ABSENT in vector else None)
-        return name, name
+        return name, (name,)
 
     def condition(self, role: str, vector: tuple[bool, ...]) -> Text:
         """What holds for the instances where `vector` is true."""
@@ -141,11 +154,11 @@ class Parameters:
     ) -> tuple[str, tuple[str, ...]] | None:
         """`in_channels != channels`, `stride > 1 or in_channels != channels`, and their contraries."""
         outputs = self._follows(self.out_channels)
-        if outputs is None or outputs[1] == self.input:
+        if outputs is None or self.input in outputs[1]:
             return None
-        text, name = outputs
+        text, names = outputs
         differ = tuple(a != b for a, b in zip(self.in_channels, self.out_channels, strict=True))
-        names = (self.input, name)
+        names = (self.input, *names)
         if differ == vector:
             return f"{self.input} != {text}", names
         if all(d != v for d, v in zip(differ, vector, strict=True)):
@@ -188,6 +201,26 @@ def _agree(words: tuple[str, ...], vector: Vector) -> bool:
 def _constant(values: Sequence[Any]) -> bool:
     first = values[0]
     return all(type(v) is type(first) and v == first for v in values)
+
+
+def _filler(value: Any) -> Any:
+    """What an instance is given that has no use for a number such as `value`."""
+    return type(value)() if type(value) in (int, float, bool) else value
+
+
+def _combination(wanted: list[int], given: dict[str, list[int]]) -> tuple[str, tuple[str, ...]] | None:
+    """A product of two parameters, or one divided by another, that is what is wanted."""
+    varying = {name: values for name, values in given.items() if not _constant(values)}
+    names = list(varying)
+    for first, a in varying.items():
+        for second, b in varying.items():
+            if names.index(first) < names.index(second) and all(
+                x * y == v for x, y, v in zip(a, b, wanted, strict=True)
+            ):
+                return f"{first} * {second}", (first, second)
+            if first != second and all(y > 0 and v * y == x for x, y, v in zip(a, b, wanted, strict=True)):
+                return f"{first} // {second}", (first, second)
+    return None
 
 
 def _relation(name: str, pairs: list[tuple[int, int]], *, halves: bool) -> str | None:

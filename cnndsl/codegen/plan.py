@@ -309,6 +309,9 @@ class Planner:
         step.given = " as " in path[level].text
         step.inputs, step.outputs = inputs, results
         step.training = all(i in self.training for i in range(call.first, call.last) if i not in self.roots)
+        if step.training:  # All of it is: whoever calls it asks.
+            for one in inner.steps:
+                one.training = False
         plan.layouts.update((edge, inner.layouts[edge]) for edge in results)
         plan.steps.append(step)
 

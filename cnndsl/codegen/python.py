@@ -76,6 +76,10 @@ def _call(value: Call, names: Names) -> str:
     return f"{callee}({', '.join(args + options)})"
 
 
+def _arguments(value: Call, names: Names) -> list[str]:
+    return [*(expression(a, names) for a in value.args), *(f"{n}={expression(v, names)}" for n, v in value.kwargs)]
+
+
 def _operand(value: Any, names: Names) -> str:
     """What a dot or bracket may follow directly."""
     text = expression(value, names)
@@ -144,6 +148,9 @@ def _broken(start: str, value: Any, names: Names, indent: str, end: str = "") ->
         callee = value.function if isinstance(value.function, str) else expression(value.function, names)
         if len(value.args) == 1 and not value.kwargs and isinstance(value.args[0], (list, dict)):
             return _broken(f"{start}{callee}(", value.args[0], names, indent, f"){end}")
+        whole = inner + ", ".join(_arguments(value, names))
+        if len(whole) <= WIDTH and not any(isinstance(a, Repeated) for a in value.args):
+            return [f"{start}{callee}(", whole, f"{indent}){end}"]
         body = [text for a in value.args for text in _broken(inner, a, names, inner, ",")]
         body += [text for name, v in value.kwargs for text in _broken(f"{inner}{name}=", v, names, inner, ",")]
         return [f"{start}{callee}(", *body, f"{indent}){end}"]

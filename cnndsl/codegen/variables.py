@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
 from collections import defaultdict
 from collections.abc import Iterable
 
@@ -24,33 +25,44 @@ class Use:
 
 
 class Hints:
-    """What a step's outputs may be called. name: as the spec does, or None; extra: those after the first.
+    """What a step's outputs may be called. name: as the spec does, or None; kept: the name of a result of the network
+    that it is; extra: those after the first.
 
     arms: whether its inputs are the arms of a merge of three or more. chained: whether it makes one tensor of one.
     """
 
-    __slots__ = ("arms", "chained", "extra", "name")
+    __slots__ = ("arms", "chained", "extra", "kept", "name")
 
     def __init__(
-        self, name: str | None = None, *, extra: tuple[str, ...] = (), arms: bool = False, chained: bool = True
-    ) -> None:
+        self, name: str | None = None, *, kept: str | None = None, extra: tuple[str, ...] = (), arms: bool = False,
+        chained: bool = True,
+    ) -> None:  # fmt: skip
         self.name = name
+        self.kept = kept
         self.extra = extra
         self.arms = arms
         self.chained = chained
 
 
+class Conflict(Exception):  # noqa: N818
+    """Two tensors that would have to be in one variable are needed at once: those of `group`."""
+
+    def __init__(self, group: list[Place]) -> None:
+        super().__init__()
+        self.group = group
+
+
 def allocate(
     variants: list[dict[int, Use]], results: list[tuple[Place, ...]], inputs: list[str], hints: list[Hints],
     names: Identifiers,
-) -> dict[Place, str] | None:  # fmt: skip
-    """A variable for each tensor; None if no variables serve all variants.
+) -> dict[Place, str]:  # fmt: skip
+    """A variable for each tensor. Raises Conflict if no variables serve all variants.
 
     variants: the steps of each variant by their numbers. results: what each gives.
     """
     groups = _groups(variants, results)
     lives = _lives(variants, results, groups, len(inputs), len(hints))
-    return _Allocation(groups, lives, variants, results, hints, names).run(inputs) if lives is not None else None
+    return _Allocation(groups, lives, variants, results, hints, names).run(inputs)
 
 
 def _groups(variants: list[dict[int, Use]], results: list[tuple[Place, ...]]) -> dict[Place, Place]:
@@ -77,13 +89,13 @@ def _groups(variants: list[dict[int, Use]], results: list[tuple[Place, ...]]) ->
     return {place: head(place) for place in heads}
 
 
-Lives = list[dict[Place, tuple[int, int]]]
-"""For each variant and group: when its variable is first written, and when last read."""
+Lives = list[dict[Place, list[tuple[int, int]]]]
+"""For each variant and group: from when to when its variable holds something, in order."""
 
 
 def _lives(
     variants: list[dict[int, Use]], results: list[tuple[Place, ...]], groups: dict[Place, Place], inputs: int, end: int
-) -> Lives | None:
+) -> Lives:
     lives: Lives = []
     for variant, given in zip(variants, results, strict=True):
         last: dict[Place, int] = {(-1, number): -1 for number in range(inputs)}
@@ -91,16 +103,13 @@ def _lives(
             last.update(dict.fromkeys(variant[at].takes, at))
             last.update({(at, number): at for number in range(variant[at].gives)})
         last.update(dict.fromkeys(given, end))
-        whole: dict[Place, tuple[int, int]] = {}
-        for place, read in last.items():
+        whole: dict[Place, list[tuple[int, int]]] = {}
+        for place, read in sorted(last.items()) if groups else last.items():
             group = groups.get(place, place)
             if group in whole:
-                written, before = whole[group]
-                if before > place[0]:
-                    return None  # Two tensors of the group are needed at once.
-                whole[group] = written, read
-            else:
-                whole[group] = place[0], read
+                if whole[group][-1][1] > place[0]:
+                    raise Conflict(sorted({group, *(p for p, head in groups.items() if head == group)}))
+            whole.setdefault(group, []).append((place[0], read))
         lives.append(whole)
     return lives
 
@@ -117,8 +126,8 @@ class _Allocation:
         self.names = names
         self.found: dict[Place, str] = {}
         self.chains = {RUNNING}
-        self.busy: dict[str, list[int]] = {}
-        """Until when each variable is needed, in each variant."""
+        self.busy: dict[str, list[list[tuple[int, int]]]] = {}
+        """When each variable is needed, in each variant, in order."""
         self.steps: dict[int, Use] = {}
         for variant in variants:
             for at, use in variant.items():
@@ -164,15 +173,18 @@ class _Allocation:
     def _set(self, place: Place, name: str) -> None:
         group = self.group(place)
         self.found[group] = name
-        ends = self.busy.setdefault(name, [-2] * len(self.variants))
-        for number, lives in enumerate(self.lives):
-            if group in lives:
-                ends[number] = max(ends[number], lives[group][1])
+        busy = self.busy.setdefault(name, [[] for _ in self.variants])
+        for times, lives in zip(busy, self.lives, strict=True):
+            for time in lives.get(group, ()):
+                insort(times, time)
 
     def _free(self, name: str, group: Place) -> bool:
-        ends = self.busy.get(name)
-        return ends is not None and all(
-            group not in lives or end <= lives[group][0] for end, lives in zip(ends, self.lives, strict=True)
+        if name not in self.busy:
+            return False
+        return all(
+            _fits(times, time)
+            for times, lives in zip(self.busy[name], self.lives, strict=True)
+            for time in lives.get(group, ())
         )
 
     def _choose(self, at: int, number: int) -> str:
@@ -181,6 +193,8 @@ class _Allocation:
         taken = [self.found[self.group(place)] for place in self.steps[at].takes]
         if number:
             return self.names.make(hint.extra[number - 1] if number <= len(hint.extra) else RUNNING)
+        if hint.kept is not None:
+            return self.names.make(hint.kept)
         if hint.name is not None and users and users != {at + 1} and users != {len(self.hints)}:
             return self.names.make(hint.name)
         if group in self.arms:
@@ -202,3 +216,9 @@ class _Allocation:
         self.chains.add(made)
         return made
 
+
+def _fits(times: list[tuple[int, int]], time: tuple[int, int]) -> bool:
+    """Whether a variable that is needed at these times, which don't overlap, is free at another."""
+    at = bisect_left(times, time)
+    before = at == 0 or times[at - 1][1] <= time[0]
+    return before and (at == len(times) or time[1] <= times[at][0])

@@ -28,14 +28,15 @@ class Writer:
     def __init__(self, library: Library, made: Class, functions: frozenset[str]) -> None:
         self.library = library
         self.made = made
-        self.plans_of = [
-            next(p for p, step in zip(made.plans, steps, strict=True) if step is not None) for steps in made.steps
-        ]
+        self.plans_of = {
+            at: next(p for p, step in zip(made.plans, made.steps[at], strict=True) if step is not None)
+            for at in made.first
+        }
         self.places: dict[int, dict[Edge, Place]] = {}
         self.flags = self._flags()
         self.kept: dict[str, str] = {}
         """What the forward pass needs of the parameters: expressions, and the attributes that keep them."""
-        for at in range(len(made.steps)):
+        for at in made.first:
             self._keep(at)
         self.inputs = self._input_names(variable_names(functions))
         self.variables = self._variables(variable_names(functions | set(self.inputs)))
@@ -77,19 +78,28 @@ class Writer:
         made = self.made
         chosen = [made.plans[made.numbers.index(v)] for v in range(len(made.merged.places))]
         steps, results = uses_of(chosen, made.merged)
-        found = allocate(steps, results, self.inputs, [self._hints(at) for at in range(len(made.steps))], names)
-        assert found is not None
-        return found
+        return allocate(steps, results, self.inputs, [self._hints(at) for at in range(len(made.steps))], names)
 
     def _hints(self, at: int) -> Hints:
-        step = self.made.first[at]
+        if at not in self.made.first:
+            return Hints()
+        step, plan = self.made.first[at], self.plans_of[at]
         name = identifier(step.name) if step.given else None
-        node = self.plans_of[at].graph.nodes[step.first]
+        result = None
+        if plan.call is None and len(plan.results) + len(plan.training_results) > 1:
+            result = next(
+                (o.name for o in plan.graph.outputs if o.name != "output" and self._gives(step, o.edge)), None
+            )
+        node = plan.graph.nodes[step.first]
         arms = step.code is not None and len(step.inputs) > 2 and not getattr(node.layer, "names", ())
         extra: tuple[str, ...] = ()
         if step.code is not None and node.layer is not None:
             extra = tuple(identifier(f"{step.name}_{output}") for output in node.layer.extra_outputs)
-        return Hints(name, extra=extra, arms=arms, chained=len(step.inputs) == 1)
+        kept = identifier(result) if result is not None else None
+        return Hints(name, kept=kept, extra=extra, arms=arms, chained=len(step.inputs) == 1)
+
+    def _gives(self, step: Step, edge: Edge) -> bool:
+        return bool(step.outputs) and self.library.root(self.made.plans[0], edge) == step.outputs[0]
 
     # --- the text -----------------------------------------------------------------------------------------------
 
@@ -102,11 +112,17 @@ class Writer:
 
     def _about(self) -> str:
         plan = self.made.plans[0]
-        ends = [(self._shapes(p.inputs, p), self._shapes((*p.results, *p.training_results), p)) for p in self.made.plans]
+        ends = [
+            (self._shapes(p.inputs, p), self._shapes((*p.results, *p.training_results), p)) for p in self.made.plans
+        ]
         if any(one != ends[0] for one in ends):
             assert plan.call is not None
             return f"The block `{plan.call.block}`."
         inputs, outputs = (", ".join(map(batch_shape, shapes)) for shapes in ends[0])
+        if plan.training_results:
+            main = len(plan.results)
+            outputs = ", ".join(map(batch_shape, ends[0][1][:main]))
+            outputs += "; in training also " + ", ".join(map(batch_shape, ends[0][1][main:]))
         return f"Takes {inputs}, gives {outputs}."
 
     def _shapes(self, edges: tuple[Edge, ...], plan: Plan) -> tuple[Shape, ...]:
@@ -123,7 +139,7 @@ class Writer:
         setup: list[tuple[str | None, list[str]]] = []
         written: set[str] = set()
         body: list[tuple[str | None, list[str]]] = []
-        for at, step in enumerate(made.first):
+        for at, step in made.first.items():
             if at not in made.paths:
                 continue
             condition = self._flag(at)
@@ -159,7 +175,9 @@ class Writer:
         line = f"    def __init__({', '.join(given)}) -> None:"
         if len(line) <= WIDTH:
             return [line]
-        return ["    def __init__(", *(f"{INDENT}{one}," for one in given), "    ) -> None:"]
+        whole = INDENT + ", ".join(given)
+        body = [whole] if len(whole) <= WIDTH else [f"{INDENT}{one}," for one in given]
+        return ["    def __init__(", *body, "    ) -> None:"]
 
     def _numbers(self, at: int) -> list[Any]:
         if self.made.own:
@@ -226,22 +244,31 @@ class Writer:
     def _forward(self) -> list[str]:
         plan = self.made.plans[0]
         body: list[tuple[str | None, list[str]]] = []
+        copies = {copy.at: copy for copy in self.made.merged.copies}
         for at in range(len(self.made.steps)):
-            body += self._step(at)
-        places = merged_places(plan, self.made.merged.places[self.made.numbers[0]])
+            if at not in copies:
+                body += self._step(at)
+            elif self.variables[(at, 0)] != self.variables[copies[at].source]:
+                body.append((None, [f"{INDENT}{self.variables[(at, 0)]} = {self.variables[copies[at].source]}"]))
+        number = self.made.numbers[0]
+        places = merged_places(plan, self.made.merged.places[number])
         training = {edge for edge in plan.training_results if edge not in plan.results}
         for edge, layout in plan.finally_:
             condition = "self.training" if edge in training else None
             name = self.variables[places[edge]]
             body.append((condition, self._moved(name, layout, self._indent(condition))))
-        results = [self.variables[places[edge]] for edge in plan.results]
+        taken = [
+            self.made.merged.taken(self.made.merged.length, n, places[edge])
+            for n, edge in enumerate((*plan.results, *plan.training_results))
+        ]
+        given = [self.variables[place] for place in taken]
+        results = given[: len(plan.results)]
         kinds = [_tuple_type(len(results))]
         if plan.training_results:
-            more = [*results, *(self.variables[places[edge]] for edge in plan.training_results)]
-            body.append(("self.training", [f"{INDENT}    return {', '.join(more)}"]))
-            kinds.append(_tuple_type(len(more)))
-        given = ", ".join(["self", *(f"{name}: Tensor" for name in self.inputs)])
-        head = f"    def forward({given}) -> {' | '.join(kinds)}:"
+            body.append(("self.training", [f"{INDENT}    return {', '.join(given)}"]))
+            kinds.append(_tuple_type(len(given)))
+        declared = ", ".join(["self", *(f"{name}: Tensor" for name in self.inputs)])
+        head = f"    def forward({declared}) -> {' | '.join(kinds)}:"
         return [head, *_under_conditions(body), f"{INDENT}return {', '.join(results)}"]
 
     def _moved(self, name: str, layout: str, indent: str) -> list[str]:
@@ -256,9 +283,10 @@ class Writer:
         condition = "self.training" if step.training else self._flag(at)
         indent = self._indent(condition)
         lines: list[str] = []
+        taken = {edge: made.merged.taken(at, n, places[edge]) for n, edge in enumerate(step.inputs)}
         for edge, layout in step.moves:
-            lines += self._moved(self.variables[places[edge]], layout, indent)
-        inputs = tuple(self.variables[places[edge]] for edge in step.inputs)
+            lines += self._moved(self.variables[taken[edge]], layout, indent)
+        inputs = tuple(self.variables[taken[edge]] for edge in step.inputs)
         outputs = ", ".join(self.variables[(at, n)] for n in range(len(step.outputs)))
         path = made.paths.get(at, "") if step.owner is None else self._owner_path(step, plan)
         if step.code is None:
@@ -342,4 +370,3 @@ def batch_shape(shape: Shape) -> str:
         return f"(N, {shape.sizes[0]}) of integers"
     sizes = (shape.channels, *shape.spatial)
     return f"(N, {', '.join(map(str, sizes))})"
-
