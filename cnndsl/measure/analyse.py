@@ -13,16 +13,18 @@ from cnndsl.measure.receptive import Field, Misaligned, behind, cropped, input_f
 from cnndsl.record import Record
 from cnndsl.shape import Shape, product
 
-FLOAT = 4
-"""Bytes of a 32-bit float."""
+FLOAT, INTEGER = 4, 8
+"""Bytes of a 32-bit float, and of PyTorch's integers."""
 
 
 class _Fixed(Record):
-    """What a layer with given inputs always measures; `windows` is None where it passes every cell on by itself."""
+    """What a layer with given inputs always measures; `integers` counts the buffers that are a 64-bit integer, batch
+    norm's number of batches; `windows` is None where it passes every cell on by itself."""
 
     params: int
     trainable: int
     buffers: int
+    integers: int
     macs: int
     connections: int
     operations: tuple[Operation, ...]
@@ -51,6 +53,7 @@ class _Pass:
         self.fixed: dict[tuple[Any, ...], _Fixed] = {}
         self.fields: list[Field | None] = []
         self.depths: list[int] = []
+        self.integers = 0
         self.misaligned: dict[int, tuple[Misaligned, ...]] = {}
         self.auxiliary = graph.auxiliary()
         self.activations = Activations(graph, self.auxiliary)
@@ -71,6 +74,7 @@ class _Pass:
         if fixed is None:
             fixed = self.fixed[key] = _fixed(node.layer, inputs, node.shapes)
         own = node.shares is None
+        self.integers += fixed.integers if own else 0
         seen = self._field(node, fixed)
         self.fields.append(seen)
         weighted = fixed.macs > 0
@@ -156,8 +160,8 @@ class _Pass:
         trainable = sum(m.trainable for m in known)
         return Memory(
             batch=batch,
-            weights=FLOAT * (params + sum(m.buffers for m in known)),
-            activations_peak=batch * self.activations.peak(),
+            weights=FLOAT * (params + sum(m.buffers for m in known)) + (INTEGER - FLOAT) * self.integers,
+            activations_peak=batch * self.activations.inference.peak(),
             gradients=FLOAT * trainable,
             optimizer=FLOAT * trainable * slots,
             saved=batch * sum(m.saved for m in known) + self.activations.saved_once,
@@ -178,6 +182,7 @@ def _fixed(layer: Layer, inputs: tuple[Shape, ...], outputs: tuple[Shape, ...]) 
         sum(product(w.shape) for w in params),
         sum(product(w.shape) for w in params if w.kind == "parameter"),
         sum(product(w.shape) for w in weights if w.kind == "buffer"),
+        sum(w.kind == "buffer" and not w.shape for w in weights),
         sum(core_macs(op) for op in operations),
         sum(connections(op) for op in operations),
         operations,

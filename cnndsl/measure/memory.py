@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from cnndsl.graph import INPUT, Graph, Node
 from cnndsl.layers.base import Operation
-from cnndsl.measure.primitives import ESTIMATED, VIEWS, saved
+from cnndsl.measure.primitives import ESTIMATED, INDEXED, TRAINING_ALONE, VIEWS, saved
 from cnndsl.shape import Shape
 
 FLOAT = 4
@@ -16,7 +16,8 @@ INTEGER = 8
 
 
 class Activations:
-    """The storages of a graph's tensors, built node by node. `auxiliary` nodes are only computed in training."""
+    """The storages of a graph's tensors, built node by node, and which of them training keeps. `auxiliary` nodes are
+    only computed in training."""
 
     def __init__(self, graph: Graph, auxiliary: frozenset[int] = frozenset()) -> None:
         self.graph = graph
@@ -24,9 +25,7 @@ class Activations:
         self.storage: dict[int, int] = {}
         """The storage of each node's output; a storage has the number of the node that made it."""
         self.bytes: dict[int, int] = {}
-        self.temporary: dict[int, int] = {}
-        """Bytes that a node needs besides, while it computes."""
-        self.last_use: dict[int, int] = {}
+        self.inference = Inference(graph)
         self.temporaries = 0
         self.kept: set[int] = set()
         self.needs_gradient: set[int] = set()
@@ -35,29 +34,27 @@ class Activations:
         self.estimated = False
         """Whether what training keeps is not exact: see ESTIMATED."""
         for index in graph.inputs:
-            shapes = graph.nodes[index].shapes
             self.storage[index] = index
-            self.bytes[index] = _bytes(shapes[0]) if shapes else 0
+            self.bytes[index] = self.inference.bytes[index]
 
     def take(self, node: Node, operations: tuple[Operation, ...], *, learns: bool) -> int:
         """Add a node; returns the bytes for each example that training keeps from here on."""
         assert node.shapes is not None
         sources = [self.storage.get(edge.node, edge.node) for edge in node.inputs]
-        for source in sources if node.index not in self.auxiliary else ():
-            self.last_use[source] = node.index
+        if node.index not in self.auxiliary:
+            self.inference.take(node, operations)
         gradient = learns or any(edge.node in self.needs_gradient for edge in node.inputs)
         if gradient:
             self.needs_gradient.add(node.index)
         making = [number for number, operation in enumerate(operations) if operation.primitive not in VIEWS]
         current = sources[0]
-        kept = temporary = 0
+        kept = 0
         for number, operation in enumerate(operations):
             other = sources[number + 1] if number + 1 < len(sources) else None
             source = current if operation.source is None else sources[operation.source]
             produced = source
             if operation.primitive not in VIEWS:
                 produced = node.index if number == making[-1] else self._temporary()
-                temporary += 0 if number == making[-1] else FLOAT * operation.outputs
             if gradient:
                 kept += self._keep(operation, source, produced, other)
                 self.estimated = self.estimated or operation.primitive in ESTIMATED
@@ -65,7 +62,6 @@ class Activations:
         self.storage[node.index] = current
         if current == node.index:
             self.bytes[node.index] = _bytes(node.shapes[0])
-        self.temporary[node.index] = temporary
         return kept
 
     def _temporary(self) -> int:
@@ -89,28 +85,70 @@ class Activations:
             self.kept.add(produced)
         return kept
 
-    def peak(self) -> int:
-        """The most bytes alive at once in a forward pass of one example without gradients.
 
-        The inputs are held by the caller throughout.
-        """
-        ends: dict[int, list[int]] = {}
-        results = {
-            self.storage[o.edge.node] for o in self.graph.outputs if not o.training and o.edge.node in self.storage
-        }
+class Inference:
+    """What is alive at once in a forward pass without gradients, where every tensor is freed after its last use.
+
+    Nodes are numbered; a storage has the number of the node that made it. The inputs are held by the caller.
+    """
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.storage: dict[int, int] = {}
+        self.bytes: dict[int, int] = {}
+        self.needed: dict[int, int] = {}
+        """The most bytes that a node makes while it computes, of which `bytes` stay."""
+        self.indices: dict[int, int] = {}
+        """The bytes of a max pool's indices."""
+        self.last_use: dict[int, int] = {}
+        self.last_use_of_indices: dict[int, int] = {}
+        for index in graph.inputs:
+            shapes = graph.nodes[index].shapes
+            self.storage[index] = index
+            self.bytes[index] = _bytes(shapes[0]) if shapes else 0
+
+    def take(self, node: Node, operations: tuple[Operation, ...]) -> None:
+        """Add a node that is not for training alone."""
+        for edge in node.inputs:
+            if edge.output:
+                self.last_use_of_indices[edge.node] = node.index
+            elif edge.node in self.storage:
+                self.last_use[self.storage[edge.node]] = node.index
+        making = [op for op in operations if op.primitive not in VIEWS and op.primitive not in TRAINING_ALONE]
+        if not making:
+            first = node.inputs[0].node
+            self.storage[node.index] = self.storage.get(first, first)
+            return
+        assert node.shapes is not None
+        self.storage[node.index] = node.index
+        self.bytes[node.index] = _bytes(node.shapes[0])
+        before = needed = 0
+        for operation in making:
+            made = self.bytes[node.index] if operation is making[-1] else FLOAT * int(operation.outputs)
+            indices = INTEGER * int(operation.outputs) if operation.primitive in INDEXED else 0
+            needed = max(needed, before + made + indices)
+            before = made
+            if indices:
+                self.indices[node.index] = indices
+        self.needed[node.index] = needed
+
+    def peak(self) -> int:
+        """The most bytes alive at once, for one example."""
+        results = {self.storage.get(o.edge.node) for o in self.graph.outputs if not o.training}
+        freed: dict[int, int] = {}
         for storage, last in self.last_use.items():
             if storage not in results and self.graph.nodes[storage].kind != INPUT:
-                ends.setdefault(last, []).append(storage)
-        alive = sum(self.bytes[index] for index in self.graph.inputs)
-        highest = alive
-        for node in self.graph.nodes:
-            if node.kind == INPUT or node.index in self.auxiliary:
-                continue
-            if self.storage.get(node.index) == node.index:
-                alive += self.bytes[node.index]
-            highest = max(highest, alive + self.temporary.get(node.index, 0))
-            for storage in ends.get(node.index, ()):
-                alive -= self.bytes[storage]
+                freed[last] = freed.get(last, 0) + self.bytes[storage]
+        for maker, last in self.last_use_of_indices.items():
+            freed[last] = freed.get(last, 0) + self.indices.get(maker, 0)
+        alive = highest = sum(self.bytes[index] for index in self.graph.inputs)
+        for index in range(len(self.graph.nodes)):
+            if index in self.needed:
+                highest = max(highest, alive + self.needed[index])
+                alive += self.bytes[index]
+            if index in self.last_use_of_indices:
+                alive += self.indices.get(index, 0)
+            alive -= freed.get(index, 0)
         return highest
 
 

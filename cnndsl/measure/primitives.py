@@ -238,6 +238,12 @@ VIEWS = frozenset({"identity", "flatten", "reshape", "permute", "slice", "crop",
 product meets a tensor whose axes were swapped before.)"""
 
 
+TRAINING_ALONE = frozenset({"dropout", "feature_dropout", "drop_path", "noise", "gaussian"})
+"""Operations that give their input itself in evaluation."""
+
+INDEXED = frozenset({"max_pool", "global_max_pool", "adaptive_max_pool"})
+"""Operations that make an index for each output on a CPU, wanted or not."""
+
 SIZE_ALONE = frozenset({"crop", "interpolate_nearest", "interpolate_linear", "interpolate_bicubic"})
 """Operations that take cells of the first input alone: a second one (`to=x`) only lends its size."""
 
