@@ -57,6 +57,9 @@ def run(*arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
         ("LeNet5", "lenet5", "LeNet5"),
         ("unet", "unet", "unet"),
         ("UNet", "unet", "UNet"),
+        ("U-Net", "unet", None),
+        ("RegNet-Y-16GF", "regnet", "regnet_y_16gf"),
+        ("regnet_y-1_6gf", "regnet", "regnet_y_1_6gf"),
     ],
 )
 def test_names(name: str, file: str, picked: str | None) -> None:
@@ -100,7 +103,10 @@ def test_paths_are_no_names(name: str) -> None:
     assert not found.notes
 
 
-@pytest.mark.parametrize(("name", "guess"), [("resnt50", "resnet50"), ("vgg-16-bm", "vgg16_bn"), ("zzzzzz", None)])
+@pytest.mark.parametrize(
+    ("name", "guess"),
+    [("resnt50", "resnet50"), ("vgg-16-bm", "vgg16_bn"), ("zzzzzz", None), ("RegNetY16GF", "regnet_y_16gf")],
+)
 def test_unknown_names(name: str, guess: str | None) -> None:
     found = read(locate(name))
     assert isinstance(found, Diagnostic)

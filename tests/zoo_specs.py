@@ -52,6 +52,11 @@ SECTIONS = tuple(section for file in FILES for section in sections(file))
 NAMED = {section.name: section for section in SECTIONS}
 
 
+def spelled(name: str) -> str | None:
+    """A network's name in its own spelling, as LeNet5 for lenet5; None if there is none."""
+    return name if name in NAMED else next((one for one in NAMED if one.lower() == name.lower()), None)
+
+
 @cache
 def source(file: Path) -> Source:
     return Source(file.relative_to(ROOT).as_posix(), file.read_text(encoding="utf-8"))

@@ -75,7 +75,8 @@ def _is_path(text: str) -> bool:
 def find(name: str) -> tuple[str, str | None] | None:
     """The file that a name of the zoo means, without its suffix, and the network in it; None for the whole file.
 
-    A network of exactly this name comes first, then a file, then a network in another spelling.
+    A network of exactly this name comes first, then a file, then a network in another spelling, if only one has it:
+    `resnet-18` is clear, but `regnety16gf` may be regnet_y_16gf or regnet_y_1_6gf.
     """
     from cnndsl.zoo.index import BASES, NETWORKS
 
@@ -83,12 +84,14 @@ def find(name: str) -> tuple[str, str | None] | None:
     exact = name.replace("-", "_")
     if exact in homes:
         return homes[exact], exact
-    wanted = key(name)
     for file in files():
-        if key(file) == wanted:
+        if key(file) == key(name):
             return file, None
-    spelled = [network for network in homes if key(network) == wanted]
-    return (homes[spelled[-1]], spelled[-1]) if spelled else None
+    same = [network for network in homes if network.lower() == exact.lower()]
+    spelled = same or [network for network in homes if key(network) == key(name)]
+    if len({network.lower() for network in spelled}) != 1:
+        return None
+    return homes[spelled[-1]], spelled[-1]
 
 
 def key(name: str) -> str:
