@@ -62,7 +62,7 @@ def module_paths(graph: Graph) -> dict[int, str]:
     library.network(plan, graph.name)
     paths = {}
     for node in graph.nodes:
-        owner = node.index if node.shares is None else node.shares
+        owner = planner.owner(node.index)
         if node.layer is not None and planner.codes[owner].modules:
             path = library.path(plan, owner)
             paths[node.index] = path.replace('["', ".").replace('"]', "").replace("[", ".").replace("]", "")

@@ -384,7 +384,7 @@ def _recursive(plans: dict[tuple[str, str], list[Plan]]) -> set[tuple[str, str]]
     changed = True
     while changed:
         changed = False
-        for origin, found in reach.items():
+        for found in reach.values():
             more = set().union(*(reach[inner] for inner in found)) - found
             if more:
                 found |= more
@@ -425,7 +425,7 @@ def _parameters(plans: list[Plan]) -> Parameters:
         if all(isinstance(value, (int, float)) for value in values):
             own[name] = values
         elif all(isinstance(value, str) for value in values):
-            words[name] = values
+            words[name] = tuple(map(str, values))
     return Parameters(own, words, _channels(plans, given=True), _channels(plans, given=False))
 
 

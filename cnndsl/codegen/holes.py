@@ -105,7 +105,7 @@ def walk(value: Any, visit: Visit, role: str = "value") -> Any:
     return value
 
 
-def _walk_call(value: Call, visit: Visit) -> Call:
+def _walk_call(value: Call, visit: Visit) -> Any:
     function = value.function
     if is_function(value):
         return visit("activation", Function(str(function)))

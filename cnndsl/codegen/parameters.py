@@ -102,8 +102,8 @@ class Parameters:
             return None
         whole = {name: [v[n] for n in present] for name, v in candidates if all(type(v[n]) is int for n in present)}
         wanted = [vector[n] for n in present]
-        for name, values in whole.items():
-            text = _relation(name, list(zip(wanted, values, strict=True)), halves=halves)
+        for name, numbers in whole.items():
+            text = _relation(name, list(zip(wanted, numbers, strict=True)), halves=halves)
             if text is not None:
                 return text, (name,)
         return _combination(wanted, whole)

@@ -215,6 +215,19 @@ class Planner:
                 return -1
         return first
 
+    def owner(self, index: int) -> int:
+        """The node whose modules a node uses: its own, or those of one that it repeats."""
+        shares = self.graph.nodes[index].shares
+        if shares is not None:
+            return shares
+        around = self.inside.of(index)
+        while around >= 0:
+            first = self.repeats.get(around)
+            if first is not None and around not in self.inline:
+                index += self.inside.calls[first].first - self.inside.calls[around].first
+            around = self.inside.parents[around]
+        return index
+
     # --- plans --------------------------------------------------------------------------------------------------
 
     def network(self) -> Plan:

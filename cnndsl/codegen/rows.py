@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from itertools import pairwise
 
 from cnndsl.codegen.plan import Plan, Step
 from cnndsl.graph import Edge
@@ -83,7 +84,7 @@ def _repeated_rows(plan: Plan) -> None:
 
 
 def _indexed_rows(plan: Plan) -> None:
-    """Steps `a[0]`, `a[1]`, … in a row become `a`; so `b[0][0]`, `b[0][1]`, … `b[0]`, and if that is one, all of `b`."""
+    """Steps `a[0]`, `a[1]`, … in a row become `a`; so `b[0][0]`, `b[0][1]`, … `b[0]`, and then perhaps all of `b`."""
     longest = max((len(split_name(step.name)[1]) for step in plan.steps), default=0)
     for length in range(longest, 0, -1):
         uses = _uses(plan)
@@ -94,15 +95,15 @@ def _indexed_rows(plan: Plan) -> None:
             if indices and step.modules:
                 places.setdefault(_prefix(base, indices[: length - 1]), []).append(at)
         rows = {}
-        for prefix, at in places.items():
-            steps = [plan.steps[i] for i in at]
-            numbers = [split_name(step.name)[1][length - 1 :] for step in steps]
-            if prefix in names or numbers != [(n,) for n in range(len(steps))] or at[-1] - at[0] + 1 != len(at):
+        for prefix, numbers in places.items():
+            steps = [plan.steps[at] for at in numbers]
+            last = [split_name(step.name)[1][length - 1 :] for step in steps]
+            if prefix in names or last != [(n,) for n in range(len(steps))]:
                 continue
-            if not all(step.row or fits(step) for step in steps):
+            if numbers[-1] - numbers[0] + 1 != len(numbers) or not all(step.row or fits(step) for step in steps):
                 continue
-            if all(_follows(a, b, uses) for a, b in zip(steps, steps[1:], strict=False)):
-                rows[at[0]] = row_of(steps, prefix)
+            if all(_follows(a, b, uses) for a, b in pairwise(steps)):
+                rows[numbers[0]] = row_of(steps, prefix)
         steps = []
         skip = 0
         for at, step in enumerate(plan.steps):

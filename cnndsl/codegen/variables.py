@@ -6,7 +6,7 @@ from bisect import bisect_left, insort
 from collections import defaultdict
 from collections.abc import Iterable
 
-from cnndsl.codegen.identifiers import Identifiers, identifier
+from cnndsl.codegen.identifiers import Identifiers
 
 Place = tuple[int, int]
 """(-1, n) is the n-th input, (s, n) the n-th output of step s."""
@@ -106,9 +106,8 @@ def _lives(
         whole: dict[Place, list[tuple[int, int]]] = {}
         for place, read in sorted(last.items()) if groups else last.items():
             group = groups.get(place, place)
-            if group in whole:
-                if whole[group][-1][1] > place[0]:
-                    raise Conflict(sorted({group, *(p for p, head in groups.items() if head == group)}))
+            if group in whole and whole[group][-1][1] > place[0]:
+                raise Conflict(sorted({group, *(p for p, head in groups.items() if head == group)}))
             whole.setdefault(group, []).append((place[0], read))
         lives.append(whole)
     return lives

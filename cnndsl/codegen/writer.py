@@ -64,7 +64,7 @@ class Writer:
         if plan.call is None:
             own = [plan.graph.nodes[edge.node].name for edge in plan.inputs]
             return [RUNNING] if len(own) == 1 else [names.make(name) for name in own]
-        first, *others = plan.inputs
+        others = plan.inputs[1:]
         words = [name for name, value in plan.call.values.items() if isinstance(value, str)]
         found = [RUNNING]
         for edge in others:
