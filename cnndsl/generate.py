@@ -196,7 +196,8 @@ def layer_index() -> str:
 
 def problem_modules() -> Iterator[Any]:
     """Every module whose name ends in `problems`, in the order of the pipeline."""
-    for package in ("cnndsl", "cnndsl.syntax", "cnndsl.layers", "cnndsl.elaborate", "cnndsl.recipe", "cnndsl.runtime"):
+    packages = ("", ".syntax", ".layers", ".elaborate", ".measure", ".recipe", ".runtime")
+    for package in (f"cnndsl{name}" for name in packages):
         for found in sorted(pkgutil.iter_modules(import_module(package).__path__), key=lambda m: m.name):
             if found.name.endswith("problems"):
                 yield import_module(f"{package}.{found.name}")

@@ -13,7 +13,7 @@ from cnndsl.measure import Analysis
 from cnndsl.measure.analyse import analyse
 from cnndsl.measure.expect import check_expectations
 from cnndsl.record import Record
-from cnndsl.source import Source
+from cnndsl.source import Source, Span
 from cnndsl.syntax import parse
 from cnndsl.syntax.tree import Document
 
@@ -71,6 +71,7 @@ def check(source: Source, options: Options = Options(), memory: dict[str, Any] |
     elaborated, found = elaborate(document, wanted, Library(source, options.root))
     diagnostics += found
     networks = []
+    reported: set[Span] = set()
     for one in elaborated:
         recipe, found = _recipe(one)
         diagnostics += found
@@ -79,9 +80,21 @@ def check(source: Source, options: Options = Options(), memory: dict[str, Any] |
         # What a spec expects of memory is of one example, whatever batch is asked about.
         alone = analysis if options.batch == 1 or not one.expectations else analyse(one.graph, 1, states)
         diagnostics += check_expectations(one, alone)
+        diagnostics += _alignment(one.graph, analysis, reported)
         networks.append(CheckedNetwork(one.graph, analysis, recipe))
     diagnostics.sort(key=lambda d: (d.span.source is not source, d.span.start))
     return Checked(source, document, tuple(networks), tuple(diagnostics))
+
+
+def _alignment(graph: Graph, analysis: Analysis, reported: set[Span]) -> list[Diagnostic]:
+    """Merges whose arms don't line up; for several networks of the same lines once."""
+    if not analysis.misaligned:
+        return []
+    from cnndsl.measure.alignment import check_alignment
+
+    found = [d for d in check_alignment(graph, analysis) if d.span not in reported]
+    reported.update(d.span for d in found)
+    return found
 
 
 def _recipe(one: Elaborated) -> tuple[Recipe | None, list[Diagnostic]]:

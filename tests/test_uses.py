@@ -114,7 +114,8 @@ def test_a_name_given_to_a_block_of_another_file_means_what_it_means_here(tmp_pa
     """The block's own file has a block of that name, too; and so has a tensor's name."""
     write(
         tmp_path / "b.cnn",
-        "block unit():\n    conv 1x1x99\nblock twice(u, skip):\n    conv 1x1x3 as x\n    {u}\n    add {skip}\n    {u}\n",
+        "block unit():\n    conv 1x1x99\n"
+        "block twice(u, skip):\n    conv 1x1x3 as x\n    {u}\n    add {skip}\n    {u}\n",
     )
     text = f'use "b.cnn": twice\nblock unit():\n    conv 1x1x3\n{MAIN}conv 1x1x3 as x\nrelu\ntwice unit x -> 8x8x3\n'
     result = checked(write(tmp_path / "a.cnn", text))

@@ -117,7 +117,7 @@ def _clipped(text: str) -> str:
 
 def _by_source(diagnostic: Diagnostic) -> dict[Source, list[Mark]]:
     """Every mark, the primary first, under the source it stands in."""
-    label = _clipped(diagnostic.label_text()) if diagnostic.label else ""
+    label = _clipped(diagnostic.label_text())
     marks: dict[Source, list[Mark]] = {diagnostic.span.source: [mark(diagnostic.span, label, primary=True)]}
     for span, text in diagnostic.labels:
         marks.setdefault(span.source, []).append(mark(span, _clipped(text)))

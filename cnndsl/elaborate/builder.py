@@ -122,14 +122,13 @@ class Builder:
         """Let node number `index`, which `reuse` made, use the weights of `first`; says if they don't fit."""
         node = self.nodes[index]
         weights = self.weights_of(node)
-        if not weights or node.shares is not None:
+        if not weights or node.shares is not None or (first is not None and first.shapes is None):
             return
         if first is not None and self.weights_of(first) == weights:
             self.nodes[index] = node._replace(shares=first.index if first.shares is None else first.shares)
             return
         labels = (Label(first.span, "made for another input here"),) if first is not None else ()
         self.report("WeightsDiffer", node.span, calls, name=node.name if first is None else first.name, labels=labels)
-        self.nodes[index] = node._replace(shapes=None)
 
     def weights_of(self, node: Node) -> tuple[Weight, ...]:
         """The tensors that a node's layer owns; none where its shape is unknown."""
@@ -200,7 +199,7 @@ class Builder:
             notes = ("a name in a loop has an index, as in `as x[i]`",) if first == span else ()
             self.report("DefinedTwice", span, what="layer", name=name, labels=labels, notes=notes)
             return
-        if name in _MEASURES:
+        if name in _MEASURES or name == "input":
             # It would hide the network's own number in `expect` lines.
             self.report("ReservedWord", span, word=name)
             return

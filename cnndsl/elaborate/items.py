@@ -251,7 +251,10 @@ class Items(Builder):
                 known = [*file.blocks, *names()]
                 keyword = closest(name, LINE_WORDS, cutoff=0.7) if item.start == 0 else None
                 known += [keyword] if keyword is not None else []
-                self.report("UnknownKind", line.span(item.kind), frame.calls, name=name, known=known)
+                span = line.span(item.kind)
+                tensor = str(name) in frame.tensors
+                fixes = (Fix(f"write `from {name}`", (Edit(span, f"from {name}"),), "likely"),) if tensor else ()
+                self.report("UnknownKind", span, frame.calls, name=name, known=known, is_tensor=tensor, fixes=fixes)
             if line.body:
                 frame.lost.update(names_of(line))
             frame.here = self.add_failed(line, frame, item, name, base)
@@ -405,17 +408,32 @@ class Items(Builder):
         return ends
 
     def _reuse(self, item: tree.Item, line: Line, frame: Frame, base: str, alias: str | None) -> None:
-        """The same layer again, with the same weights."""
+        """The same layer or block again, with the same weights; a repeated one as often as it was."""
         name = reference_text(item.kind.reference, frame.scope, self.budget)
-        place = line.span(item.kind.reference)
         home = getattr(name, "frame", frame)
+        repeated = name in home.tensors and f"{name}[0]" in home.tensors
+        if not repeated:
+            self._reuse_once(name, home, item, line, frame, base, alias)
+            return
+        i = 0
+        while f"{name}[{i}]" in home.tensors:
+            self.budget.spend(1, item)
+            one = LocalName(f"{name}[{i}]")
+            one.frame = home
+            again = None if alias is None else f"{alias}[{i}]"
+            self._reuse_once(one, home, item, line, frame, base, again)
+            if again is not None and frame.here is not None:
+                self.define_tensor(again, frame.here, line.span(item.alias), frame)
+            i += 1
+
+    def _reuse_once(
+        self, name: str, home: Frame, item: tree.Item, line: Line, frame: Frame, base: str, alias: str | None
+    ) -> None:
+        """One named layer or block again."""
+        place = line.span(item.kind.reference)
         call = home.called.get(name)
         if call is not None and frame.here is not None:
             self._reuse_block(call, line.span(item), frame, alias or f"{name}_again", alias is not None)
-            return
-        if f"{name}[0]" in home.called:
-            self.report("NotYet", place, frame.calls, what="`reuse` of a repeated block")
-            frame.here = self.add_failed(line, frame, item, "reuse", base, alias)
             return
         edge = self.tensor_named(name, place, frame)
         node = self.nodes[edge.node] if edge is not None else None
@@ -427,7 +445,8 @@ class Items(Builder):
             self.report("MissingWeights", place, frame.calls, name=name, guess=weighted[-1] if weighted else None)
             frame.here = self.add_failed(line, frame, item, "reuse", base, alias)
             return
-        frame.here = self.apply(node.layer, item, line, (frame.here,), frame, f"{name}_again", alias)
+        inputs = (frame.here, *node.inputs[1:])
+        frame.here = self.apply(node.layer, item, line, inputs, frame, f"{name}_again", alias)
         self.share(frame.here.node, node, frame.calls)
 
     def _call_block(self, block: Block, item: tree.Item, line: Line, frame: Frame, called: str, named: bool) -> None:
@@ -458,6 +477,8 @@ class Items(Builder):
         """Run a called block's body again: each node shares the weights of the one of its name in the first call."""
         first = {self.nodes[i].name[len(call.prefix) :]: self.nodes[i] for i in call.nodes}
         again = self._run_block(call, span, frame, called, named)
+        if named:
+            frame.called[called] = again
         for index in again.nodes:
             node = self.nodes[index]
             if node.shares is not None and node.shares in again.nodes:

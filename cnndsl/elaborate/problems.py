@@ -62,6 +62,8 @@ class UnknownKind(Diagnostic):
     label = "not a layer"
 
     def help_text(self) -> str | None:
+        if self.values["is_tensor"]:
+            return f"`{self.values['name']}` is a tensor, not a layer"
         name = self.values["name"].lower().replace("_", "").replace("-", "")
         if name in FOREIGN_KINDS:
             return f"it is called `{FOREIGN_KINDS[name]}` here"

@@ -198,7 +198,7 @@ def penalties(graph: Graph, module: nn.Module) -> list[tuple[float, Tensor]]:
                 continue
             parameter = next(parameters)
             assert tuple(parameter.shape) == weight.shape, (node.name, weight)
-            if factor and parameter.requires_grad and not weight.name.startswith("bias"):
+            if factor and parameter.requires_grad and "bias" not in weight.name:
                 found.append((factor, parameter))
     return found
 
