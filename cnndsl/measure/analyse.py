@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from cnndsl.graph import INPUT, Edge, Graph, Node
-from cnndsl.layers.base import Layer, Operation, Window
+from cnndsl.layers.base import Layer, Window
 from cnndsl.measure import Analysis, LayerMeasure, Memory, Totals
-from cnndsl.measure.memory import Activations
+from cnndsl.measure.memory import Activations, Plan, plan
 from cnndsl.measure.primitives import SIZE_ALONE, connections, core_macs
 from cnndsl.measure.receptive import Field, Misaligned, behind, cropped, input_field, misaligned, union
 from cnndsl.record import Record
@@ -18,8 +18,11 @@ FLOAT, INTEGER = 4, 8
 
 
 class _Fixed(Record):
-    """What a layer with given inputs always measures; `integers` counts the buffers that are a 64-bit integer, batch
-    norm's number of batches; `windows` is None where it passes every cell on by itself."""
+    """What a layer with given inputs always measures.
+
+    integers: how many buffers are a 64-bit integer, as batch norm's number of batches. first: its first primitive.
+    windows: None where it passes every cell on by itself.
+    """
 
     params: int
     trainable: int
@@ -27,7 +30,8 @@ class _Fixed(Record):
     integers: int
     macs: int
     connections: int
-    operations: tuple[Operation, ...]
+    first: str
+    plan: Plan
     windows: tuple[Window, ...] | None
     follows: tuple[int | None, ...]
 
@@ -79,7 +83,7 @@ class _Pass:
         self.fields.append(seen)
         weighted = fixed.macs > 0
         self.depths.append(max(self.depths[edge.node] for edge in node.inputs) + weighted)
-        saved = self.activations.take(node, fixed.operations, learns=fixed.trainable > 0)
+        saved = self.activations.take(node, fixed.plan, learns=fixed.trainable > 0)
         return LayerMeasure(
             fixed.params if own else 0,
             fixed.trainable if own else 0,
@@ -100,7 +104,7 @@ class _Pass:
     def _field(self, node: Node, fixed: _Fixed) -> Field | None:
         """What the node's output sees; None where an input is unknown."""
         fields = [self.fields[edge.node] for edge in node.inputs]
-        if len(fields) > 1 and fixed.operations[0].primitive in SIZE_ALONE:
+        if len(fields) > 1 and fixed.first in SIZE_ALONE:
             del fields[1:]
         known = [f for f in fields if f is not None]
         if len(known) != len(fields) or not known:
@@ -185,7 +189,8 @@ def _fixed(layer: Layer, inputs: tuple[Shape, ...], outputs: tuple[Shape, ...]) 
         sum(w.kind == "buffer" and not w.shape for w in weights),
         sum(core_macs(op) for op in operations),
         sum(connections(op) for op in operations),
-        operations,
+        operations[0].primitive if operations else "",
+        plan(operations),
         windows,
         follows,
     )

@@ -8,24 +8,79 @@ from __future__ import annotations
 
 from cnndsl.graph import INPUT, Graph, Node
 from cnndsl.layers.base import Operation
-from cnndsl.measure.primitives import ESTIMATED, INDEXED, TRAINING_ALONE, VIEWS, saved
+from cnndsl.measure.primitives import ESTIMATED, INDEXED, TRAINING_ALONE, VIEWS, Saved, saved
+from cnndsl.record import Record
 from cnndsl.shape import Shape
 
 FLOAT = 4
 INTEGER = 8
 
 
+class Step(Record):
+    """One operation of a layer: what training keeps of it, and whether its result has a storage of its own.
+
+    last: whether that storage is the layer's result's. source: the number of the layer's input that it takes instead
+    of what the operation before it made.
+    """
+
+    keeps: Saved
+    inputs: int
+    outputs: int
+    makes: bool
+    last: bool
+    source: int | None
+
+
+class Plan(Record):
+    """What a layer's operations on inputs of certain sizes mean for memory; sizes in bytes, for one example.
+
+    made: of the storage that its result lies in; 0 if that is its input's. In evaluation it is `made_evaluated`, and
+    at most `needed` is made while it computes. indices: of a max pool's indices. estimated: see ESTIMATED.
+    """
+
+    steps: tuple[Step, ...]
+    made: int
+    made_evaluated: int
+    needed: int
+    indices: int
+    estimated: bool
+
+
+def plan(operations: tuple[Operation, ...]) -> Plan:
+    """A layer's plan, the same for every node with an equal layer and equal inputs."""
+    numbers = [number for number, op in enumerate(operations) if op.primitive not in VIEWS]
+    steps = tuple(
+        Step(saved(op), FLOAT * op.inputs, FLOAT * op.outputs, number in numbers, numbers[-1:] == [number], op.source)
+        for number, op in enumerate(operations)
+    )
+    making = [operations[number] for number in numbers]
+    evaluated = [op for op in making if op.primitive not in TRAINING_ALONE]
+    before = needed = indices = 0
+    for op in evaluated:
+        made = FLOAT * int(op.outputs)
+        indices = INTEGER * int(op.outputs) if op.primitive in INDEXED else 0
+        needed, before = max(needed, before + made + indices), made
+    return Plan(
+        steps,
+        FLOAT * int(making[-1].outputs) if making else 0,
+        FLOAT * int(evaluated[-1].outputs) if evaluated else 0,
+        needed,
+        indices,
+        any(op.primitive in ESTIMATED for op in operations),
+    )
+
+
 class Activations:
-    """The storages of a graph's tensors, built node by node, and which of them training keeps. `auxiliary` nodes are
-    only computed in training."""
+    """The storages of a graph's tensors, built node by node, and which of them training keeps.
+
+    A storage has the number of the node that made it. `auxiliary` nodes are only computed in training.
+    """
 
     def __init__(self, graph: Graph, auxiliary: frozenset[int] = frozenset()) -> None:
-        self.graph = graph
         self.auxiliary = auxiliary
-        self.storage: dict[int, int] = {}
-        """The storage of each node's output; a storage has the number of the node that made it."""
-        self.bytes: dict[int, int] = {}
         self.inference = Inference(graph)
+        self.storage: dict[int, int] = dict(self.inference.storage)
+        self.bytes: dict[int, int] = dict(self.inference.bytes)
         self.temporaries = 0
         self.kept: set[int] = set()
         self.needs_gradient: set[int] = set()
@@ -33,35 +88,30 @@ class Activations:
         """Bytes kept for the backward pass whatever the batch size, such as batch statistics."""
         self.estimated = False
         """Whether what training keeps is not exact: see ESTIMATED."""
-        for index in graph.inputs:
-            self.storage[index] = index
-            self.bytes[index] = self.inference.bytes[index]
 
-    def take(self, node: Node, operations: tuple[Operation, ...], *, learns: bool) -> int:
+    def take(self, node: Node, plan: Plan, *, learns: bool) -> int:
         """Add a node; returns the bytes for each example that training keeps from here on."""
-        assert node.shapes is not None
+        index = node.index
+        if index not in self.auxiliary:
+            self.inference.take(node, plan)
         sources = [self.storage.get(edge.node, edge.node) for edge in node.inputs]
-        if node.index not in self.auxiliary:
-            self.inference.take(node, operations)
         gradient = learns or any(edge.node in self.needs_gradient for edge in node.inputs)
         if gradient:
-            self.needs_gradient.add(node.index)
-        making = [number for number, operation in enumerate(operations) if operation.primitive not in VIEWS]
+            self.needs_gradient.add(index)
+            self.estimated = self.estimated or plan.estimated
         current = sources[0]
         kept = 0
-        for number, operation in enumerate(operations):
-            other = sources[number + 1] if number + 1 < len(sources) else None
-            source = current if operation.source is None else sources[operation.source]
-            produced = source
-            if operation.primitive not in VIEWS:
-                produced = node.index if number == making[-1] else self._temporary()
+        for number, step in enumerate(plan.steps):
+            source = current if step.source is None else sources[step.source]
+            current = source
+            if step.makes:
+                current = index if step.last else self._temporary()
             if gradient:
-                kept += self._keep(operation, source, produced, other)
-                self.estimated = self.estimated or operation.primitive in ESTIMATED
-            current = produced
-        self.storage[node.index] = current
-        if current == node.index:
-            self.bytes[node.index] = _bytes(node.shapes[0])
+                other = sources[number + 1] if number + 1 < len(sources) else None
+                kept += self._keep(step, source, current, other)
+        self.storage[index] = current
+        if current == index:
+            self.bytes[index] = plan.made
         return kept
 
     def _temporary(self) -> int:
@@ -69,19 +119,19 @@ class Activations:
         self.temporaries -= 1
         return self.temporaries
 
-    def _keep(self, operation: Operation, source: int, produced: int, other: int | None) -> int:
+    def _keep(self, step: Step, source: int, produced: int, other: int | None) -> int:
         """The bytes that one operation is the first to keep. `other` is a merge's second operand."""
-        rule = saved(operation)
+        rule = step.keeps
         kept: int = rule.extra
         self.saved_once += rule.once
-        wanted = [source] if rule.input or rule.both else []
-        wanted += [other] if rule.both and other is not None else []
-        for storage in wanted:
-            if storage not in self.kept:
-                kept += self.bytes.get(storage, FLOAT * operation.inputs)
-                self.kept.add(storage)
+        if (rule.input or rule.both) and source not in self.kept:
+            kept += self.bytes.get(source, step.inputs)
+            self.kept.add(source)
+        if rule.both and other is not None and other not in self.kept:
+            kept += self.bytes.get(other, step.inputs)
+            self.kept.add(other)
         if rule.output and produced not in self.kept:
-            kept += FLOAT * operation.outputs
+            kept += step.outputs
             self.kept.add(produced)
         return kept
 
@@ -89,17 +139,14 @@ class Activations:
 class Inference:
     """What is alive at once in a forward pass without gradients, where every tensor is freed after its last use.
 
-    Nodes are numbered; a storage has the number of the node that made it. The inputs are held by the caller.
+    The inputs are held by the caller.
     """
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
         self.storage: dict[int, int] = {}
         self.bytes: dict[int, int] = {}
-        self.needed: dict[int, int] = {}
-        """The most bytes that a node makes while it computes, of which `bytes` stay."""
-        self.indices: dict[int, int] = {}
-        """The bytes of a max pool's indices."""
+        self.plans: dict[int, Plan] = {}
         self.last_use: dict[int, int] = {}
         self.last_use_of_indices: dict[int, int] = {}
         for index in graph.inputs:
@@ -107,30 +154,21 @@ class Inference:
             self.storage[index] = index
             self.bytes[index] = _bytes(shapes[0]) if shapes else 0
 
-    def take(self, node: Node, operations: tuple[Operation, ...]) -> None:
+    def take(self, node: Node, plan: Plan) -> None:
         """Add a node that is not for training alone."""
+        index = node.index
         for edge in node.inputs:
             if edge.output:
-                self.last_use_of_indices[edge.node] = node.index
+                self.last_use_of_indices[edge.node] = index
             elif edge.node in self.storage:
-                self.last_use[self.storage[edge.node]] = node.index
-        making = [op for op in operations if op.primitive not in VIEWS and op.primitive not in TRAINING_ALONE]
-        if not making:
+                self.last_use[self.storage[edge.node]] = index
+        if not plan.made_evaluated:
             first = node.inputs[0].node
-            self.storage[node.index] = self.storage.get(first, first)
+            self.storage[index] = self.storage.get(first, first)
             return
-        assert node.shapes is not None
-        self.storage[node.index] = node.index
-        self.bytes[node.index] = _bytes(node.shapes[0])
-        before = needed = 0
-        for operation in making:
-            made = self.bytes[node.index] if operation is making[-1] else FLOAT * int(operation.outputs)
-            indices = INTEGER * int(operation.outputs) if operation.primitive in INDEXED else 0
-            needed = max(needed, before + made + indices)
-            before = made
-            if indices:
-                self.indices[node.index] = indices
-        self.needed[node.index] = needed
+        self.storage[index] = index
+        self.bytes[index] = plan.made_evaluated
+        self.plans[index] = plan
 
     def peak(self) -> int:
         """The most bytes alive at once, for one example."""
@@ -140,14 +178,13 @@ class Inference:
             if storage not in results and self.graph.nodes[storage].kind != INPUT:
                 freed[last] = freed.get(last, 0) + self.bytes[storage]
         for maker, last in self.last_use_of_indices.items():
-            freed[last] = freed.get(last, 0) + self.indices.get(maker, 0)
+            freed[last] = freed.get(last, 0) + self.plans[maker].indices
         alive = highest = sum(self.bytes[index] for index in self.graph.inputs)
         for index in range(len(self.graph.nodes)):
-            if index in self.needed:
-                highest = max(highest, alive + self.needed[index])
-                alive += self.bytes[index]
-            if index in self.last_use_of_indices:
-                alive += self.indices.get(index, 0)
+            plan = self.plans.get(index)
+            if plan is not None:
+                highest = max(highest, alive + plan.needed)
+                alive += plan.made_evaluated + (plan.indices if index in self.last_use_of_indices else 0)
             alive -= freed.get(index, 0)
         return highest
 
