@@ -56,6 +56,8 @@ class Class:
         self.parameters: list[Parameter] = []
         self.own: list[list[Any]] = []
         self.forward: list[list[Any]] = []
+        self.roles: dict[str, str] = {}
+        """What the expressions in `forward` are for."""
         self.conditions: list[tuple[str, str] | None] = []
         """For each step, what it depends on: a name for that, and the expression; None if it is always done."""
         self.place = {id(plan): number for number, plan in enumerate(plans)}
@@ -340,6 +342,8 @@ class Library:
         made.own = [found[at] for at in range(len(made.steps))]
         made.conditions = [_condition(made, at, parameters) for at in range(len(made.steps))]
         made.forward = [[parameters.expression(role, vector) for role, vector in forward] for _, forward in holes]
+        for (_, forward), values in zip(holes, made.forward, strict=True):
+            made.roles.update((str(v), role) for (role, _), v in zip(forward, values, strict=True))
         made.parameters = parameters.listed()
 
     def _expressions(self, made: Class, at: int, holes: list[tuple[str, Any]], parameters: Parameters) -> list[Any]:

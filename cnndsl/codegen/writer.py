@@ -56,7 +56,7 @@ class Writer:
         """Keep the expressions that a step's forward pass has instead of numbers."""
         for value in self.made.forward[at] if self.made.forward else ():
             if isinstance(value, Text) and value.text not in self.kept:
-                name = value.text if value.text.isidentifier() else f"{self.made.first[at].name}_value"
+                name = value.text if value.text.isidentifier() else self.made.roles[str(value)]
                 self.kept[value.text] = self.made.attributes.make(name)
 
     def _input_names(self, names: Identifiers) -> list[str]:
