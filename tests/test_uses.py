@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from cnndsl.cli import main
 from cnndsl.files import Library, UseError, read_source, shipped_names
 from cnndsl.pipeline import Checked, Options, check
 from cnndsl.source import Source
@@ -140,6 +141,20 @@ def test_networks_of_used_files_are_not_checked_themselves(tmp_path: Path) -> No
     result = check(source)
     assert codes(result) == []
     assert [n.graph.name for n in result.networks] == ["C"]
+
+
+def test_a_run_keeps_the_files_it_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run goes on when the files that its spec used are gone or have changed."""
+    common = write(tmp_path / "common.cnn", "block cr(c):\n    conv 3x3x{c}, relu\n")
+    text = 'use "../common.cnn": cr\nuse std.conv\nnetwork A\ninput 8x8x1\ncr 4, separable 4, dense 10\n'
+    write(tmp_path / "nets/a.cnn", text + "train:\n    data digits\n    epochs 1\n")
+    monkeypatch.chdir(tmp_path)
+    run = ["train", "nets/a.cnn", "--root", ".", "--limit", "40", "-q"]
+    assert main(run) == 0
+    common.write_text("block cr(c):\n    conv 5x5x{c}, relu\n", encoding="utf-8")
+    assert main(["train", "--resume", "runs/A-1", "--epochs", "2", "-q"]) == 0
+    common.unlink()
+    assert main(["train", "--resume", "runs/A-1", "--epochs", "3", "-q"]) == 0
 
 
 def test_every_shipped_block_works() -> None:

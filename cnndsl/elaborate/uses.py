@@ -70,7 +70,7 @@ class _Gatherer:
             if isinstance(statement.file, tree.Text):
                 source = self.library.file(statement.file.value, line.source)
             else:
-                source = self.library.shipped(statement.file.names)
+                source = self.library.shipped(statement.file.names, line.source)
         except UseError as error:
             self._report(error.problem, place, **error.values)
             return None
