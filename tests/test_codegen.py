@@ -638,6 +638,14 @@ def test_nested_modules_compute_what_the_nodes_say(name: str) -> None:
         assert_computes_what_its_nodes_say(graph)
 
 
+def test_a_block_that_calls_itself_is_one_class() -> None:
+    (graph,) = graphs_of(SPECS["u-net"])
+    source = emit(graph)
+    assert source.count("class ") == 2
+    assert "            self.pool2_u = U(c, 2 * c, depth - 1)\n" in source
+    assert "        self.u4_3 = U(1, 4, 3)\n" in source
+
+
 def test_shared_blocks_are_called_again() -> None:
     (graph,) = graphs_of(SHARING)
     source = emit(graph)

@@ -101,6 +101,11 @@ class Class:
             tree[indices[-1]] = at
         return {base: tree for base, tree in trees.items() if base not in refused}
 
+    @property
+    def origin(self) -> tuple[str, str]:
+        """The block that it is made of, and the file that one stands in."""
+        return self.plans[0].origin
+
     def arguments(self, plan: Plan) -> list[Hole]:
         """What the constructor is given for one of the plans."""
         number = self.place[id(plan)]
@@ -146,6 +151,8 @@ class Library:
         self.parts: dict[int, Parts] = {}
         self.heights: dict[int, int] = {}
         self.firsts: dict[int, list[int]] = {}
+        self.recursing: tuple[str, str] | None = None
+        """The block that a class is made of, while it is one that calls itself."""
         for network in networks:
             self._look_at(network)
         self._make()
@@ -172,7 +179,8 @@ class Library:
         recursive = _recursive(plans)
         for origin, found in plans.items():
             for plan in found:
-                height = self.heights[id(plan)] if origin in recursive else 0
+                # Of blocks that call each other in turn, the inner calls come first.
+                height = self.heights[id(plan)] if recursive.get(origin, origin) != origin else 0
                 units.setdefault((*origin, height), []).append(plan)
         for found in plans.values():
             _align_rows(found)
@@ -186,7 +194,12 @@ class Library:
             for plan in units[unit]:
                 for inner in called(plan.steps):
                     visit(unit_of[id(inner)])
-            self._make_classes(units[unit])
+            found = units[unit]
+            if unit[:2] not in recursive:
+                self._make_classes(found)
+            elif recursive[unit[:2]] is None or not self._make_recursive(found):
+                for height in sorted({self.heights[id(plan)] for plan in found}):
+                    self._make_classes([plan for plan in found if self.heights[id(plan)] == height])
 
         for unit in units:
             visit(unit)
@@ -220,6 +233,54 @@ class Library:
             self.solve(made)
             self.blocks.append(made)
             self.of.update((id(plan), made) for plan in mine)
+
+    def _make_recursive(self, plans: list[Plan]) -> bool:
+        """One class for all calls of a block that calls itself; whether there can be one.
+
+        The parameters of an inner call have to follow from those of the outer one, as in `U(2 * c, depth - 1)`.
+        """
+        self.recursing = plans[0].origin
+        variants: dict[Variant, list[Plan]] = {}
+        for plan in plans:
+            variants.setdefault(self.variant(plan), []).append(plan)
+        self.recursing = None
+        chosen = [found[0] for found in variants.values()]
+        few = len(variants) <= MOST_VARIANTS
+        side_by_side = merged(list(variants), chosen, recursive=True) if few else None
+        if side_by_side is not None and len(plans) > 1 and _plainly_named(chosen, side_by_side):
+            order = {id(plan): number for number, found in enumerate(variants.values()) for plan in found}
+            made = Class("", plans, [order[id(plan)] for plan in plans], side_by_side)
+            if self._solve_recursive(made):
+                made.name = self.class_name(plans[0].origin[0])
+                self.blocks.append(made)
+                self.of.update((id(plan), made) for plan in plans)
+                return True
+        for plan in plans:
+            for step in plan.steps:
+                self.parts.pop(id(step), None)
+        return False
+
+    def _solve_recursive(self, made: Class) -> bool:
+        """Find the parameters of a class whose instances have instances of it."""
+        parameters = self.solve(made)
+        inner = [at for at, step in made.first.items() if step.plan is not None and step.plan.origin == made.origin]
+        if parameters is None or any(step.row and made.origin in _origins(step.row) for step in made.first.values()):
+            return False
+        for _ in range(4):
+            for at in inner:
+                made.own[at] = []
+                for one in made.parameters:
+                    vector = tuple(
+                        one.values[made.place[id(step.plan)]] if step is not None else ABSENT for step in made.steps[at]
+                    )
+                    found = parameters.following(vector)
+                    if found is None:
+                        return False
+                    made.own[at].append(found)
+            before, made.parameters = made.parameters, parameters.listed()
+            if made.parameters == before:
+                return True
+        return False
 
     def class_name(self, block: str) -> str:
         name, number = camel_case(block), 1
@@ -260,6 +321,8 @@ class Library:
         if step.plan is not None:
             if owner is not None:
                 return Parts(("again", owner), [], [])
+            if step.plan.origin == self.recursing:
+                return Parts(("itself",), [], [])
             made = self.of[id(step.plan)]
             own += made.arguments(step.plan)
             return Parts(("call", made.name), own, [])
@@ -329,11 +392,11 @@ class Library:
 
     # --- numbers ------------------------------------------------------------------------------------------------
 
-    def solve(self, made: Class) -> None:
+    def solve(self, made: Class) -> Parameters | None:
         """Find the parameters of a class, and the expressions for all of its numbers."""
         if len(made.plans) == 1:
             made.conditions = [None] * len(made.steps)
-            return
+            return None
         parameters = _parameters(made.plans)
         holes = [self._holes(made, at) if at in made.first else ([], []) for at in range(len(made.steps))]
         # Those of steps that all instances have come first: what they are called serves the others.
@@ -345,6 +408,7 @@ class Library:
         for (_, forward), values in zip(holes, made.forward, strict=True):
             made.roles.update((str(v), role) for (role, _), v in zip(forward, values, strict=True))
         made.parameters = parameters.listed()
+        return parameters
 
     def _expressions(self, made: Class, at: int, holes: list[tuple[str, Any]], parameters: Parameters) -> list[Any]:
         step = made.first.get(at)
@@ -381,8 +445,12 @@ def called(steps: list[Step]) -> Iterator[Plan]:
             yield step.plan
 
 
-def _recursive(plans: dict[tuple[str, str], list[Plan]]) -> set[tuple[str, str]]:
-    """The blocks that call themselves, perhaps by way of others."""
+def _origins(steps: list[Step]) -> set[tuple[str, str]]:
+    return {plan.origin for plan in called(steps)}
+
+
+def _recursive(plans: dict[tuple[str, str], list[Plan]]) -> dict[tuple[str, str], tuple[str, str] | None]:
+    """The blocks that call themselves: each with itself, or with None if it does by way of others."""
     calls = {o: {inner.origin for plan in found for inner in called(plan.steps)} for o, found in plans.items()}
     reach = {origin: set(inner) for origin, inner in calls.items()}
     changed = True
@@ -393,7 +461,11 @@ def _recursive(plans: dict[tuple[str, str], list[Plan]]) -> set[tuple[str, str]]
             if more:
                 found |= more
                 changed = True
-    return {origin for origin, found in reach.items() if origin in found}
+    return {
+        origin: None if any(origin in reach[other] for other in found if other != origin) else origin
+        for origin, found in reach.items()
+        if origin in found
+    }
 
 
 def _align_rows(plans: list[Plan]) -> None:

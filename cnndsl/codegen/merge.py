@@ -84,8 +84,11 @@ def variant_of(plan: Plan, forms: list[Any]) -> Variant:
     return Variant(tuple(deeds), results, finally_, len(plan.inputs))
 
 
-def merged(variants: list[Variant], plans: list[Plan]) -> Merged | None:
-    """The variants side by side; None if they should be several classes. plans: one for each variant."""
+def merged(variants: list[Variant], plans: list[Plan], *, recursive: bool = False) -> Merged | None:
+    """The variants side by side; None if they should be several classes.
+
+    plans: one for each variant. recursive: whether they call each other, so that most steps may be under a condition.
+    """
     if len(variants) == 1:
         count = len(variants[0].deeds)
         return Merged((tuple(range(count)),), count)
@@ -98,7 +101,7 @@ def merged(variants: list[Variant], plans: list[Plan]) -> Merged | None:
     places = tuple(tuple(at[deed.key] for deed in variant.deeds) for variant in variants)
     found: Merged | None = Merged(places, len(order))
     assert found is not None
-    if not (_alike(variants, found) and _readable(variants, found)):
+    if not (_alike(variants, found) and _readable(found, recursive=recursive)):
         return None
     for _ in range(MOST_CONDITIONS):
         steps, results = uses_of(plans, found)
@@ -178,12 +181,12 @@ def _alike(variants: list[Variant], found: Merged) -> bool:
     return True
 
 
-def _readable(variants: list[Variant], found: Merged) -> bool:
+def _readable(found: Merged, *, recursive: bool) -> bool:
     """Whether the merged steps have few conditions, and more in common than not."""
     sets = [set(places) for places in found.places]
     patterns = [tuple(at in one for one in sets) for at in range(found.length)]
     optional = [pattern for pattern in patterns if not all(pattern)]
-    return len(set(optional)) <= MOST_CONDITIONS and 2 * len(optional) <= len(patterns)
+    return len(set(optional)) <= MOST_CONDITIONS and (recursive or 2 * len(optional) <= len(patterns))
 
 
 def uses_of(plans: list[Plan], found: Merged) -> tuple[list[dict[int, Use]], list[tuple[Place, ...]]]:

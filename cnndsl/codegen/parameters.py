@@ -82,6 +82,14 @@ class Parameters:
             found = self._add(role, vector, owner)
         return self._use(found)
 
+    def following(self, vector: Vector) -> Any:
+        """As `expression`, but None where that would be a parameter of its own."""
+        present = [v for v in vector if v is not ABSENT]
+        if _constant(present):
+            return present[0]
+        found = self._follows(vector)
+        return self._use(found) if found is not None else None
+
     def _use(self, found: tuple[str, tuple[str, ...]]) -> Text:
         text, names = found
         self.used.update(dict.fromkeys(names))
