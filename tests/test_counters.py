@@ -19,7 +19,8 @@ from cnndsl.graph import Graph
 from cnndsl.layers import all_kinds
 from cnndsl.measure.analyse import analyse
 from cnndsl.measure.counters import NAMES, Counted, count, counter_named
-from cnndsl.pipeline import check
+from cnndsl.pipeline import Options, check
+from cnndsl.runtime.module import build_module
 from cnndsl.source import Source
 
 torch.set_num_threads(1)
@@ -113,6 +114,35 @@ def test_reasons_add_up(name: str) -> None:
         assert found.total == sum(n for n in found.layers if n is not None)
         assert found.total - found.core == sum(group.amount for group in found.groups)
         assert all(group.amount and group.layers for group in found.groups)
+
+
+SAME_EITHER_WAY = ("torch", "fvcore", "torchinfo")
+"""Tools to which it is one whether a network calls `nn.ReLU` or, as the compiled one does, `F.relu`."""
+
+ZOO = [
+    ("alexnet", "alexnet", "64x64x3"),
+    ("googlenet", "googlenet", "64x64x3"),
+    ("se_resnet", "se_resnet50", "32x32x3"),
+    ("densenet", "densenet121", "32x32x3"),
+    ("mobilenet_v3", "mobilenet_v3_small", "32x32x3"),
+    ("shufflenet_v2", "shufflenet_v2_x0_5", "32x32x3"),
+    ("efficientnet", "efficientnet_b0", "32x32x3"),
+    ("convnext", "convnext_tiny", "32x32x3"),
+    ("vit", "vit_b_32", "64x64x3"),
+    ("r3d", "r3d_18", "4x16x16x3"),
+    ("crnn", "crnn", None),
+]
+
+
+@pytest.mark.parametrize(("file", "network", "size"), ZOO, ids=[network for _, network, _ in ZOO])
+def test_whole_networks(file: str, network: str, size: str | None) -> None:
+    source = Source(file, (ROOT / "specs" / f"{file}.cnn").read_text(encoding="utf-8"))
+    graph = check(source, Options(network=network, input=size)).networks[0].graph
+    shapes = graph.nodes[0].shapes
+    assert shapes is not None
+    x = torch.randn(1, shapes[0].channels, *shapes[0].spatial)
+    for tool in SAME_EITHER_WAY:
+        assert count(graph, counter_named(tool)).total == printed(tool, build_module(graph), x), tool
 
 
 # --- the page ------------------------------------------------------------------------------------------------------
@@ -301,8 +331,6 @@ OWN = {
 @pytest.mark.parametrize("name", OWN)
 @pytest.mark.parametrize("tool", RUN_HERE)
 def test_kinds_that_pytorch_lacks(tool: str, name: str) -> None:
-    from cnndsl.runtime.module import build_module
-
     lines, size = OWN[name]
     case = CASES["conv"]._replace(lines=lines, size=size)
     graph = graph_of(case.spec)
