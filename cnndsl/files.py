@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import stat
 import sys
+from typing import Any
 
 from cnndsl.diagnostics import Diagnostic, closest, problem
 from cnndsl.resources import folder
@@ -79,9 +80,15 @@ class Library:
         self.main = main
         self.root = root or os.path.dirname(main.name) or "."
         self.sources: dict[str, Source] = {}
+        self.links: dict[tuple[str, str], Source] = {}
+        """Which file each path or shipped name means, with the name of the file it is written in."""
 
     def file(self, name: str, using: Source) -> Source:
         """The file that a path in `using` means, relative to that one's folder. Raises UseError."""
+        found = self.links[using.name, name] = self._file(name, using)
+        return found
+
+    def _file(self, name: str, using: Source) -> Source:
         if os.path.isabs(name):
             raise UseError("UseOutside", name=visible(name), root=visible(self.root))
         path = os.path.normpath(os.path.join(os.path.dirname(using.name), name))
@@ -93,9 +100,13 @@ class Library:
             raise UseError("UseOutside", name=visible(name), root=visible(self.root))
         return self._read(real, path)
 
-    def shipped(self, names: tuple[str, ...]) -> Source:
-        """The shipped file that `std.residual` means. Raises UseError."""
+    def shipped(self, names: tuple[str, ...], using: Source) -> Source:
+        """The shipped file that `std.residual` in `using` means. Raises UseError."""
         whole = ".".join(names)
+        found = self.links[using.name, whole] = self._shipped(whole, names, using)
+        return found
+
+    def _shipped(self, whole: str, names: tuple[str, ...], using: Source) -> Source:
         if len(names) == 2 and names[0] == "std" and names[1] in shipped_names():
             return self._read(os.path.join(folder("specs"), "std", f"{names[1]}.cnn"), whole)
         known = [f"std.{name}" for name in shipped_names()]
@@ -113,6 +124,37 @@ class Library:
                 raise UseError("UseFails", reason=reason, suggestion=suggestion)
             self.sources[real] = Source(name, found.text)
         return self.sources[real]
+
+
+class KeptLibrary(Library):
+    """The files that a spec used once, kept as plain data: `kept_files` of the library that read them."""
+
+    def __init__(self, main: Source, kept: dict[str, Any]) -> None:
+        super().__init__(main)
+        self.name = kept["main"]
+        self.known = {name: Source(name, text) for name, text in kept["files"].items()}
+        self.paths = {(using, path): name for using, path, name in kept["links"]}
+
+    def _shipped(self, whole: str, names: tuple[str, ...], using: Source) -> Source:
+        # As it was then: what ships may have changed since.
+        return self._file(whole, using)
+
+    def _file(self, name: str, using: Source) -> Source:
+        meant = self.paths.get((self.name if using is self.main else using.name, name))
+        if meant == self.name:
+            return self.main
+        if meant not in self.known:
+            raise UseError("UseFails", reason=f"{visible(name)} was not kept", suggestion=None)
+        return self.known[meant]
+
+
+def kept_files(library: Library) -> dict[str, Any] | None:
+    """The files that a library gave and what led to them, as data for JSON; None if there are none."""
+    if not library.links:
+        return None
+    files = {source.name: source.text for source in library.links.values() if source is not library.main}
+    links = [[using, path, source.name] for (using, path), source in library.links.items()]
+    return {"main": library.main.name, "files": files, "links": links}
 
 
 def shipped_names() -> list[str]:

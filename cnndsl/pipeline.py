@@ -48,12 +48,13 @@ class CheckedNetwork(Record):
 
 
 class Checked(Record):
-    """A file checked. `document` is its syntax tree."""
+    """A file checked. `document` is its syntax tree, `library` what it used."""
 
     source: Source
     document: Document
     networks: tuple[CheckedNetwork, ...]
     diagnostics: tuple[Diagnostic, ...]
+    library: Library
 
     @property
     def ok(self) -> bool:
@@ -61,14 +62,21 @@ class Checked(Record):
         return all(d.severity != "error" for d in self.diagnostics)
 
 
-def check(source: Source, options: Options = Options(), memory: dict[str, Any] | None = None) -> Checked:  # noqa: B008
+def check(
+    source: Source,
+    options: Options = Options(),  # noqa: B008
+    memory: dict[str, Any] | None = None,
+    library: Library | None = None,
+) -> Checked:
     """Everything that is known of a spec without PyTorch. Never raises for what the spec says.
 
-    `memory` remembers parsed lines: pass the same dictionary again when the file has changed.
+    `memory` remembers parsed lines: pass the same dictionary again when the file has changed. `library` has the files
+    that the spec may use; without one they are read from its folder, or from `options.root`.
     """
+    library = library or Library(source, options.root)
     document, diagnostics = parse(source, memory)
     wanted = ElaborateOptions(options.sets, options.input, options.network)
-    elaborated, found = elaborate(document, wanted, Library(source, options.root))
+    elaborated, found = elaborate(document, wanted, library)
     diagnostics += found
     networks = []
     reported: set[Span] = set()
@@ -83,7 +91,7 @@ def check(source: Source, options: Options = Options(), memory: dict[str, Any] |
         diagnostics += _alignment(one.graph, analysis, reported)
         networks.append(CheckedNetwork(one.graph, analysis, recipe))
     diagnostics.sort(key=lambda d: (d.span.source is not source, d.span.start))
-    return Checked(source, document, tuple(networks), tuple(diagnostics))
+    return Checked(source, document, tuple(networks), tuple(diagnostics), library)
 
 
 def _alignment(graph: Graph, analysis: Analysis, reported: set[Span]) -> list[Diagnostic]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cnndsl.cli.options import CONTEXT, color_option, input_option, set_option
+from cnndsl.cli.options import CONTEXT, color_option, input_option, root_option, set_option
 from cnndsl.cli.output import deliver, exit_code, keep_inputs, show
 from cnndsl.diagnostics import Diagnostic
 from cnndsl.files import STDIN
@@ -42,6 +42,7 @@ class Wanted(Record):
 @click.argument("files", metavar="FILE[:NETWORK]...", nargs=-1, required=True, type=click.Path())
 @set_option
 @input_option
+@root_option
 @click.option(
     "--batch", metavar="N", type=click.IntRange(min=1), default=1, help="Examples that memory is counted for."
 )
@@ -58,6 +59,7 @@ def check(
     files: tuple[str, ...],
     sets: tuple[tuple[str, str], ...],
     input_: str | None,
+    root: str | None,
     batch: int,
     count: str | None,
     why: bool,
@@ -87,7 +89,7 @@ def check(
     if sum(place.path == STDIN for place in places) > 1:
         raise click.UsageError("Standard input ('-') can be read only once.")
     gc.disable()  # the program ends before a collection would pay: a fifth of the time of a large network
-    checked, diagnostics = _check(places, sets, input_, batch)
+    checked, diagnostics = _check(places, sets, input_, batch, root)
     wanted = Wanted(format, connections, all_rows, output, color, count, why)
     pieces = _stage(emit, checked) if emit else _report(checked, diagnostics, wanted)
     deliver(pieces, output)
@@ -97,7 +99,7 @@ def check(
 
 
 def _check(
-    places: Iterable[Place], sets: tuple[tuple[str, str], ...], input_: str | None, batch: int
+    places: Iterable[Place], sets: tuple[tuple[str, str], ...], input_: str | None, batch: int, root: str | None
 ) -> tuple[list[Checked], list[Diagnostic]]:
     """Every file's networks, and all that is wrong, the files that can't be read included."""
     from cnndsl.pipeline import Options
@@ -109,7 +111,7 @@ def _check(
         if isinstance(source, Diagnostic):
             diagnostics.append(source)
             continue
-        one = check_source(source, Options(sets=sets, input=input_, batch=batch, network=place.network))
+        one = check_source(source, Options(sets=sets, input=input_, batch=batch, network=place.network, root=root))
         checked.append(one)
         diagnostics.extend(one.diagnostics)
     return checked, diagnostics

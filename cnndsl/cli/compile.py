@@ -7,7 +7,7 @@ import gc
 import click
 
 from cnndsl import __version__
-from cnndsl.cli.options import CONTEXT, color_option, input_option, set_option
+from cnndsl.cli.options import CONTEXT, color_option, input_option, root_option, set_option
 from cnndsl.cli.output import deliver, exit_code, keep_inputs, show
 from cnndsl.diagnostics import Diagnostic
 from cnndsl.source import Source
@@ -20,9 +20,10 @@ from cnndsl.zoo import locate, read
 @click.option("-o", "--output", metavar="FILE", type=click.Path(), help="Write the source into a file, as in model.py.")
 @set_option
 @input_option
+@root_option
 @color_option
 def compile(  # noqa: A001 - the command's name
-    file: str, output: str | None, sets: tuple[tuple[str, str], ...], input_: str | None, color: str
+    file: str, output: str | None, sets: tuple[tuple[str, str], ...], input_: str | None, root: str | None, color: str
 ) -> int:
     """Write the networks of a file as readable PyTorch source that does not need this program.
 
@@ -42,7 +43,7 @@ def compile(  # noqa: A001 - the command's name
     from cnndsl.pipeline import Options, check
 
     gc.disable()  # as in check
-    checked = check(source, Options(sets=sets, input=input_, network=place.network))
+    checked = check(source, Options(sets=sets, input=input_, network=place.network, root=root))
     code = exit_code(checked.diagnostics)
     if code == 0:
         from cnndsl.codegen import emit_file

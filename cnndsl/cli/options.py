@@ -38,6 +38,9 @@ set_option: Decorator = click.option(
 input_option: Decorator = click.option(
     "--input", "input_", metavar="SIZE", help="Use another input size, as in 224x224x3."
 )
+root_option: Decorator = click.option(
+    "--root", metavar="FOLDER", help="The folder that `use` may not leave. Without it: the file's own."
+)
 color_option: Decorator = click.option(
     "--color",
     type=click.Choice(["auto", "always", "never"]),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cnndsl.cli.options import CONTEXT, color_option, set_option, settings
+from cnndsl.cli.options import CONTEXT, color_option, root_option, set_option, settings
 from cnndsl.cli.output import exit_code, show
 from cnndsl.diagnostics import Diagnostic
 from cnndsl.terminal import visible
@@ -26,6 +26,7 @@ STOPPED = 130
 @click.command(context_settings=CONTEXT)
 @click.argument("file", metavar="FILE[:NETWORK]", required=False)
 @set_option
+@root_option
 @click.option(
     "--set-train",
     "set_train",
@@ -49,6 +50,7 @@ STOPPED = 130
 def train(
     file: str | None,
     sets: Pairs,
+    root: str | None,
     set_train: Pairs,
     epochs: int | None,
     seed: int | None,
@@ -81,7 +83,7 @@ def train(
         return _resume(resume, epochs, where)
     assert file is not None
     short = [(name, str(value)) for name, value in (("epochs", epochs), ("seed", seed)) if value is not None]
-    network, diagnostics = _network(file, sets)
+    network, uses, diagnostics = _network(file, sets, root)
     recipe = None
     if network is not None and exit_code(diagnostics) == 0:
         recipe, more = _recipe(network, (*set_train, *short))
@@ -93,7 +95,8 @@ def train(
         click.echo(f"{network.graph.name} has no train: block; trained with the default recipe on the digits")
     # Loaded only now, so that mistakes in a spec are shown at once.
     _need_torch()
-    return _train(network.graph, recipe, {**where, "out": out, "limit": limit, "dry_run": dry_run, "settings": sets})
+    chosen = {"out": out, "limit": limit, "dry_run": dry_run, "settings": sets, "uses": uses}
+    return _train(network.graph, recipe, {**where, **chosen})
 
 
 def _need_torch() -> None:
@@ -105,18 +108,22 @@ def _need_torch() -> None:
         raise Failed(f"training needs {', '.join(missing)}", "pip install 'cnndsl[train]'", 2)
 
 
-def _network(file: str, sets: Pairs) -> tuple[CheckedNetwork | None, list[Diagnostic]]:
-    """The one network of the file that is to be trained, and what is wrong. Raises click.UsageError."""
+def _network(
+    file: str, sets: Pairs, root: str | None
+) -> tuple[CheckedNetwork | None, dict[str, Any] | None, list[Diagnostic]]:
+    """The one network of the file that is to be trained, the files it uses, and what is wrong. Raises
+    click.UsageError."""
+    from cnndsl.files import kept_files
     from cnndsl.pipeline import Options, check
 
     place = locate(file)
     source = read(place)
     if isinstance(source, Diagnostic):
-        return None, [source]
-    checked = check(source, Options(sets=sets, network=place.network))
+        return None, None, [source]
+    checked = check(source, Options(sets=sets, network=place.network, root=root))
     diagnostics = list(checked.diagnostics)
     if exit_code(diagnostics) or not checked.networks:
-        return None, diagnostics
+        return None, None, diagnostics
     networks = checked.networks
     if len(networks) > 1:
         networks = tuple(n for n in networks if n.recipe is not None)
@@ -125,7 +132,7 @@ def _network(file: str, sets: Pairs) -> tuple[CheckedNetwork | None, list[Diagno
         raise click.UsageError(
             f"{source.name} holds {len(names)} networks ({', '.join(names)}): pick one, as in {source.name}:{names[0]}."
         )
-    return networks[0], diagnostics
+    return networks[0], kept_files(checked.library), diagnostics
 
 
 def _recipe(network: CheckedNetwork, sets: Pairs) -> tuple[Recipe, list[Diagnostic]]:

@@ -51,28 +51,35 @@ def build_module(graph: Graph) -> nn.Module:
     return module
 
 
-def load(path: str, network: str | None = None, *, input: str | None = None, **parameters: Any) -> nn.Module:
+def load(
+    path: str, network: str | None = None, *, input: str | None = None, root: str | None = None, **parameters: Any
+) -> nn.Module:
     """The module of a spec file, such as `cnndsl.load("lenet5.cnn")`.
 
     path: the file, `FILE:NETWORK`, or the name of a network that comes with cnndsl, as on the command line.
     network: which of the file's networks, if it has several.
-    input: another input size, such as `"224x224x3"`. parameters: values for the network's parameters, as `--set`
-    gives them.
+    input: another input size, such as `"224x224x3"`. root: the folder that `use` may not leave.
+    parameters: values for the network's parameters, as `--set` gives them.
     Raises SpecError if the file can't be read or has errors, ValueError if the choice of a network is left open.
     """
     place = locate(str(path))
     source = read(place)
     if isinstance(source, Diagnostic):
         raise SpecError((source,))
-    return build_module(load_graph(source, network or place.network, input=input, parameters=parameters))
+    return build_module(load_graph(source, network or place.network, input=input, root=root, parameters=parameters))
 
 
 def load_graph(
-    source: Source, network: str | None, *, input: str | None = None, parameters: Mapping[str, Any] | None = None
+    source: Source,
+    network: str | None,
+    *,
+    input: str | None = None,
+    root: str | None = None,
+    parameters: Mapping[str, Any] | None = None,
 ) -> Graph:
     """The one network of a source that is meant. Raises SpecError or ValueError."""
     sets = tuple((name, _as_text(value)) for name, value in (parameters or {}).items())
-    checked = check(source, Options(sets, input, 1, network))
+    checked = check(source, Options(sets, input, 1, network, root))
     if not checked.ok:
         raise SpecError(tuple(d for d in checked.diagnostics if d.severity == "error"))
     if len(checked.networks) != 1:

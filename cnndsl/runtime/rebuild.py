@@ -22,7 +22,8 @@ def read_run(run: Path) -> tuple[Graph, Recipe]:
         recipe = from_json(about["recipe"])
     except (KeyError, ValueError) as error:
         raise RunError(f"{run / run_folder.RECIPE} is damaged: {error}") from None
-    checked = check(source, Options(sets=settings, network=network))
+    library = run_folder.read_uses(run, source)
+    checked = check(source, Options(sets=settings, network=network), library=library)
     if not checked.ok or not checked.networks:
         found = next((d.message_text() for d in checked.diagnostics if d.severity == "error"), "no network")
         raise RunError(f"{source.name} has errors: {found}", f"cnndsl check {source.name}")

@@ -1,6 +1,7 @@
 """Run folders: what a training run leaves behind. A run never writes into another's folder.
 
 spec.cnn            the spec, as it was read
+uses.json           the files that it used, if there were any
 recipe.json         network, every setting, how inputs are prepared, the environment
 model.py            the PyTorch source that was trained
 metrics.csv         one line for each epoch
@@ -19,12 +20,14 @@ from typing import Any
 import torch
 
 import cnndsl
+from cnndsl.files import KeptLibrary, Library
 from cnndsl.runtime.checkpoints import FOLDER
 from cnndsl.runtime.errors import RunError
 from cnndsl.runtime.files import write_error, write_file
+from cnndsl.source import Source
 
 VERSION = 1
-SPEC, RECIPE, SOURCE, METRICS = "spec.cnn", "recipe.json", "model.py", "metrics.csv"
+SPEC, USES, RECIPE, SOURCE, METRICS = "spec.cnn", "uses.json", "recipe.json", "model.py", "metrics.csv"
 WEIGHTS, RESULT = "model.safetensors", "result.json"
 _MAX_JSON = 16 * 1024 * 1024
 
@@ -78,6 +81,17 @@ def read_spec(run: Path) -> str:
         return (run / SPEC).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise RunError(f"can't read {run / SPEC}: {error}") from None
+
+
+def read_uses(run: Path, main: Source) -> Library | None:
+    """The files that the spec used; None if it used none. Raises RunError."""
+    path = run / USES
+    if not path.exists():
+        return None
+    try:
+        return KeptLibrary(main, json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise RunError(f"{path} is damaged: {error}") from None
 
 
 def write_metrics(run: Path, history: list[dict[str, float]]) -> None:

@@ -34,7 +34,8 @@ class Options(NamedTuple):
     data_root: folder of the data sets; out: where run folders are made; device: `cpu`, `cuda` or `auto`;
     limit: at most so many examples of each part; dry_run: say what would be done, and do nothing;
     stream: where progress is written (standard output), color: `auto`, `always` or `never`; settings: the
-    parameters set from outside, as written, that `resume` sets again.
+    parameters set from outside, as written, that `resume` sets again; uses: the files that the spec used, as
+    `cnndsl.files.kept_files` gives them.
     """
 
     data_root: str | None = None
@@ -46,6 +47,7 @@ class Options(NamedTuple):
     stream: Any = None
     color: str = "auto"
     settings: tuple[tuple[str, str], ...] = ()
+    uses: dict[str, Any] | None = None
 
 
 DEFAULTS = Options()
@@ -213,6 +215,8 @@ def _begin(job: _Job) -> Path:
     graph, recipe, options = job.graph, job.recipe, job.options
     run = run_folder.create(Path(options.out), graph.name)
     write_file(run / run_folder.SPEC, graph.span.source.text)
+    if options.uses is not None:
+        run_folder.write_json(run / run_folder.USES, options.uses)
     write_file(run / run_folder.SOURCE, emit(graph))
     about = {
         "version": run_folder.VERSION,
