@@ -1,4 +1,4 @@
-"""Blocks in the emitted PyTorch: which become one class, what its parameters are called, and that it computes the same."""
+"""Blocks in the emitted PyTorch: which share a class, what its parameters are called, and that it computes the same."""
 
 from __future__ import annotations
 

@@ -266,7 +266,11 @@ class Planner:
         step.given = node.named
         step.inputs = tuple(self.root(edge) for edge in node.inputs)
         step.training = index in self.training
-        layout = plan.layouts[step.inputs[0]] if code.layout == "any" else code.layout
+        layout = code.layout
+        if layout == "any":
+            # A merge of both layouts goes on channels first, as most layers want it.
+            found = {plan.layouts[edge] for edge in step.inputs}
+            layout = plan.layouts[step.inputs[0]] if len(found) == 1 else "first"
         step.moves = self._move(plan.layouts, step.inputs, layout)
         step.outputs = (Edge(index),)
         if self.extended(index):
