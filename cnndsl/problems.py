@@ -107,4 +107,4 @@ class NotShipped(Diagnostic):
     def help_text(self) -> str | None:
         if self.values["guess"]:
             return f"did you mean `{self.values['guess']}`?"
-        return f"a file of your own is named in quotes: use \"{self.values['file']}\""
+        return f'a file of your own is named in quotes: use "{self.values["file"]}"'

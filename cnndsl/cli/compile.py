@@ -45,6 +45,8 @@ def compile(  # noqa: A001 - the command's name
     gc.disable()  # as in check
     checked = check(source, Options(sets=sets, input=input_, network=place.network, root=root))
     code = exit_code(checked.diagnostics)
+    if code == 0 and not checked.networks:
+        raise click.UsageError(f"{visible(source.name)} holds no network to compile.")
     if code == 0:
         from cnndsl.codegen import emit_file
 

@@ -122,8 +122,10 @@ def _network(
         return None, None, [source]
     checked = check(source, Options(sets=sets, network=place.network, root=root))
     diagnostics = list(checked.diagnostics)
-    if exit_code(diagnostics) or not checked.networks:
+    if exit_code(diagnostics):
         return None, None, diagnostics
+    if not checked.networks:
+        raise click.UsageError(f"{visible(source.name)} holds no network to train.")
     networks = checked.networks
     if len(networks) > 1:
         networks = tuple(n for n in networks if n.recipe is not None)

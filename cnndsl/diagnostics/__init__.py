@@ -111,7 +111,11 @@ class Diagnostic:
             "message": self.message_text(),
             "span": self.span.to_json(),
             "labels": [
-                *([{"span": self.span.to_json(), "text": self.label_text(), "primary": True}] if self.label_text() else []),
+                *(
+                    [{"span": self.span.to_json(), "text": self.label_text(), "primary": True}]
+                    if self.label_text()
+                    else []
+                ),
                 *({"span": s.to_json(), "text": t, "primary": False} for s, t in self.labels),
             ],
             "notes": list(self.note_texts()),

@@ -41,7 +41,8 @@ def elaborate(
     whole = Span(document.source, 0, min(len(document.source.text), 1))
     chosen = _choose(file, options, whole, diagnostics)
     if not file.networks and not any(line.statement is None for line in document.lines):
-        diagnostics.append(problem("EmptyFile", whole))
+        names = ", ".join(f"`{name}`" for name in sorted(file.own))
+        diagnostics.append(problem("OnlyDefinitions", whole, names=names) if names else problem("EmptyFile", whole))
     budget = Budget()
     changes = _changes(chosen, options, diagnostics)
     results: list[Elaborated] = []

@@ -88,12 +88,22 @@ class NoNetwork(Diagnostic):
 
 
 class EmptyFile(Diagnostic):
-    """A spec without a network: empty, or only comments and definitions."""
+    """A spec without a network: empty, or only comments."""
 
     code = "E203"
     title = "no network in the file"
     message = "this file describes no network"
     label = "write `network NAME`, an `input 32x32x1` and the layers"
+
+
+class OnlyDefinitions(Diagnostic):
+    """A file holds blocks or values for others to `use`, and no network of its own. Their bodies are checked where
+    they are used."""
+
+    code = "N224"
+    severity = "note"
+    title = "nothing but definitions"
+    message = "this file defines {names} for other files to `use`, and no network"
 
 
 class NoInput(Diagnostic):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 
 from cnndsl.diagnostics import Diagnostic, closest, problem
-from cnndsl.files import STDIN, read_source
+from cnndsl.files import STDIN, read_source, shipped_names
 from cnndsl.record import Record
 from cnndsl.resources import folder
 from cnndsl.source import Source
@@ -51,13 +51,15 @@ def entries() -> list[Entry]:
 
 def locate(text: str) -> Place:
     """The spec that `FILE`, `FILE:NETWORK` or a name of the zoo means. A file of that very name wins, and one with
-    `.cnn` behind it, too. What is neither stays as it is, and can't be read."""
+    `.cnn` behind it, too. What is neither stays as it is, and can't be read. `std.residual` is the shipped file of that name."""
     path, colon, network = text.rpartition(":")
     if not (colon and path and network.isidentifier()) or os.path.lexists(text):
         path, network = text, ""
     if _is_path(path):
         return Place(path, network or None, path)
     found = find(path)
+    if path.startswith("std.") and path[4:] in shipped_names():
+        return Place(os.path.join(folder("specs"), "std", path[4:] + SUFFIX), network or None, path)
     if found is None:
         return Place(path, network or None, path)
     if os.path.isfile(path + SUFFIX):
