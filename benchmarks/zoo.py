@@ -7,11 +7,12 @@ from __future__ import annotations
 import gc
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 
 from benchmarks.installed import ROOT, light
-from benchmarks.measure import Row, in_turns, median, milliseconds, process, processor_time
+from benchmarks.measure import Row, in_turns, median, milliseconds, process
 from cnndsl.pipeline import Options, check
 from cnndsl.source import Source
 from cnndsl.zoo import locate, read
@@ -63,9 +64,9 @@ def check_once(name: str) -> float:
     assert isinstance(source, Source)
     gc.disable()
     check(source, Options(network=place.network))
-    start = processor_time()
+    start = time.process_time()
     checked = check(source, Options(network=place.network))
-    end = processor_time()
+    end = time.process_time()
     assert checked.ok
     return end - start
 
