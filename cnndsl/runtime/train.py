@@ -184,25 +184,20 @@ def _prepare(graph: Graph, recipe: Recipe, options: Options, device: torch.devic
 
 
 def penalties(graph: Graph, module: nn.Module) -> list[tuple[float, Tensor]]:
-    """Each weight that a layer's `l2=` puts into the loss, with its factor; biases are not among them.
+    """Each weight that a layer's `l2=` puts into the loss, with its factor; biases are not among them."""
+    from cnndsl.codegen import module_paths
 
-    A module's parameters stand in the order of the graph's nodes and of each layer's weights.
-    """
-    parameters = iter(module.parameters())
-    found: list[tuple[float, Tensor]] = []
-    for node in graph.nodes:
-        if node.layer is None or node.shares is not None:
-            continue
-        factor = getattr(node.layer, "l2", 0.0)
-        inputs = [shape for edge in node.inputs if (shape := graph.shape_of(edge)) is not None]
-        for weight in node.layer.weights(*inputs):
-            if weight.kind == "buffer":
-                continue
-            parameter = next(parameters)
-            assert tuple(parameter.shape) == weight.shape, (node.name, weight)
-            if factor and parameter.requires_grad and "bias" not in weight.name:
-                found.append((factor, parameter))
-    return found
+    factors = {node.index: getattr(node.layer, "l2", 0.0) for node in graph.nodes if node.shares is None}
+    if not any(factors.values()):
+        return []
+    paths = module_paths(graph)
+    return [
+        (factor, parameter)
+        for index, factor in factors.items()
+        if factor
+        for name, parameter in module.get_submodule(paths[index]).named_parameters()
+        if parameter.requires_grad and "bias" not in name
+    ]
 
 
 # --- the run --------------------------------------------------------------------------------------------------------
