@@ -84,7 +84,12 @@ def test_wheel_holds_code_grammars_and_specs(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
     expected = {
         (Path("cnndsl") / path.relative_to(base)).as_posix()
-        for base, pattern in ((ROOT / "cnndsl", "**/*.py"), (ROOT, "grammars/*.lark"), (ROOT, "specs/*.cnn"))
+        for base, pattern in (
+            (ROOT / "cnndsl", "**/*.py"),
+            (ROOT / "cnndsl", "templates/*.cnn"),
+            (ROOT, "grammars/*.lark"),
+            (ROOT, "specs/**/*.cnn"),
+        )
         for path in base.glob(pattern)
     }
     assert expected <= names
@@ -104,13 +109,22 @@ def test_light_install_checks_and_compiles(light: Path, tmp_path: Path) -> None:
     where = run(light / "python", "-c", "from cnndsl.resources import folder; print(folder('specs'))", cwd=tmp_path)
     specs = Path(where.stdout.strip())
     assert light.parent in specs.parents
-    found = run(light / "cnndsl", "check", *sorted(specs.glob("*.cnn")), cwd=tmp_path)
+    found = run(light / "cnndsl", "check", *sorted(specs.glob("lenet*.cnn")), cwd=tmp_path)
     assert "61,706" in found.stdout
     assert not found.stderr
     run(light / "cnndsl", "compile", specs / "lenet5.cnn", "-o", "model.py", cwd=tmp_path)
     compile((tmp_path / "model.py").read_text(encoding="utf-8"), "model.py", "exec")
     assert run(light / "cnndsl", "--version", cwd=tmp_path).stdout.strip().endswith(__version__)
     assert run(light / "python", "-m", "cnndsl", "--version", cwd=tmp_path).stdout.strip().endswith(__version__)
+
+
+def test_light_install_has_the_zoo(light: Path, tmp_path: Path) -> None:
+    assert "11,689,512" in run(light / "cnndsl", "check", "ResNet-18", cwd=tmp_path).stdout
+    assert "resnet18" in run(light / "cnndsl", "list", cwd=tmp_path).stdout
+    shown = run(light / "cnndsl", "show", "lenet5", cwd=tmp_path).stdout
+    assert shown == (ROOT / "specs" / "lenet5.cnn").read_text(encoding="utf-8")
+    run(light / "cnndsl", "new", "mine", cwd=tmp_path)
+    assert "Mine(classes=10) in mine.cnn" in run(light / "cnndsl", "check", "mine.cnn", cwd=tmp_path).stdout
 
 
 def test_light_install_says_what_training_needs(light: Path, tmp_path: Path) -> None:
