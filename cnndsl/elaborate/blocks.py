@@ -12,7 +12,6 @@ from cnndsl.elaborate.values import argument_value
 from cnndsl.layers.bind import Given, written
 from cnndsl.source import Span
 from cnndsl.syntax import tree
-from cnndsl.syntax.tree import Line
 
 
 def bind_block(
@@ -25,7 +24,7 @@ def bind_block(
     line = block.line
     statement = line.statement
     parameters = [p for p in statement.parameters if not p.rest]
-    passes_on = any(p.rest for p in statement.parameters) or _uses_rest(line)
+    passes_on = block.passes_on
     open_ = [p for p in parameters if not passes_on or p.default is None]
     by_name = {p.name: p for p in parameters}
     for index, parameter in enumerate(parameters):
@@ -82,15 +81,3 @@ def _misplaced(statement: tree.Block, given: Given, place: Span, known: list[str
 def _block_problem(statement: tree.Block, span: Span, message: str) -> Diagnostic:
     parameters = ", ".join(p.name for p in statement.parameters)
     return problem("BlockArguments", span, message=message, owner=statement.name.name, parameters=parameters)
-
-
-def _uses_rest(block: Line) -> bool:
-    """Whether `...` stands anywhere in a block's body."""
-    stack = list(block.body)
-    while stack:
-        line = stack.pop()
-        stack.extend(line.body)
-        items = line.statement.items if isinstance(line.statement, tree.Chain) else ()
-        if any(isinstance(argument, tree.Rest) for item in items for argument in item.arguments):
-            return True
-    return False

@@ -34,10 +34,11 @@ class NetworkLines(Record):
 
 
 class Block(Record):
-    """A block's line, and the file whose names its body sees."""
+    """A block's line, the file whose names its body sees, and whether it passes arguments on with `...`."""
 
     line: Line
     file: File
+    passes_on: bool
 
 
 class File:
@@ -144,7 +145,8 @@ class _Sorter:
     def _block(self, line: Line) -> None:
         name = line.statement.name
         if self._is_new(name, line, "block"):
-            self.file.blocks[name.name] = Block(line, self.file)
+            passes_on = any(p.rest for p in line.statement.parameters) or _uses_rest(line)
+            self.file.blocks[name.name] = Block(line, self.file, passes_on)
             if name.name in KINDS:
                 self.diagnostics.append(problem("HidesKind", line.span(name), name=name.name))
 
@@ -181,6 +183,18 @@ class _Sorter:
 
     def _report(self, name: str, line: Line, **values: Any) -> None:
         self.diagnostics.append(problem(name, line.span(), **values))
+
+
+def _uses_rest(block: Line) -> bool:
+    """Whether `...` stands anywhere in a block's body."""
+    stack = list(block.body)
+    while stack:
+        line = stack.pop()
+        stack.extend(line.body)
+        items = line.statement.items if isinstance(line.statement, tree.Chain) else ()
+        if any(isinstance(argument, tree.Rest) for item in items for argument in item.arguments):
+            return True
+    return False
 
 
 def resolve_instances(file: File) -> list[Diagnostic]:

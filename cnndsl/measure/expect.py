@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from cnndsl.diagnostics import Diagnostic, Edit, Fix, problem
@@ -20,7 +21,8 @@ def check_expectations(elaborated: Elaborated, analysis: Analysis) -> list[Diagn
     """What the network's `expect` lines say that is not so. Silent while the network has errors of its own."""
     if analysis.totals is None or not elaborated.expectations:
         return []
-    names = _names(elaborated.graph, analysis)
+    words = {word for one in elaborated.expectations for word in _word.findall(one.line.text)}
+    names = _names(elaborated.graph, analysis, words)
     found: list[Diagnostic] = []
     for expectation in elaborated.expectations:
         found += _check(expectation, names)
@@ -28,6 +30,8 @@ def check_expectations(elaborated: Elaborated, analysis: Analysis) -> list[Diagn
 
 
 _MEASURES = ("params", "macs", "flops", "connections", "rf", "stride", "depth", "memory")
+_KEYWORDS = frozenset({"expect", "and"})
+_word = re.compile(r"[A-Za-z]\w*")
 _COMPARING = (tree.Compare, tree.Binary, tree.Unary, tree.Conditional, tree.Call)
 """Expressions that can be a condition; a number or a name is none."""
 
@@ -84,8 +88,8 @@ def _shown(value: Any) -> str:
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else written(value)
 
 
-def _names(graph: Graph, analysis: Analysis) -> dict[str, Any]:
-    """What an `expect` line can name: the network's numbers, and those of every layer that the spec names."""
+def _names(graph: Graph, analysis: Analysis, words: set[str]) -> dict[str, Any]:
+    """What an `expect` line of these words can name: the network's numbers, and those of its parts."""
     totals, memory = analysis.totals, analysis.memory
     assert totals is not None
     assert memory is not None
@@ -99,6 +103,8 @@ def _names(graph: Graph, analysis: Analysis) -> dict[str, Any]:
         "depth": totals.depth,
         "memory": memory.training,
     }
+    if words <= names.keys() | _KEYWORDS:
+        return names
     # What the spec does not name must not hide a function: `max` is a layer kind, too.
     parts = parts_of(graph, analysis)
     named = {node.name for node in graph.nodes if node.named}
