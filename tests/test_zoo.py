@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from zoo_specs import FILES, NAMED, REFERENCE, SECTIONS, Row, Section, check_file, input_sizes, network, rows, spelled
+from zoo_specs import FILES, REFERENCE, SECTIONS, Row, Section, check_file, input_sizes, network, rows, spelled
 
 from cnndsl.graph import Graph
 from cnndsl.measure import LayerMeasure

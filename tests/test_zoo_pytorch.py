@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 import torch
-from reference.measure_torchvision import build, standard_side
+from reference.measure_torchvision import build, model_names, standard_side
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_flatten
@@ -165,6 +165,11 @@ def test_forward_and_backward(name: str) -> None:
 
 MODELS = [row.name for row in rows() if row.table == "zoo-torchvision" and row.name in NAMED]
 needs_torchvision = pytest.mark.skipif(find_spec("torchvision") is None, reason="torchvision is not installed")
+
+
+@needs_torchvision
+def test_every_model_of_torchvision_is_there() -> None:
+    assert set(MODELS) == set(model_names())
 
 
 class InOrder(TorchFunctionMode):
