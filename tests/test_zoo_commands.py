@@ -128,6 +128,7 @@ def test_commands_find_names() -> None:
     assert "class LeNet5(nn.Module)" in run("compile", "lenet5").stdout
     assert "61,706 parameters" in run("train", "lenet5", "--dry-run").stdout
     assert "did you mean resnet18?" in run("check", "resnet18x", code=2).stderr
+    assert "pick one, as in resnet_cifar:ResNetCifar." in run("train", "resnet_cifar", code=2).stderr
     assert "Did you mean 'cnndsl check lenet5'?" in run("lenet5", code=2).stderr
 
 

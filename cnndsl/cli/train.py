@@ -132,7 +132,7 @@ def _network(
     if len(networks) != 1:
         names = [n.graph.name for n in checked.networks]
         raise click.UsageError(
-            f"{source.name} holds {len(names)} networks ({', '.join(names)}): pick one, as in {source.name}:{names[0]}."
+            f"{visible(file)} holds {len(names)} networks ({', '.join(names)}): pick one, as in {visible(file)}:{names[0]}."
         )
     return networks[0], kept_files(checked.library), diagnostics
 
