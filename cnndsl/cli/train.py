@@ -130,9 +130,9 @@ def _network(
     if len(networks) > 1:
         networks = tuple(n for n in networks if n.recipe is not None)
     if len(networks) != 1:
-        names = [n.graph.name for n in checked.networks]
+        said, names = visible(file), [n.graph.name for n in checked.networks]
         raise click.UsageError(
-            f"{visible(file)} holds {len(names)} networks ({', '.join(names)}): pick one, as in {visible(file)}:{names[0]}."
+            f"{said} holds {len(names)} networks ({', '.join(names)}): pick one, as in {said}:{names[0]}."
         )
     return networks[0], kept_files(checked.library), diagnostics
 
