@@ -53,12 +53,23 @@ class Node(Record):
         return self.shapes[: len(self.shapes) - len(self.layer.extra_outputs)]
 
 
+class Choice(Record):
+    """A condition that a block's lines asked while it was expanded: its place in the spec (None for `else`), whether
+    it held, and the numbers of the nodes that were made because it did, `last` excluded."""
+
+    condition: Span | None
+    held: bool
+    first: int
+    last: int
+
+
 class BlockCall(Record):
     """One call of a block: the nodes that it made, which stand side by side.
 
     name: what the names of its nodes begin with, as `stage[0][1]`. block: the block's name. values: its parameters'
     values. first, last: the numbers of its nodes, `last` excluded; calls within it have a part of this range.
-    input: the tensor it was given. result: the one it gave; None if an error left it unknown.
+    input: the tensor it was given. result: the one it gave; None if an error left it unknown. choices: what its own
+    `if`, `elif` and `else` lines came to, in the order in which they were asked.
     """
 
     name: str
@@ -68,6 +79,7 @@ class BlockCall(Record):
     last: int
     input: Edge
     result: Edge | None
+    choices: tuple[Choice, ...] = ()
 
 
 class Output(Record):

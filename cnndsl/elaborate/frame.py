@@ -6,7 +6,7 @@ from typing import Any
 
 from cnndsl.elaborate.evaluate import Scope
 from cnndsl.elaborate.file import Block, File
-from cnndsl.graph import Edge
+from cnndsl.graph import Choice, Edge
 from cnndsl.layers.bind import Given
 from cnndsl.record import Record
 from cnndsl.source import Span
@@ -31,13 +31,14 @@ class Frame:
     called: the blocks called under a name. scope: names with values, a loop's in front; home: without a loop's.
     prefix: what the names of the nodes made here begin with; branch: the output, with a dot, whose side branch
     is run, which names that the spec does not give have besides. rest: what `...` stands for. calls: the items
-    that called the blocks, outermost first.
+    that called the blocks, outermost first. choices: what conditions came to so far.
     """
 
     __slots__ = (
         "branch",
         "called",
         "calls",
+        "choices",
         "file",
         "here",
         "home",
@@ -69,6 +70,7 @@ class Frame:
         self.rest = rest
         self.tensors: dict[str, tuple[Edge, Span]] = {}
         self.lost: set[str] = set()
+        self.choices: list[Choice] = []
         self.called: dict[str, Called] = {}
 
     @property

@@ -21,7 +21,7 @@ from cnndsl.elaborate.values import (
     is_static,
     reference_text,
 )
-from cnndsl.graph import INPUT, BlockCall, Edge
+from cnndsl.graph import INPUT, BlockCall, Choice, Edge
 from cnndsl.layers import find, names
 from cnndsl.layers.base import Layer, LayerError
 from cnndsl.layers.bind import Given, bind, written
@@ -107,6 +107,8 @@ class Items(Builder):
             try:
                 self.show_tensors(frame)
                 if not evaluate(statement.condition, frame.scope, self.budget):
+                    here = len(self.nodes)
+                    frame.choices.append(Choice(line.span(statement.condition), False, here, here))
                     return False
             except EvaluationError as error:
                 self.report_evaluation(error, line, frame)
@@ -115,7 +117,10 @@ class Items(Builder):
             except Silent:
                 self.forget(line, frame)
                 return True
+        first = len(self.nodes)
         run(line.body, frame)
+        condition = line.span(statement.condition) if isinstance(statement, tree.If) else None
+        frame.choices.append(Choice(condition, True, first, len(self.nodes)))
         return after
 
     def run_loop(self, line: Line, frame: Frame, run: Any) -> None:
@@ -497,7 +502,7 @@ class Items(Builder):
         place = len(self.calls)
         self.calls.append(made)
         self.run_lines(call.block.line.body, inner)
-        self.calls[place] = made._replace(last=len(self.nodes), result=inner.here)
+        self.calls[place] = made._replace(last=len(self.nodes), result=inner.here, choices=tuple(inner.choices))
         frame.here = inner.here
         return call._replace(prefix=prefix, nodes=range(start, len(self.nodes)))
 
