@@ -11,11 +11,9 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from cnndsl.graph import INPUT, Edge, Graph
-from cnndsl.measure import Analysis
+from cnndsl.graph import Edge
 from cnndsl.pipeline import CheckedNetwork, check
 from cnndsl.report import zoo as table
-from cnndsl.shape import product
 from cnndsl.source import Source
 from cnndsl.zoo import SUFFIX, Entry
 
@@ -60,29 +58,11 @@ def _entry(file: str, one: CheckedNetwork, paper: str) -> Entry:
     assert totals is not None
     shapes = [graph.shape_of(Edge(index)) for index in graph.inputs]
     inputs = ", ".join(f"{shape} tokens" if shape is not None and shape.tokens else str(shape) for shape in shapes)
-    return Entry(graph.name, file, inputs, totals.params, totals.macs, features_field(graph, analysis), paper)
+    return Entry(graph.name, file, inputs, totals.params, totals.macs, totals.features_field, paper)
 
 
 def _size(entry: Entry) -> tuple[int, int, str]:
     return (entry.params, entry.macs, entry.name)
-
-
-def features_field(graph: Graph, analysis: Analysis) -> tuple[int, ...]:
-    """The receptive field of the last map with more than one position on the way to the main output: what follows it
-    sees all of it. Empty if only the input is such a map."""
-    main = next(output for output in graph.outputs if not output.training)
-    behind = {main.edge.node}
-    for node in reversed(graph.nodes):
-        if node.index not in behind:
-            continue
-        shape = graph.shape_of(Edge(node.index))
-        measure = analysis.layers[node.index]
-        if node.kind == INPUT or shape is None or measure is None:
-            continue
-        if product(shape.spatial) > 1:
-            return measure.receptive_field
-        behind.update(edge.node for edge in node.inputs)
-    return ()
 
 
 # --- what is written about a network --------------------------------------------------------------------------------
@@ -126,7 +106,8 @@ def index() -> str:
     return (
         "# Each network's file, input, parameters, MACs, receptive field of the features, and where it comes from.\n"
         f"NETWORKS: dict[str, tuple[str, str, int, int, tuple[int, ...], str]] = {{\n{networks}}}\n\n"
-        f"# Networks that have an instance with their own figures, and their files.\nBASES: dict[str, str] = {{\n{others}}}\n"
+        "# Networks that have an instance with their own figures, and their files.\n"
+        f"BASES: dict[str, str] = {{\n{others}}}\n"
     )
 
 

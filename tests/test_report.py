@@ -225,7 +225,7 @@ def test_frozen_parameters_and_buffers_are_told_apart() -> None:
     graph, analysis, _ = network()
     totals = Totals(100, 70, 840, 5, 5, (1, 1), (1, 1), 1)
     text = as_table.table(Measured(graph, analysis._replace(totals=totals)))
-    assert "params     100 (70 trained, 30 frozen), and 840 fixed numbers in buffers\n" in text
+    assert "params     100 (70 trained, 30 frozen), and 840 numbers in buffers\n" in text
 
 
 def test_a_terminal_folds_a_long_table_and_a_pipe_does_not() -> None:

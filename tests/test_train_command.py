@@ -49,7 +49,7 @@ def test_a_first_run(folder: Path) -> None:
     assert "data digits: 1,294 examples to train, 144 to validate, 359 for the test at the end" in done.stdout
     assert "optimizer adam lr=0.002" in done.stdout
     assert [line.split()[1] for line in lines if line.startswith("epoch")] == ["1/2", "2/2"]
-    assert sum("looked at once" in line for line in lines) == 1
+    assert sum(line.startswith("test ") for line in lines) == 1
     run = folder / "runs" / "Small-1"
     assert {path.name for path in run.iterdir()} == {
         "spec.cnn", "recipe.json", "model.py", "metrics.csv", "checkpoints", "model.safetensors", "result.json",
@@ -67,7 +67,7 @@ def test_mnist_from_idx_files_and_the_variable(folder: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "data mnist: 300 examples to train, 40 for the test at the end" in done.stdout
     assert "3 steps an epoch, 15 in 5 epochs" in done.stdout
-    assert "40 examples, looked at once" in done.stdout
+    assert "(40 examples)" in done.stdout
 
 
 def test_a_network_without_a_recipe(folder: Path) -> None:

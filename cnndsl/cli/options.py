@@ -16,13 +16,15 @@ CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 def settings(context: click.Context, option: click.Parameter, values: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
     """`--set name=value`, as pairs of texts. Raises click.BadParameter."""
-    pairs = []
+    pairs: list[tuple[str, str]] = []
     for text in values:
         name, equals, value = text.partition("=")
         if not equals or not name.strip() or not value.strip():
             raise click.BadParameter(
                 f"'{visible(text)}' is not of the form name=value, such as depth=101.", context, option
             )
+        if name.strip() in (known for known, _ in pairs):
+            raise click.BadParameter(f"'{visible(name.strip())}' is given twice.", context, option)
         pairs.append((name.strip(), value.strip()))
     return tuple(pairs)
 
@@ -35,8 +37,20 @@ set_option: Decorator = click.option(
     callback=settings,
     help="Give a parameter of the network another value. May be repeated.",
 )
+
+
+def _joined(context: click.Context, option: click.Parameter, values: tuple[str, ...]) -> str | None:
+    """Several `--input` as one text."""
+    return ",".join(values) or None
+
+
 input_option: Decorator = click.option(
-    "--input", "input_", metavar="SIZE", help="Use another input size, as in 224x224x3."
+    "--input",
+    "input_",
+    metavar="SIZE",
+    multiple=True,
+    callback=_joined,
+    help="Use another input size, as in 224x224x3; of several inputs left=28x28x1,right=28x28x1.",
 )
 root_option: Decorator = click.option(
     "--root", metavar="FOLDER", help="The folder that `use` may not leave. Without it: the file's own."

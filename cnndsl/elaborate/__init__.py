@@ -18,8 +18,13 @@ from cnndsl.source import Source, Span
 from cnndsl.syntax import parse_line, tree
 from cnndsl.syntax.faults import SyntaxFault
 from cnndsl.syntax.tree import Document
+from cnndsl.terminal import visible
 
 __all__ = ["Changes", "Elaborated", "Expectation", "Options", "Setting", "elaborate"]
+
+
+SET, INPUT = "--set", "--input"
+"""The names of the sources of what is asked for besides the file."""
 
 
 class Options(Record):
@@ -44,7 +49,7 @@ def elaborate(
         names = ", ".join(f"`{name}`" for name in sorted(file.own))
         diagnostics.append(problem("OnlyDefinitions", whole, names=names) if names else problem("EmptyFile", whole))
     budget = Budget()
-    changes = _changes(chosen, options, diagnostics)
+    changes = _changes(chosen, options, document.source.name, diagnostics)
     results: list[Elaborated] = []
     reported: set[tuple[str, str, int, int]] = set()
     for network in chosen:
@@ -66,7 +71,9 @@ def elaborate(
     if results:
         diagnostics += _unused_inputs(options, changes, results)
     diagnostics.sort(key=lambda d: (d.span.source is not document.source, d.span.start))
-    return results, diagnostics
+    # What was asked for could not be done: figures of something else would mislead.
+    refused = any(d.severity == "error" and d.span.source.name in (SET, INPUT) for d in diagnostics)
+    return [] if refused else results, diagnostics
 
 
 def _choose(file: File, options: Options, whole: Span, diagnostics: list[Diagnostic]) -> list[NetworkLines]:
@@ -84,18 +91,18 @@ def _choose(file: File, options: Options, whole: Span, diagnostics: list[Diagnos
     return []
 
 
-def _changes(chosen: list[NetworkLines], options: Options, diagnostics: list[Diagnostic]) -> Changes:
+def _changes(chosen: list[NetworkLines], options: Options, name_of_file: str, diagnostics: list[Diagnostic]) -> Changes:
     """What `--set` and `--input` ask for; texts that can't be read are reported at themselves."""
     known = {p.name for network in chosen for p in network.parameters}
     parameters: dict[str, Any] = {}
     for name, text in options.sets:
-        source = Source("--set", f"{name}={text}")
+        source = Source(SET, f"{name}={text}")
         if name not in known:
             diagnostics.append(
                 problem(
                     "UnknownParameter",
                     Span(source, 0, len(name)),
-                    owner="this file",
+                    owner=f"`{visible(name_of_file)}`",
                     name=name,
                     known=", ".join(sorted(known)) or "none",
                     guess=closest(name, known),
@@ -133,7 +140,7 @@ def _unused_inputs(options: Options, changes: Changes, results: list[Elaborated]
     inputs = [[one.graph.nodes[i] for i in one.graph.inputs] for one in results]
     known = {node.name for nodes in inputs for node in nodes}
     text = options.input or ""
-    span = Span(Source("--input", text), 0, len(text))
+    span = Span(Source(INPUT, text), 0, len(text))
     for name in changes.inputs:
         if name and name not in known:
             return [problem("InputOverride", span, message=f"no input is named `{name}`", label=_listed(known))]
@@ -152,11 +159,17 @@ def _input_changes(options: Options, diagnostics: list[Diagnostic]) -> dict[str,
     inputs: dict[str, tuple[int, ...]] = {}
     for part in options.input.split(",") if options.input else ():
         name, _, text = part.rpartition("=")
+        if name.strip() in inputs:
+            span = Span(Source(INPUT, options.input or ""), 0, len(options.input or ""))
+            message = f"the size of `{name.strip()}` is given twice" if name else "two sizes are given"
+            label = "for several inputs write left=28x28x1,right=28x28x1"
+            diagnostics.append(problem("InputOverride", span, message=message, label=label))
+            return {}
         sizes = text.strip().split("x")
         if not 1 <= len(sizes) <= 4 or not all(
             s.isascii() and s.isdigit() and len(s) < 19 and int(s) > 0 for s in sizes
         ):
-            span = Span(Source("--input", options.input or ""), 0, len(options.input or ""))
+            span = Span(Source(INPUT, options.input or ""), 0, len(options.input or ""))
             message = f"`{text}` is not an input size"
             diagnostics.append(
                 problem(

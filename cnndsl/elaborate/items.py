@@ -373,6 +373,7 @@ class Items(Builder):
         few = len(inputs) < layer.fewest_inputs and (body is None or len(inputs) > 1)
         if few or (most is not None and len(inputs) > most + len(layer.tensors()) * (layer.fewest_inputs == 1)):
             wanted = f"at least {layer.fewest_inputs} tensors" if most is None else f"{layer.fewest_inputs} tensors"
+            wanted += ", the current one among them" if body is None else ""
             self.report(
                 "WrongNumberOfInputs", line.span(item), frame.calls, name=layer.kind, wanted=wanted, given=len(inputs)
             )

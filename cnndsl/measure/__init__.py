@@ -37,6 +37,9 @@ class Totals(Record):
     """Sums over a network; receptive field and stride are the main output's. `depth` counts the layers
     with multiply-accumulates on the longest path from an input to the main output.
 
+    features_field is the receptive field of the last map with more than one position on the way to the main output:
+    what follows sees all of it. Empty if only the input is such a map.
+
     Parameters are those of all layers. MACs and connections are those of the main path: what outputs that only
     serve training need besides is in `auxiliary_macs`, and their own parameters are `auxiliary_params` of `params`.
     """
@@ -49,6 +52,7 @@ class Totals(Record):
     receptive_field: tuple[int, ...]
     stride: tuple[int | float, ...]
     depth: int
+    features_field: tuple[int, ...] = ()
     auxiliary_params: int = 0
     auxiliary_macs: int = 0
 

@@ -149,9 +149,22 @@ class _Pass:
             main.receptive_field,
             main.stride,
             self.depths[last],
+            self._features_field(last, layers),
             sum(m.params for m in heads),
             sum(m.macs for m in heads),
         )
+
+    def _features_field(self, last: int, layers: tuple[LayerMeasure | None, ...]) -> tuple[int, ...]:
+        """What the last map with several positions before node `last` sees."""
+        behind = {last}
+        for node in reversed(self.graph.nodes[: last + 1]):
+            measure = layers[node.index]
+            if node.index not in behind or node.kind == INPUT or measure is None or node.shapes is None:
+                continue
+            if product(node.shapes[0].spatial) > 1:
+                return measure.receptive_field
+            behind.update(edge.node for edge in node.inputs)
+        return ()
 
     def _main_output(self) -> int:
         """The node of the network's first result that is not for training alone."""

@@ -180,7 +180,7 @@ def _totals(totals: Totals | None, *, connections: bool) -> Iterable[tuple[str, 
         return
     frozen = totals.params - totals.trainable
     trained = f" ({grouped(totals.trainable)} trained, {grouped(frozen)} frozen)" if frozen else ""
-    buffers = f", and {grouped(totals.buffers)} fixed numbers in buffers" if totals.buffers else ""
+    buffers = f", and {grouped(totals.buffers)} numbers in buffers" if totals.buffers else ""
     yield "params", f"{grouped(totals.params)}{trained}{buffers}"
     if totals.auxiliary_params:
         main = totals.params - totals.auxiliary_params
@@ -191,6 +191,8 @@ def _totals(totals: Totals | None, *, connections: bool) -> Iterable[tuple[str, 
         yield "", f"{grouped(whole)} with the outputs that only serve training"
     if connections:
         yield "connections", grouped(totals.connections)
+    if totals.features_field and totals.features_field != totals.receptive_field:
+        yield "features", f"the last map sees {axes_text(totals.features_field)} input cells, what follows all of it"
     yield "depth", f"{totals.depth} weighted layer{'s' * (totals.depth != 1)}"
 
 

@@ -52,21 +52,27 @@ def build_module(graph: Graph) -> nn.Module:
 
 
 def load(
-    path: str, network: str | None = None, *, input: str | None = None, root: str | None = None, **parameters: Any
+    path: str,
+    network: str | None = None,
+    *,
+    input: str | tuple[int, ...] | None = None,
+    root: str | None = None,
+    **parameters: Any,
 ) -> nn.Module:
     """The module of a spec file, such as `cnndsl.load("lenet5.cnn")`.
 
     path: the file, `FILE:NETWORK`, or the name of a network that comes with cnndsl, as on the command line.
     network: which of the file's networks, if it has several.
-    input: another input size, such as `"224x224x3"`. root: the folder that `use` may not leave.
+    input: another input size, such as `"224x224x3"` or `(224, 224, 3)`. root: the folder that `use` may not leave.
     parameters: values for the network's parameters, as `--set` gives them.
     Raises SpecError if the file can't be read or has errors, ValueError if the choice of a network is left open.
     """
+    size = "x".join(map(str, input)) if isinstance(input, (tuple, list)) else input
     place = locate(str(path))
     source = read(place)
     if isinstance(source, Diagnostic):
         raise SpecError((source,))
-    return build_module(load_graph(source, network or place.network, input=input, root=root, parameters=parameters))
+    return build_module(load_graph(source, network or place.network, input=size, root=root, parameters=parameters))
 
 
 def load_graph(

@@ -272,7 +272,7 @@ def _finish(job: _Job, run: Path, progress: Progress) -> Result:
     if loop.split.test is not None:
         test = loop.evaluate(loop.split.test)
         count = len(loop.split.test)
-        progress.head(f"test  {_numbers(test, job.recipe)}  ({count:,} examples, looked at once)")
+        progress.head(f"test  {_numbers(test, job.recipe)}  ({count:,} examples)")
     result = {"epochs": loop.position.epoch, "last": loop.history[-1], "test": test}
     run_folder.write_json(run / run_folder.RESULT, result)
     progress.line(f"saved {run / run_folder.WEIGHTS}")

@@ -51,12 +51,17 @@ def entries() -> list[Entry]:
 
 def locate(text: str) -> Place:
     """The spec that `FILE`, `FILE:NETWORK` or a name of the zoo means. A file of that very name wins, and one with
-    `.cnn` behind it, too. What is neither stays as it is, and can't be read. `std.residual` is the shipped file of that name."""
+    `.cnn` behind it, too. `std.residual` is the shipped file of that name, and `specs/lenet5.cnn`, as the zoo's files are
+    called in what is printed, is one of them wherever there is no such file. What is none of these stays as it is, and
+    can't be read."""
     path, colon, network = text.rpartition(":")
     if not (colon and path and network.isidentifier()) or os.path.lexists(text):
         path, network = text, ""
     if _is_path(path):
-        return Place(path, network or None, path)
+        parent, base = os.path.split(path)
+        shipped = os.path.join(folder("specs"), base)
+        ours = parent == "specs" and not os.path.lexists(path) and os.path.isfile(shipped)
+        return Place(shipped if ours else path, network or None, path)
     found = find(path)
     if path.startswith("std.") and path[4:] in shipped_names():
         return Place(os.path.join(folder("specs"), "std", path[4:] + SUFFIX), network or None, path)
@@ -112,8 +117,17 @@ def read(place: Place) -> Source | Diagnostic:
     """The text of a spec, under the name that is shown; or why it can't be read."""
     source = read_source(place.path)
     if isinstance(source, Diagnostic):
-        return _unknown(source, place) if not _is_path(place.path) else source
+        return _unknown(source, place) if not _is_path(place.path) else _misplaced(source, place)
     return source if place.name == place.path else Source(place.name, source.text)
+
+
+def _misplaced(missing: Diagnostic, place: Place) -> Diagnostic:
+    """That there is no such file; a spec of the zoo has that name, perhaps."""
+    stem = os.path.basename(place.path).removesuffix(SUFFIX)
+    if missing.code != "E001" or missing.values["suggestion"] or find(stem) is None:
+        return missing
+    suggestion = f"{stem}, which comes with cnndsl and needs no path"
+    return problem("MissingFile", missing.span, name=missing.values["name"], suggestion=suggestion)
 
 
 def _unknown(missing: Diagnostic, place: Place) -> Diagnostic:
