@@ -9,9 +9,11 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from typing import Any
 
+from cnndsl.codegen.symbols import UNKNOWN, Expression
 from cnndsl.graph import INPUT, BlockCall, Edge, Graph, Node
 from cnndsl.layers.code import Code, Input
 from cnndsl.shape import Shape
+from cnndsl.source import Source
 
 
 class Plan:
@@ -19,10 +21,13 @@ class Plan:
 
     finally_: the moves of channels after the last step. path: what the names of its nodes begin with.
     layouts: where the channels are, at the end, in each tensor that has some.
+    Of a call, too (symbolic.py finds these): source: the file its block is in; values: what the names in its
+    expressions stand for; channels: of its results, as expressions; asked: the conditions of the block.
     """
 
     __slots__ = (
-        "call", "finally_", "graph", "inputs", "layouts", "origin", "path", "results", "steps", "training_results",
+        "asked", "call", "channels", "finally_", "graph", "inputs", "layouts", "origin", "path", "results", "source",
+        "steps", "training_results", "values",
     )  # fmt: skip
 
     def __init__(
@@ -31,6 +36,10 @@ class Plan:
         self.graph = graph
         self.call = call
         self.origin = ("", "")
+        self.source: Source | None = None
+        self.values: dict[str, Any] = {}
+        self.channels: tuple[Expression, ...] = ()
+        self.asked: list[Expression] = []
         self.path = "" if call is None else call.name + "."
         self.inputs = inputs
         self.layouts = dict(zip(inputs, layouts, strict=True))
@@ -50,11 +59,14 @@ class Step:
     owner: the first of the nodes whose weights it uses, if those are another step's.
     moves: the tensors whose channels have to be moved before it, and where to.
     training: whether it only serves training. given: whether the spec gives its name.
+    In a block (symbolic.py finds these): condition: when it is done; said: whether its numbers have expressions where
+    they depend on the block's parameters; arguments: what a call gives the called block's parameters; times: how often
+    its item is done; kind_of: the parameters that name its kind.
     """
 
     __slots__ = (
-        "code", "first", "given", "inputs", "key", "last", "moves", "name", "outputs", "owner", "plan", "row",
-        "training", "value",
+        "arguments", "code", "condition", "first", "given", "inputs", "key", "kind_of", "last", "moves", "name",
+        "outputs", "owner", "plan", "row", "said", "times", "training", "value",
     )  # fmt: skip
 
     def __init__(self, key: tuple[Any, ...], name: str, first: int, last: int) -> None:
@@ -72,6 +84,11 @@ class Step:
         self.moves: tuple[tuple[Edge, str], ...] = ()
         self.training = False
         self.given = False
+        self.condition: Expression = UNKNOWN
+        self.said = False
+        self.arguments: dict[str, Expression] | None = None
+        self.times: Expression = UNKNOWN
+        self.kind_of: frozenset[str] = frozenset()
 
     @property
     def modules(self) -> bool:
@@ -309,7 +326,8 @@ class Planner:
         node, level = self.graph.nodes[call.first], self.inside.levels[number]
         path = (*node.calls, node.span)
         inner = Plan(self.graph, call, inputs, tuple(plan.layouts[edge] for edge in inputs))
-        inner.origin = (call.block, path[level + 1].source.name)
+        inner.source = path[level + 1].source
+        inner.origin = (call.block, inner.source.name)
         self._fill(inner, number, call.first, call.last, level + 1)
         inner.results = results
         owner = None

@@ -118,7 +118,7 @@ class NotOnePrediction(Diagnostic):
     title = "one prediction for each example is needed"
     message = "the network ends with {shape}, but `loss {loss}` on `{data}` needs one value for each class"
     label = "{shape}"
-    help = "end with `globalpool avg` or with a `dense` layer"
+    help = "end with `globalpool avg` or with a `dense` layer; this version does not train on maps as targets"
 
 
 class SeveralEnds(Diagnostic):

@@ -51,9 +51,9 @@ def entries() -> list[Entry]:
 
 def locate(text: str) -> Place:
     """The spec that `FILE`, `FILE:NETWORK` or a name of the zoo means. A file of that very name wins, and one with
-    `.cnn` behind it, too. `std.residual` is the shipped file of that name, and `specs/lenet5.cnn`, as the zoo's files are
-    called in what is printed, is one of them wherever there is no such file. What is none of these stays as it is, and
-    can't be read."""
+    `.cnn` behind it, too. `std.residual` is the shipped file of that name; `specs/lenet5.cnn`, as output calls the
+    zoo's files, is one of them wherever there is no such file. What is none of these stays as it is, and can't be read.
+    """
     path, colon, network = text.rpartition(":")
     if not (colon and path and network.isidentifier()) or os.path.lexists(text):
         path, network = text, ""
