@@ -77,8 +77,8 @@ VARIANTS = (
         for groups, width in ((1, 64), (2, 40), (4, 24), (8, 14))
     ),
     Variant("wide_resnet50_2", {"wide": 1.5}, "resnet50", {"width_per_group": 96}, "65x97x3"),
-    variant("googlenet", "97x131x3", {"aux": False}, aux_logits=False),
-    variant("inception_v3", "97x131x3", {"aux": False}, aux_logits=False),
+    variant("googlenet", "97x131x3", {"aux_logits": False}, aux_logits=False),
+    variant("inception_v3", "97x131x3", {"aux_logits": False}, aux_logits=False),
     variant("inception_v3", "320x299x3", {"classes": 10}, num_classes=10),
     variant("vit_b_16", "384x384x3", image_size=384),
     variant("vit_b_32", "96x96x3", TEN[0], image_size=96, **TEN[1]),
