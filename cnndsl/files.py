@@ -90,7 +90,8 @@ class Library:
 
     def _file(self, name: str, using: Source) -> Source:
         if os.path.isabs(name):
-            raise UseError("UseOutside", name=visible(name), root=visible(self.root))
+            reason = f"{visible(name)} is an absolute path; paths count from the file that they are written in"
+            raise UseError("UseFails", reason=reason, suggestion=None)
         path = os.path.normpath(os.path.join(os.path.dirname(using.name), name))
         try:
             real, root = os.path.realpath(path), os.path.realpath(self.root)
@@ -110,13 +111,15 @@ class Library:
         if len(names) == 2 and names[0] == "std" and names[1] in shipped_names():
             return self._read(os.path.join(folder("specs"), "std", f"{names[1]}.cnn"), whole)
         known = [f"std.{name}" for name in shipped_names()]
-        file = f"{'/'.join(names)}.cnn"
+        file = "/".join(names[:-1] if len(names) > 1 and names[-1] == "cnn" else names) + ".cnn"
         raise UseError("NotShipped", name=whole, known=", ".join(known), guess=closest(whole, known), file=file)
 
     def _read(self, real: str, name: str) -> Source:
         if real == os.path.realpath(self.main.name):
             return self.main
         if real not in self.sources:
+            if os.path.exists(real) and not os.path.isfile(real) and not os.path.isdir(real):
+                raise UseError("UseFails", reason=f"{visible(name)} is no file", suggestion=None)
             found = read_source(real)
             if isinstance(found, Diagnostic):
                 reason = found.message_text().replace(visible(real), visible(name))

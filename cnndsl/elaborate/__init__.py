@@ -7,7 +7,7 @@ from typing import Any
 from cnndsl.diagnostics import Diagnostic, closest, problem
 from cnndsl.elaborate.arithmetic import Budget, EvaluationError
 from cnndsl.elaborate.evaluate import Scope, Silent, evaluate
-from cnndsl.elaborate.file import File, NetworkLines
+from cnndsl.elaborate.file import File, NetworkLines, own_networks
 from cnndsl.elaborate.items import Changes
 from cnndsl.elaborate.network import Elaborated, Expander
 from cnndsl.elaborate.settings import Expectation, Setting
@@ -45,7 +45,7 @@ def elaborate(
     file = files[-1]
     whole = Span(document.source, 0, min(len(document.source.text), 1))
     chosen = _choose(file, options, whole, diagnostics)
-    if not file.networks and not any(line.statement is None for line in document.lines):
+    if not own_networks(file) and not any(line.statement is None for line in document.lines):
         names = ", ".join(f"`{name}`" for name in sorted(file.own))
         diagnostics.append(problem("OnlyDefinitions", whole, names=names) if names else problem("EmptyFile", whole))
     budget = Budget()
@@ -78,7 +78,7 @@ def elaborate(
 
 def _choose(file: File, options: Options, whole: Span, diagnostics: list[Diagnostic]) -> list[NetworkLines]:
     """The networks asked for, of those that the file itself defines."""
-    own = {name: network for name, network in file.networks.items() if name in file.own or network.header is None}
+    own = own_networks(file)
     if options.network is None:
         return list(own.values())
     if options.network in own:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from cnndsl.diagnostics import Diagnostic, closest, problem
+from cnndsl.diagnostics import Diagnostic, Edit, Fix, closest, problem
 from cnndsl.elaborate.arithmetic import Budget, EvaluationError
 from cnndsl.elaborate.evaluate import Scope
 from cnndsl.elaborate.file import Block
 from cnndsl.elaborate.values import argument_value
 from cnndsl.layers.bind import Given, written
+from cnndsl.layers.index import KINDS
 from cnndsl.source import Span
 from cnndsl.syntax import tree
 
@@ -27,21 +28,15 @@ def bind_block(
     passes_on = block.passes_on
     open_ = [p for p in parameters if not passes_on or p.default is None]
     by_name = {p.name: p for p in parameters}
-    for index, parameter in enumerate(parameters):
-        if parameter.name in [p.name for p in parameters[:index]]:
-            return problem("DefinedTwice", line.span(parameter), what="parameter", name=parameter.name)
     values: dict[str, Any] = {}
     rest: tuple[list[Given], list[Span]] = ([], [])
     for one, place in zip(given, places, strict=True):
-        flag = by_name.get(one.value) if one.form == "word" else None
-        if one.form == "named" and one.name in by_name:
-            values[one.name] = one.value
-        elif one.form == "slash" and "stride" in by_name:
-            values["stride"] = one.value
-        elif flag is not None and isinstance(flag.default, tree.Truth) and not flag.default.value:
-            values[flag.name] = True
-        elif one.form in ("value", "word") and (free := next((p for p in open_ if p.name not in values), None)):
-            values[free.name] = one.value
+        parameter = _meant(one, by_name, [p for p in open_ if p.name not in values])
+        if parameter is not None and parameter.name in values:
+            return _block_problem(statement, place, f"`{parameter.name}` is given twice")
+        if parameter is not None:
+            flag = one.form == "word" and one.value == parameter.name and _is_flag(parameter)
+            values[parameter.name] = True if flag else one.value
         elif passes_on:
             rest[0].append(one)
             rest[1].append(place)
@@ -57,6 +52,31 @@ def bind_block(
             except EvaluationError as error:
                 return problem(error.problem, line.span(error.node or parameter), **error.values)
     return values, rest if passes_on else None
+
+
+def _meant(given: Given, by_name: dict[str, tree.Parameter], free: list[tree.Parameter]) -> tree.Parameter | None:
+    """The parameter that an argument sets; None if there is none. `free` are those that a value alone may set.
+
+    A bare word is the flag of that name, or a name; it never fills a parameter whose default is a number or a truth
+    value, so that a misspelt flag is not taken for one.
+    """
+    if given.form == "named":
+        return by_name.get(given.name)
+    if given.form == "slash":
+        return by_name.get("stride")
+    if given.form == "word":
+        flag = by_name.get(given.value)
+        if flag is not None and _is_flag(flag):
+            return flag
+        flags = [name for name, p in by_name.items() if _is_flag(p)]
+        if given.value not in KINDS and closest(given.value, flags, cutoff=0.75):
+            return None
+        free = [p for p in free if not isinstance(p.default, (tree.Number, tree.Truth))]
+    return free[0] if free else None
+
+
+def _is_flag(parameter: tree.Parameter) -> bool:
+    return isinstance(parameter.default, tree.Truth) and not parameter.default.value
 
 
 def _misplaced(statement: tree.Block, given: Given, place: Span, known: list[str]) -> Diagnostic:
@@ -75,9 +95,12 @@ def _misplaced(statement: tree.Block, given: Given, place: Span, known: list[str
         return _block_problem(
             statement, place, f"`/{written(given.value)}` sets `stride`, which `{owner}` does not have"
         )
-    return _block_problem(statement, place, f"`{owner}` has no place for `{written(given.value)}`")
+    near = closest(given.value, known) if given.form == "word" else None
+    fixes = (Fix(f"write `{near}`", (Edit(place, near),), "likely"),) if near else ()
+    return _block_problem(statement, place, f"`{owner}` has no place for `{written(given.value)}`", fixes)
 
 
-def _block_problem(statement: tree.Block, span: Span, message: str) -> Diagnostic:
+def _block_problem(statement: tree.Block, span: Span, message: str, fixes: tuple[Fix, ...] = ()) -> Diagnostic:
     parameters = ", ".join(p.name for p in statement.parameters)
-    return problem("BlockArguments", span, message=message, owner=statement.name.name, parameters=parameters)
+    owner = statement.name.name
+    return problem("BlockArguments", span, fixes=fixes, message=message, owner=owner, parameters=parameters)

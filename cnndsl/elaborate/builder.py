@@ -127,8 +127,20 @@ class Builder:
         if first is not None and self.weights_of(first) == weights:
             self.nodes[index] = node._replace(shares=first.index if first.shares is None else first.shares)
             return
-        labels = (Label(first.span, "made for another input here"),) if first is not None else ()
-        self.report("WeightsDiffer", node.span, calls, name=node.name if first is None else first.name, labels=labels)
+        labels = (Label(first.span, f"made for {self._given(first)} here"),) if first is not None else ()
+        self.report(
+            "WeightsDiffer",
+            node.span,
+            calls,
+            name=node.name if first is None else first.name,
+            given=self._given(node),
+            labels=labels,
+        )
+
+    def _given(self, node: Node) -> str:
+        """The shapes of what a node takes, as text."""
+        known = [self.nodes[edge.node].shapes for edge in node.inputs]
+        return ", ".join(str(one[edge.output]) for one, edge in zip(known, node.inputs, strict=True) if one is not None)
 
     def weights_of(self, node: Node) -> tuple[Weight, ...]:
         """The tensors that a node's layer owns; none where its shape is unknown."""
@@ -197,9 +209,15 @@ class Builder:
             first = frame.tensors[name][1]
             labels = (Label(first, "first defined here"),) if first != span else ()
             notes = ("a name in a loop has an index, as in `as x[i]`",) if first == span else ()
-            self.report("DefinedTwice", span, what="layer", name=name, labels=labels, notes=notes)
+            self.report("DefinedTwice", span, frame.calls, what="layer", name=name, labels=labels, notes=notes)
             return
-        if name in _MEASURES or name == "input":
+        before = frame.home.values.get(name)
+        if before is not None and not isinstance(before, (Tensor, Indexed)) and before is not UNKNOWN:
+            place = frame.home.places.get(name)
+            labels = (Label(place, "first defined here"),) if place is not None else ()
+            self.report("DefinedTwice", span, frame.calls, what="name", name=name, labels=labels)
+            return
+        if name in _MEASURES or name in ("input", "here"):
             # It would hide the network's own number in `expect` lines.
             self.report("ReservedWord", span, word=name)
             return
@@ -218,17 +236,35 @@ class Builder:
 
     def tensor_named(self, name: str, span: Span, frame: Frame) -> Edge | None:
         """The tensor of a name, or None with a diagnostic."""
-        if name == "input" and frame.input is not None:
-            return frame.input
         home = getattr(name, "frame", frame)
+        special = {"input": home.input, "here": home.here}.get(str(name))
+        if special is not None:
+            edge: Edge = special
+            return edge
         found = home.tensors.get(str(name))
         if found is None and re.split(r"[.\[]", name, maxsplit=1)[0] in home.lost:
             return None
         if found is None:
-            self.report("UndefinedTensor", span, frame.calls, name=str(name), guess=closest(str(name), home.tensors))
+            self._report_undefined(str(name), span, frame, home)
             return None
-        edge: Edge = found[0]
-        return edge
+        made: Edge = found[0]
+        return made
+
+    def _report_undefined(self, name: str, span: Span, frame: Frame, home: Frame) -> None:
+        """Say why a name is no tensor's: it is made further down, it is a block's, or nothing has it."""
+        later = (line for line in home.lines if line.start > span.start and name in names_of(line))
+        made = next(later, None) if home is frame else None
+        if made is not None:
+            labels = (Label(made.span(), "made here"),)
+            self.report("UsedBefore", span, frame.calls, name=name, labels=labels)
+            return
+        notes: tuple[str, ...] = ()
+        if name in frame.file.blocks:
+            notes = (f"`{name}` is a block; a call of it has a name where `as` gives it one: `{name} … as x`",)
+        elif "." in name:
+            notes = ("names given within a block are seen within it only",)
+        guess = closest(name, home.tensors)
+        self.report("UndefinedTensor", span, frame.calls, name=name, guess=guess, notes=notes)
 
     def view(self, name: str, edge: Edge) -> Tensor:
         shapes = self.nodes[edge.node].shapes

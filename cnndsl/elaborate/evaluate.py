@@ -113,6 +113,13 @@ def evaluate(node: Any, scope: Scope, budget: Budget) -> Any:
         budget.depth -= 1
 
 
+def truth(value: Any, node: Any) -> bool:
+    """Whether a condition holds. Raises EvaluationError for what is none: a name, a tensor, a function."""
+    if isinstance(value, (str, View, Closure)):
+        raise EvaluationError("NotACondition", node, value=described(value))
+    return bool(value)
+
+
 def _number(node: tree.Number, scope: Scope, budget: Budget) -> Any:
     return node.value
 
@@ -138,7 +145,7 @@ def _brace(node: tree.Brace, scope: Scope, budget: Budget) -> Any:
 def _unary(node: tree.Unary, scope: Scope, budget: Budget) -> Any:
     value = evaluate(node.operand, scope, budget)
     if node.operator == "not":
-        return not value
+        return not truth(value, node.operand)
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise EvaluationError("WrongOperand", node, operator=node.operator, value=described(value))
     return -value if node.operator == "-" else value
@@ -152,9 +159,9 @@ def _binary(node: tree.Binary, scope: Scope, budget: Budget) -> Any:
     value = evaluate(spine[-1].left, scope, budget)
     for one in reversed(spine):
         if one.operator == "and":
-            value = evaluate(one.right, scope, budget) if value else value
+            value = evaluate(one.right, scope, budget) if truth(value, one.left) else value
         elif one.operator == "or":
-            value = value if value else evaluate(one.right, scope, budget)
+            value = value if truth(value, one.left) else evaluate(one.right, scope, budget)
         else:
             value = arithmetic(one, one.operator, value, evaluate(one.right, scope, budget), budget)
     return value
@@ -173,7 +180,8 @@ def _compare(node: tree.Compare, scope: Scope, budget: Budget) -> Any:
 
 
 def _conditional(node: tree.Conditional, scope: Scope, budget: Budget) -> Any:
-    chosen = node.then if evaluate(node.condition, scope, budget) else node.otherwise
+    condition = truth(evaluate(node.condition, scope, budget), node.condition)
+    chosen = node.then if condition else node.otherwise
     return evaluate(chosen, scope, budget)
 
 

@@ -145,8 +145,12 @@ class _Sorter:
     def _block(self, line: Line) -> None:
         name = line.statement.name
         if self._is_new(name, line, "block"):
-            passes_on = any(p.rest for p in line.statement.parameters) or _uses_rest(line)
-            self.file.blocks[name.name] = Block(line, self.file, passes_on)
+            self.file.blocks[name.name] = Block(line, self.file, _uses_rest(line))
+            parameters = [p for p in line.statement.parameters if not p.rest]
+            for index, parameter in enumerate(parameters):
+                if parameter.name in [p.name for p in parameters[:index]]:
+                    what = {"what": "parameter", "name": parameter.name}
+                    self.diagnostics.append(problem("DefinedTwice", line.span(parameter), **what))
             if name.name in KINDS:
                 self.diagnostics.append(problem("HidesKind", line.span(name), name=name.name))
 
@@ -219,6 +223,11 @@ def resolve_instances(file: File) -> list[Diagnostic]:
             plain = [n for n, one in file.networks.items() if one.own_file is None]
             found.append(problem("UnknownNetwork", header.span(word), name=word.name, guess=closest(word.name, plain)))
     return found
+
+
+def own_networks(file: File) -> dict[str, NetworkLines]:
+    """The networks that a file defines itself."""
+    return {name: one for name, one in file.networks.items() if name in file.own or one.header is None}
 
 
 def target_names(targets: tuple[Any, ...]) -> list[tree.Name]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from cnndsl.elaborate.evaluate import Scope
@@ -10,6 +11,7 @@ from cnndsl.graph import Choice, Edge
 from cnndsl.layers.bind import Given
 from cnndsl.record import Record
 from cnndsl.source import Span
+from cnndsl.syntax.tree import Line
 
 
 class Called(Record):
@@ -31,7 +33,7 @@ class Frame:
     called: the blocks called under a name. scope: names with values, a loop's in front; home: without a loop's.
     prefix: what the names of the nodes made here begin with; branch: the output, with a dot, whose side branch
     is run, which names that the spec does not give have besides. rest: what `...` stands for. calls: the items
-    that called the blocks, outermost first. choices: what conditions came to so far.
+    that called the blocks, outermost first. lines: what is run here. choices: what conditions came to so far.
     """
 
     __slots__ = (
@@ -43,6 +45,7 @@ class Frame:
         "here",
         "home",
         "input",
+        "lines",
         "lost",
         "prefix",
         "rest",
@@ -70,6 +73,7 @@ class Frame:
         self.rest = rest
         self.tensors: dict[str, tuple[Edge, Span]] = {}
         self.lost: set[str] = set()
+        self.lines: Sequence[Line] = ()
         self.choices: list[Choice] = []
         self.called: dict[str, Called] = {}
 

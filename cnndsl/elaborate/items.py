@@ -9,7 +9,7 @@ from cnndsl.diagnostics import Diagnostic, Edit, Fix, Label, closest
 from cnndsl.elaborate.arithmetic import Budget, EvaluationError
 from cnndsl.elaborate.blocks import bind_block
 from cnndsl.elaborate.builder import Builder, Stop
-from cnndsl.elaborate.evaluate import UNKNOWN, Closure, Scope, Silent, assign, evaluate, iterate
+from cnndsl.elaborate.evaluate import UNKNOWN, Closure, Scope, Silent, assign, evaluate, iterate, truth
 from cnndsl.elaborate.file import Block, File, target_names
 from cnndsl.elaborate.frame import Called, Frame
 from cnndsl.elaborate.names import base_names
@@ -17,6 +17,7 @@ from cnndsl.elaborate.unread import names_of
 from cnndsl.elaborate.values import (
     NO_SCOPE,
     LocalName,
+    Tensor,
     given_arguments,
     is_static,
     reference_text,
@@ -72,6 +73,12 @@ class Items(Builder):
         statement = line.statement
         targets = (statement.name,) if isinstance(statement, tree.Function) else statement.targets
         for target in target_names(targets):
+            if target.name in ("here", "input"):
+                self.report("ReservedWord", line.span(target), calls, word=target.name)
+                continue
+            before = scope.values.get(target.name)
+            if isinstance(before, Tensor) and target.name not in scope.places:
+                self.report("DefinedTwice", line.span(target), calls, what="name", name=target.name)
             first = scope.places.setdefault(target.name, line.span(target))
             if first != line.span(target):
                 labels = (Label(first, "first defined here"),)
@@ -98,7 +105,7 @@ class Items(Builder):
         after = None if isinstance(statement, tree.Else) else True
         if again and taken is None:
             word = "`else`" if isinstance(statement, tree.Else) else "`elif`"
-            self.report("NotHere", line.span(), what=word, why="there is no `if` right above it")
+            self.report("NotHere", line.span(), frame.calls, what=word, why="there is no `if` right above it")
             self.forget(line, frame)
             return after
         if again and taken:
@@ -106,7 +113,7 @@ class Items(Builder):
         if isinstance(statement, tree.If):
             try:
                 self.show_tensors(frame)
-                if not evaluate(statement.condition, frame.scope, self.budget):
+                if not truth(evaluate(statement.condition, frame.scope, self.budget), statement.condition):
                     here = len(self.nodes)
                     frame.choices.append(Choice(line.span(statement.condition), False, here, here))
                     return False
@@ -234,6 +241,8 @@ class Items(Builder):
         item = step.item
         if isinstance(item.kind, (tree.From, tree.Reuse)) and item.arguments:
             self._refuse_arguments(item, line, frame)
+        if body is not None and not step.name:
+            self.report("NotAMerge", line.span(item), frame.calls, name=line.span(item.kind).text)
         if isinstance(item.kind, tree.From):
             name = reference_text(item.kind.reference, frame.scope, self.budget)
             edge = self.tensor_named(name, line.span(item.kind.reference), frame)
@@ -248,6 +257,8 @@ class Items(Builder):
         # A name given to a block means what it meant where it was given.
         file = getattr(name, "frame", frame).file
         if name in file.blocks:
+            if body is not None:
+                self.report("NotAMerge", line.span(item), frame.calls, name=name)
             self._call_block(file.blocks[name], item, line, frame, alias or base, alias is not None)
             return
         kind = find(name)
@@ -292,7 +303,7 @@ class Items(Builder):
         """A layer of a built-in kind: bind its arguments, find its inputs, add it."""
         merge = kind.fewest_inputs > 1
         if body is not None and not merge:
-            self.report("NotAMerge", line.span(item), name=kind.kind)
+            self.report("NotAMerge", line.span(item), frame.calls, name=kind.kind)
         given, places = given_arguments(item.arguments, line, frame.scope, self.budget, frame.rest)
         try:
             layer = bind(kind, given)
@@ -357,7 +368,7 @@ class Items(Builder):
             inputs = arms
         else:
             if frame.here is None:
-                self.report("NoInput", line.span(item), name=layer.kind)
+                self.report("NoInput", line.span(item), frame.calls, name=layer.kind)
                 frame.here = self.add_unknown_input(line, item)
             inputs = [frame.here]
         for name, output in layer.tensors():
@@ -443,10 +454,11 @@ class Items(Builder):
             return
         edge = self.tensor_named(name, place, frame)
         node = self.nodes[edge.node] if edge is not None else None
-        if node is None or node.layer is None or node.shapes is None or frame.here is None:
+        failed = node is not None and node.kind != INPUT and (node.layer is None or node.shapes is None)
+        if node is None or failed or frame.here is None:
             frame.here = self.add_failed(line, frame, item, "reuse", base, alias)
             return
-        if not self.weights_of(node):
+        if node.layer is None or not self.weights_of(node):
             weighted = [n for n, (e, _) in frame.tensors.items() if self.weights_of(self.nodes[e.node])]
             self.report("MissingWeights", place, frame.calls, name=name, guess=weighted[-1] if weighted else None)
             frame.here = self.add_failed(line, frame, item, "reuse", base, alias)
@@ -461,6 +473,9 @@ class Items(Builder):
         span = line.span(item)
         self.pay(item, 25)
         given, places = given_arguments(item.arguments, line, frame.scope, self.budget, frame.rest)
+        if self._is_name_for_value(block, given, places, frame):
+            frame.here = self.add_failed(line, frame, item, name, called)
+            return
         given = [_at_home(one, frame) for one in given]
         bound = bind_block(block, given, places, span, self.budget)
         if isinstance(bound, Diagnostic):
@@ -479,6 +494,22 @@ class Items(Builder):
         if named:
             frame.called[called] = made
 
+    def _is_name_for_value(self, block: Block, given: list[Given], places: list[Span], frame: Frame) -> bool:
+        """Whether a bare word stands where the number that it names is meant; then that is reported."""
+        flags = {p.name for p in block.line.statement.parameters}
+        for one, place in zip(given, places, strict=True):
+            word = one.value
+            if one.form not in ("word", "named") or type(word) is not str or word in flags or not frame.scope.has(word):
+                continue
+            value = frame.scope.find(word)
+            if isinstance(value, (int, float, list, tuple, dict)) and not self._is_kind(word, frame):
+                start = place.end - len(word)
+                edit = Edit(Span(place.source, start, place.end), f"{{{word}}}")
+                fix = Fix(f"write `{{{word}}}`, which is {written(value)}", (edit,), "likely")
+                self.report("NameForValue", place, frame.calls, word=word, fixes=(fix,))
+                return True
+        return False
+
     def _reuse_block(self, call: Called, span: Span, frame: Frame, called: str, named: bool) -> None:
         """Run a called block's body again: each node shares the weights of the one of its name in the first call."""
         first = {self.nodes[i].name[len(call.prefix) :]: self.nodes[i] for i in call.nodes}
@@ -490,7 +521,7 @@ class Items(Builder):
             if node.shares is not None and node.shares in again.nodes:
                 # A `reuse` within the block: what it repeats shares its weights itself.
                 self.nodes[index] = node._replace(shares=self.nodes[node.shares].shares)
-            self.share(index, first.get(node.name[len(again.prefix) :]), frame.calls)
+            self.share(index, first.get(node.name[len(again.prefix) :]), node.calls)
 
     def _run_block(self, call: Called, span: Span, frame: Frame, called: str, named: bool) -> Called:
         """Run the body of a called block in a frame of its own, whose nodes are named after the call."""
@@ -502,7 +533,8 @@ class Items(Builder):
         made = BlockCall(prefix, call.block.line.statement.name.name, call.values, start, start, frame.here, None)
         place = len(self.calls)
         self.calls.append(made)
-        self.run_lines(call.block.line.body, inner)
+        inner.lines = call.block.line.body
+        self.run_lines(inner.lines, inner)
         self.calls[place] = made._replace(last=len(self.nodes), result=inner.here, choices=tuple(inner.choices))
         frame.here = inner.here
         return call._replace(prefix=prefix, nodes=range(start, len(self.nodes)))
@@ -539,7 +571,8 @@ class Items(Builder):
             if isinstance(side, tree.Name):
                 if len(side.name) != 1 or not (side.name.isupper() or side.name == "_"):
                     raise EvaluationError("ClaimShape", side)
-                wanted.append(None)
+                known = frame.scope.find(side.name) if frame.scope.has(side.name) else None
+                wanted.append(known if type(known) is int else None)
                 continue
             value = evaluate(side, frame.scope, self.budget)
             parts = value if isinstance(value, (tuple, list)) else (value,)

@@ -75,20 +75,23 @@ class Expander(Items):
             self._bind_parameters(frame)
             # An instance has claims of its own; its base's hold for the base.
             self.checking = not self.changes.any and self.network.base is None
-            self.run_lines(self.network.lines, frame)
+            frame.lines = self.network.lines
+            self.run_lines(frame.lines, frame)
             self.checking = not self.changes.any
             if self.network.own_file is not None:
                 frame.file = self.network.own_file
             self._run_own_lines(frame)
         except Stop:
-            pass
+            # What was refused for its size is not measured either.
+            self.nodes, self.inputs, self.outputs, self.calls = [], [], [], []
+            frame.here = None
         except RecursionError:
             # The limits leave room for a deep stack around this; but how deep that is, the caller decides.
             self.report("TooManyCalls", self.span, limit=MOST_OPEN)
         empty = not any(node.kind != INPUT for node in self.nodes)
         if empty and not self.troubled and self.network.header is not None:
             self.report("NoLayers", self.span, name=self.network.name)
-        if frame.here is not None and not any(o.edge == frame.here for o in self.outputs):
+        if frame.here is not None and not any(o.edge == frame.here and not o.training for o in self.outputs):
             # The end of the chain is a result whether or not it has a name, and the first one.
             self.outputs.insert(0, Output("output", frame.here))
         if not self.troubled:
@@ -300,7 +303,11 @@ class Expander(Items):
         if not self._fits(example, sides, line, overridden=wanted is not None):
             return None
         for side, size in zip(sides, example, strict=False):
-            if isinstance(side, tree.Name):
+            if isinstance(side, tree.Name) and side.name != "_":
+                known = frame.scope.values.get(side.name, size)
+                if known != size:
+                    self.report("SizeDiffers", line.span(side), name=side.name, first=written(known), second=size)
+                    return None
                 frame.scope.values[side.name] = size
         self._check_where(line, frame)
         return tuple(example)
@@ -353,7 +360,9 @@ class Expander(Items):
                 self.define_tensor(name, edge, line.span(statement.reference), frame)
         else:
             edge = self.tensor_named(name, line.span(statement.reference), frame)
-        if edge is not None:
+        if any(output.name == name for output in self.outputs):
+            self.report("DefinedTwice", line.span(statement.reference), what="output", name=name)
+        elif edge is not None:
             self.outputs.append(Output(name, edge, training))
 
     def _expect(self, line: Line, frame: Frame) -> None:

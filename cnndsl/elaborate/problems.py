@@ -191,6 +191,55 @@ class NotAMerge(Diagnostic):
     label = "not a merge"
 
 
+class SizeDiffers(Diagnostic):
+    """A capital letter stands for one size in the whole network: every input that has it has that size.
+
+    Wrong: `input HxHx3 = 224x128x3`. Right: `input HxWx3 = 224x128x3`.
+    """
+
+    code = "E227"
+    title = "one letter, two sizes"
+    message = "`{name}` is {first} already, and would be {second} here"
+    label = "another letter for another size"
+
+
+class UsedBefore(Diagnostic):
+    """A layer's name is used above the line that gives it.
+
+    Wrong: `add skip` above `conv 3x3x16 as skip`. Right: the other way round.
+    """
+
+    code = "E228"
+    title = "used before it is made"
+    message = "`{name}` is used here, but made further down"
+    label = "not made yet"
+
+
+class NameForValue(Diagnostic):
+    """A bare word is a name, never a value: the value that a name stands for is written in braces.
+
+    Wrong: `let c = 64`, `stage c`. Right: `stage {c}`.
+    """
+
+    code = "E229"
+    title = "a name where its value is meant"
+    message = "`{word}` is a name here, not the value of `{word}`"
+    label = "a name"
+
+
+class NotACondition(Diagnostic):
+    """A condition is true or false, a comparison or a number. Names and tensors are neither; and the words are `true`
+    and `false`.
+
+    Wrong: `network N(small=False)`. Right: `network N(small=false)`.
+    """
+
+    code = "E230"
+    title = "not a condition"
+    message = "{value} is neither true nor false"
+    label = "not a condition"
+
+
 class UseCycle(Diagnostic):
     """Files use each other in a circle. Put what both need into a third file.
 
@@ -278,7 +327,7 @@ class WeightsDiffer(Diagnostic):
 
     code = "E221"
     title = "weights don't fit"
-    message = "the weights of `{name}` don't fit this input"
+    message = "the weights of `{name}` don't fit an input of {given}"
     label = "used again here"
 
 

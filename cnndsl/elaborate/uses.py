@@ -8,6 +8,7 @@ from cnndsl.diagnostics import Diagnostic, Label, closest, problem
 from cnndsl.elaborate.evaluate import UNKNOWN
 from cnndsl.elaborate.file import File, resolve_instances, sort_lines
 from cnndsl.files import Library, UseError
+from cnndsl.layers.index import KINDS
 from cnndsl.source import Source, Span
 from cnndsl.syntax import parse, tree
 from cnndsl.syntax.tree import Document, Line
@@ -104,6 +105,8 @@ class _Gatherer:
             self._report("DefinedTwice", span, what="name", name=alias, labels=labels)
             return
         file.places[alias] = span
+        if alias in KINDS and name in used.blocks:
+            self._report("HidesKind", span, name=alias)
         if name in used.blocks:
             file.blocks[alias] = used.blocks[name]
         elif name in used.networks:
