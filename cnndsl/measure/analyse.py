@@ -112,7 +112,7 @@ class _Pass:
         field = known[0] if len(known) == 1 else self._merged(node, known)
         if fixed.windows is None:
             return field
-        return behind(field, fixed.windows, fixed.follows, self._whole())
+        return behind(field, fixed.windows, fixed.follows)
 
     def _merged(self, node: Node, fields: list[Field]) -> Field:
         """What a node with several inputs sees; where a merge's don't line up, it is noted."""
@@ -126,12 +126,7 @@ class _Pass:
             found = misaligned(fields, shapes)
             if found:
                 self.misaligned[node.index] = found
-        return union(fields, shapes, self._whole())
-
-    def _whole(self) -> Shape:
-        shapes = self.graph.nodes[self.graph.inputs[0]].shapes
-        assert shapes is not None
-        return shapes[0]
+        return union(fields, shapes)
 
     def totals(self, layers: tuple[LayerMeasure | None, ...]) -> Totals:
         known = [m for m in layers if m is not None]

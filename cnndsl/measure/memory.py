@@ -156,11 +156,14 @@ class Inference:
 
     def take(self, node: Node, plan: Plan) -> None:
         """Add a node that is not for training alone."""
+        if any(edge.node not in self.storage for edge in node.inputs):
+            # It leads nowhere, behind what is for training alone: nothing asks for it, either.
+            return
         index = node.index
         for edge in node.inputs:
             if edge.output:
                 self.last_use_of_indices[edge.node] = index
-            elif edge.node in self.storage:
+            else:
                 self.last_use[self.storage[edge.node]] = index
         if not plan.made_evaluated:
             first = node.inputs[0].node

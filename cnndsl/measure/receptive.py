@@ -91,12 +91,14 @@ def _extended(tail: tuple[Window, ...], window: Window) -> tuple[Window, ...]:
 class Field(Record):
     """What a tensor's cells see of the input.
 
-    runs_along: the input's axis that each of the tensor's spatial axes runs along, None if it mixes several. origin:
-    the number of the node that is that input; None where tensors made from different inputs were merged.
+    runs_along: the input's axis that each of the tensor's spatial axes runs along, None if it mixes several. whole:
+    how many cells that input has along each axis. origin: the number of the node that is that input; None where
+    tensors made from different inputs were merged, and then `whole` is of the larger.
     """
 
     axes: tuple[Axis, ...]
     runs_along: tuple[int | None, ...]
+    whole: tuple[int, ...]
     origin: int | None = None
 
     def receptive_field(self) -> tuple[int, ...]:
@@ -108,14 +110,14 @@ class Field(Record):
 
 def input_field(shape: Shape, origin: int = 0) -> Field:
     """The input, node number `origin`, sees itself."""
-    return Field((Axis(),) * shape.rank, tuple(range(shape.rank)), origin)
+    return Field((Axis(),) * shape.rank, tuple(range(shape.rank)), tuple(shape.spatial), origin)
 
 
-def behind(field: Field, windows: tuple[Window, ...], follows: tuple[int | None, ...], whole: Shape) -> Field:
+def behind(field: Field, windows: tuple[Window, ...], follows: tuple[int | None, ...]) -> Field:
     """The field behind a layer with these windows along its input's axes.
 
-    follows: for each axis of the output, the axis of the layer's input it runs along. whole: the network's
-    input, which a layer that looks along a mixed axis is taken to see completely.
+    follows: for each axis of the output, the axis of the layer's input it runs along. A layer that looks along a
+    mixed axis is taken to see that axis of the network's input completely.
     """
     axes = list(field.axes)
     for window, along in zip(windows, field.runs_along, strict=False):
@@ -124,10 +126,10 @@ def behind(field: Field, windows: tuple[Window, ...], follows: tuple[int | None,
         elif window.size != 1 or not window.stride:
             completely = [i for i in range(len(axes)) if i == along or (along is None and i not in field.runs_along)]
             for i in completely:
-                if axes[i].field() < whole.spatial[i]:
-                    axes[i] = axes[i]._replace(low=0, span=whole.spatial[i], full=True)
+                if axes[i].field() < field.whole[i]:
+                    axes[i] = axes[i]._replace(low=0, span=field.whole[i], full=True)
     runs_along = tuple(None if i is None or i >= len(field.runs_along) else field.runs_along[i] for i in follows)
-    return Field(tuple(axes), runs_along, field.origin)
+    return Field(tuple(axes), runs_along, field.whole, field.origin)
 
 
 def cropped(field: Field, shape: Shape, result: Shape) -> Field:
@@ -139,17 +141,25 @@ def cropped(field: Field, shape: Shape, result: Shape) -> Field:
     return field._replace(axes=tuple(axes))
 
 
-def union(fields: list[Field], shapes: list[Shape], whole: Shape) -> Field:
-    """What a merge of tensors with these fields and shapes sees of the network's input, which is `whole`."""
-    first = fields[0]
-    if all(f == first for f in fields):
-        return first
+def union(fields: list[Field], shapes: list[Shape]) -> Field:
+    """What a merge of tensors with these fields and shapes sees of the network's input.
+
+    Of inputs with different numbers of axes, a text and an image say, it is what it sees of those that have as many
+    as the first that has any: a vector has no cells to see.
+    """
+    rank = next((len(f.axes) for f in fields if f.axes), 0)
+    same = all(f.origin == fields[0].origin for f in fields)
+    arms = [(f, shape) for f, shape in zip(fields, shapes, strict=True) if len(f.axes) == rank]
+    first = arms[0][0]
+    origin = first.origin if same else None
+    if all(f == first for f, _ in arms):
+        return first._replace(origin=origin)
+    whole = tuple(max(f.whole[i] for f, _ in arms) for i in range(rank))
     axes = []
-    for i in range(min(len(f.axes) for f in fields)):
-        widths = [_width(f, shape, i) for f, shape in zip(fields, shapes, strict=True)]
-        axes.append(_together([f.axes[i] for f in fields], widths, whole.spatial[i]))
-    same = all(f.origin == first.origin for f in fields)
-    return Field(tuple(axes), first.runs_along, first.origin if same else None)
+    for i in range(rank):
+        widths = [_width(f, shape, i) for f, shape in arms]
+        axes.append(_together([f.axes[i] for f, _ in arms], widths, whole[i]))
+    return Field(tuple(axes), first.runs_along, whole, origin)
 
 
 def _width(field: Field, shape: Shape, axis: int) -> int | None:
