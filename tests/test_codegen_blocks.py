@@ -109,7 +109,7 @@ def test_a_resnet_is_what_one_writes_by_hand() -> None:
     _, _, graph = graphs_of(RESNET)
     source = emit(graph)
     assert source.count("class ") == 2
-    assert "self.with_downsample = in_channels != 4 * c\n" in source
+    assert "self.with_downsample = stride > 1 or in_channels != 4 * c\n" in source
     assert "self.layer3 = nn.Sequential(\n" in source
     assert "            Bottleneck(512, 256, stride=2),\n" in source
     assert "            *(Bottleneck(1024, 256) for _ in range(5)),\n" in source

@@ -6,12 +6,14 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from cnndsl.codegen.holes import Hole, Piece, form_of, own_parts, pieces_of
+from cnndsl.codegen.holes import Function, Hole, Piece, form_of, own_parts, pieces_of
 from cnndsl.codegen.identifiers import Identifiers, attribute_names, camel_case, identifier
 from cnndsl.codegen.merge import Merged, Variant, merged, variant_of
-from cnndsl.codegen.parameters import ABSENT, Parameter, Parameters
+from cnndsl.codegen.parameters import ABSENT, Names, Parameter, Parameters
 from cnndsl.codegen.plan import Plan, Planner, Step
 from cnndsl.codegen.rows import find_rows, fits, row_of, split_name
+from cnndsl.codegen.symbolic import Reader
+from cnndsl.codegen.symbols import UNKNOWN, Expression, names_of, negated, number, said, simple
 from cnndsl.graph import Edge
 from cnndsl.record import Record
 
@@ -60,6 +62,10 @@ class Class:
         """What the expressions in `forward` are for."""
         self.conditions: list[tuple[str, str] | None] = []
         """For each step, what it depends on: a name for that, and the expression; None if it is always done."""
+        self.locals: dict[str, str] = {}
+        """Expressions that have a name in the constructor, and those names."""
+        self.demands: list[str] = []
+        """What must hold of the parameters; else the class would be another one."""
         self.place = {id(plan): number for number, plan in enumerate(plans)}
 
     def _name_modules(self) -> None:
@@ -108,8 +114,16 @@ class Class:
 
     def arguments(self, plan: Plan) -> list[Hole]:
         """What the constructor is given for one of the plans."""
-        number = self.place[id(plan)]
-        return [(one.name, one.values[number]) for one in self.parameters]
+        return [(one.name, one.values[self.place[id(plan)]]) for one in self.parameters]
+
+    def given(self, step: Step) -> list[Hole]:
+        """What the constructor is given in a step that calls one of the plans, as the spec says it."""
+        assert step.plan is not None
+        meanings = step.arguments or {}
+        return [
+            (one.name, said(value, meanings.get(str(one.meaning[1]), UNKNOWN) if one.meaning != UNKNOWN else UNKNOWN))
+            for one, (_, value) in zip(self.parameters, self.arguments(step.plan), strict=True)
+        ]
 
 
 def _subscripts(tree: Any, indices: tuple[int, ...], gapless: dict[int, bool]) -> str:
@@ -145,7 +159,8 @@ class Library:
     def __init__(self, planners: Sequence[Planner], names: Identifiers) -> None:
         self.names = names
         self.networks = networks = [planner.network() for planner in planners]
-        self.roots = {id(planner.graph): planner.root for planner in planners}
+        self.planners = {id(planner.graph): planner for planner in planners}
+        self.reader = Reader()
         self.of: dict[int, Class] = {}
         self.blocks: list[Class] = []
         self.parts: dict[int, Parts] = {}
@@ -162,6 +177,8 @@ class Library:
     def _look_at(self, plan: Plan) -> int:
         """Find a plan's rows and those of all plans in it; how deep calls lie in each other."""
         height = 1 + max((self._look_at(inner) for inner in called(plan.steps)), default=0)
+        if plan.call is not None:
+            self.reader.annotate(plan, self.planners[id(plan.graph)])
         find_rows(plan)
         self.heights[id(plan)] = height
         return height
@@ -269,10 +286,8 @@ class Library:
         for _ in range(4):
             for at in inner:
                 made.own[at] = []
-                for one in made.parameters:
-                    vector = tuple(
-                        one.values[made.place[id(step.plan)]] if step is not None else ABSENT for step in made.steps[at]
-                    )
+                for number_ in range(len(made.parameters)):
+                    vector = tuple(ABSENT if step is None else made.given(step)[number_][1] for step in made.steps[at])
                     found = parameters.following(vector)
                     if found is None:
                         return False
@@ -293,7 +308,13 @@ class Library:
         together = [*group, variant]
         plans = [variants[one][0] for one in together]
         found = merged(together, plans)
-        return found is not None and _plainly_named(plans, found)
+        if found is None or not _plainly_named(plans, found):
+            return False
+        every = [plan for one in together for plan in variants[one]]
+        numbers = [number for number, one in enumerate(together) for _ in variants[one]]
+        steps = _side_by_side(every, numbers, found)
+        names = Names([plan.values for plan in every])
+        return all(_condition(names, row) is not None for row in steps if any(row))
 
     def variant(self, plan: Plan) -> Variant:
         return variant_of(plan, [self.parts_of(step, plan).form for step in plan.steps])
@@ -312,8 +333,8 @@ class Library:
         if step.row:
             parts = [self.parts_of(one, plan) for one in step.row]
             pieces = tuple(pieces_of([(one.form, one.own) for one in parts]))
-            for piece in pieces:
-                own.append(("count", piece.times))
+            for piece, times in zip(pieces, _times(step.row, pieces), strict=True):
+                own.append(("count", said(piece.times, times) if plan.call is not None else piece.times))
                 for hole, grows in zip(piece.starts, piece.steps, strict=True):
                     own += [hole] if grows is None else [hole, ("step", grows)]
             form: Any = ("row", tuple((p.form, tuple(s is not None for s in p.steps)) for p in pieces))
@@ -324,16 +345,19 @@ class Library:
             if step.plan.origin == self.recursing:
                 return Parts(("itself",), [], [])
             made = self.of[id(step.plan)]
-            own += made.arguments(step.plan)
+            own += made.given(step) if plan.call is not None else made.arguments(step.plan)
             return Parts(("call", made.name), own, [])
         assert step.code is not None
         parts_ = tuple(form_of(value, own) for value in own_parts(step))
         suffixes = tuple(suffix for suffix, _ in step.code.modules)
-        return Parts(("layer", owner, suffixes, parts_, form_of(step.value, forward)), own, forward)
+        form = form_of(step.value, forward)
+        if plan.call is not None:
+            own, forward = [[(role, _meant(step, value)) for role, value in holes] for holes in (own, forward)]
+        return Parts(("layer", owner, suffixes, parts_, form), own, forward)
 
     def root(self, plan: Plan, edge: Edge) -> Edge:
         """Where what a tensor holds was made."""
-        return self.roots[id(plan.graph)](edge)
+        return self.planners[id(plan.graph)].root(edge)
 
     def network(self, plan: Plan, name: str) -> Class:
         """The class of a whole network."""
@@ -397,23 +421,50 @@ class Library:
         if len(made.plans) == 1:
             made.conditions = [None] * len(made.steps)
             return None
-        parameters = _parameters(made.plans)
+        parameters = Parameters([plan.values for plan in made.plans])
         holes = [self._holes(made, at) if at in made.first else ([], []) for at in range(len(made.steps))]
         # Those of steps that all instances have come first: what they are called serves the others.
         order = sorted(range(len(made.steps)), key=lambda at: not all(made.steps[at]))
-        found = {at: self._expressions(made, at, holes[at][0], parameters) for at in order}
+        deciders = _deciders(made, parameters.meanings)
+        found = {at: self._expressions(made, at, holes[at][0], parameters, deciders[at]) for at in order}
         made.own = [found[at] for at in range(len(made.steps))]
-        made.conditions = [_condition(made, at, parameters) for at in range(len(made.steps))]
-        made.forward = [[parameters.expression(role, vector) for role, vector in forward] for _, forward in holes]
+        made.conditions = [self._flag(made, at, parameters) for at in range(len(made.steps))]
+        made.forward = [
+            [parameters.expression(role, vector, "", decider) for role, vector in forward]
+            for (_, forward), decider in zip(holes, deciders, strict=True)
+        ]
         for (_, forward), values in zip(holes, made.forward, strict=True):
             made.roles.update((str(v), role) for (role, _), v in zip(forward, values, strict=True))
+        self._demand(made, parameters)
         made.parameters = parameters.listed()
+        made.locals = parameters.locals
         return parameters
 
-    def _expressions(self, made: Class, at: int, holes: list[tuple[str, Any]], parameters: Parameters) -> list[Any]:
+    def _flag(self, made: Class, at: int, parameters: Parameters) -> tuple[str, str] | None:
+        """Under which condition a step is done: a name for it, and the expression."""
+        steps = made.steps[at]
+        if all(steps) or not any(steps):
+            return None
+        step = next(one for one in steps if one is not None)
+        kind = "" if step.plan is not None or step.row else made.plans[0].graph.nodes[step.first].kind
+        role = "residual" if kind in ("add", "mul") else f"with_{kind if kind and not step.modules else step.name}"
+        tree = _condition(parameters.meanings, steps)
+        assert tree is not None
+        return role, parameters.text(tree).text
+
+    def _demand(self, made: Class, parameters: Parameters) -> None:
+        """What the parameters in use must be: conditions that nothing in the class asks."""
+        listed = {one.meaning for one in parameters.listed()}
+        for tree in parameters.meanings.demands(made.plans[0].asked):
+            if any(("name", name) in listed for name in names_of(tree)):
+                made.demands.append(parameters.text(tree).text)
+
+    def _expressions(
+        self, made: Class, at: int, holes: list[tuple[str, Any]], parameters: Parameters, decider: Expression
+    ) -> list[Any]:
         step = made.first.get(at)
         owner = identifier(step.name) if step is not None and step.code is None else ""
-        return [parameters.expression(role, vector, owner) for role, vector in holes]
+        return [parameters.expression(role, vector, owner, decider) for role, vector in holes]
 
     def _holes(self, made: Class, at: int) -> tuple[list[Any], list[Any]]:
         """The numbers of a step as vectors: those of its modules, and those of its expression."""
@@ -490,38 +541,49 @@ def _plainly_named(plans: list[Plan], found: Merged) -> bool:
     return True
 
 
-def _parameters(plans: list[Plan]) -> Parameters:
-    """A class's parameters before any is known: those of the block, and its channels."""
-    own: dict[str, tuple[Any, ...]] = {}
-    words: dict[str, tuple[str, ...]] = {}
-    first = plans[0].call
-    assert first is not None
-    for name in first.values:
-        values = tuple(plan.call.values.get(name) for plan in plans if plan.call is not None)
-        if all(isinstance(value, (int, float)) for value in values):
-            own[name] = values
-        elif all(isinstance(value, str) for value in values):
-            words[name] = tuple(map(str, values))
-    return Parameters(own, words, _channels(plans, given=True), _channels(plans, given=False))
+def _condition(names: Names, steps: Sequence[Step | None]) -> Expression | None:
+    """The condition of a step that some calls have: true if all have it; None if it can't be said."""
+    if all(steps):
+        return number(True)
+    tree = names.condition([step.condition for step in steps if step is not None], [s is not None for s in steps])
+    return None if tree == UNKNOWN else tree
 
 
-def _channels(plans: list[Plan], *, given: bool) -> tuple[int, ...]:
-    edges = [(plan, plan.inputs[0] if given else plan.results[0]) for plan in plans]
-    shapes = [(plan.graph.shape_of(edge)) for plan, edge in edges]
-    return tuple(int(shape.channels) for shape in shapes if shape is not None)
+def _deciders(made: Class, names: Names) -> list[Expression]:
+    """For each step, the condition on which what leads to it depends, if that is one; else unknown."""
+    found: list[frozenset[Expression]] = []
+    makers: list[dict[Edge, int]] = [{} for _ in made.plans]
+    for at, steps in enumerate(made.steps):
+        before: frozenset[Expression] = frozenset()
+        for maker, step in zip(makers, steps, strict=True):
+            for edge in step.inputs if step is not None else ():
+                if edge in maker:
+                    before |= found[maker[edge]]
+            if step is not None:
+                maker.update(dict.fromkeys(step.outputs, at))
+        own = _condition(names, steps) if any(steps) else number(True)
+        if own is not None and names_of(own):
+            before |= {own if negated(own) not in before else negated(own)}
+        found.append(before)
+    return [next(iter(one)) if len(one) == 1 else UNKNOWN for one in found]
 
 
-def _condition(made: Class, at: int, parameters: Parameters) -> tuple[str, str] | None:
-    """Under which condition a step is done: a name for it, and the expression."""
-    steps = made.steps[at]
-    if all(steps) or not any(steps):
-        return None
-    step = next(one for one in steps if one is not None)
-    kind = "" if step.plan is not None or step.row else made.plans[0].graph.nodes[step.first].kind
-    role = "residual" if kind in ("add", "mul") else f"with_{kind if kind and not step.modules else step.name}"
-    vector = tuple(one is not None for one in steps)
-    for other in range(at):
-        known = made.conditions[other] if other < len(made.conditions) else None
-        if known is not None and tuple(one is not None for one in made.steps[other]) == vector:
-            return known
-    return role, parameters.condition(role, vector).text
+def _meant(step: Step, value: Any) -> Any:
+    """A number of a layer, unknown where the item does not say it; a function of a kind that a parameter names."""
+    if step.kind_of:
+        tree: Expression = ("words", *(("name", name) for name in sorted(step.kind_of)))
+        return said(value, tree) if isinstance(value, Function) else value
+    return value if step.said else said(value, UNKNOWN)
+
+
+def _times(parts: list[Step], pieces: tuple[Piece, ...]) -> list[Expression]:
+    """How often each piece of a row is made, in the words of the spec."""
+    if all(part.times == number(1) for part in parts):
+        return [number(piece.times) for piece in pieces]
+    if any(part.key != parts[0].key for part in parts):
+        return [UNKNOWN] * len(pieces)
+    if len(pieces) == 1:
+        return [parts[0].times]
+    if len(pieces) == 2 and pieces[0].times == 1:
+        return [number(1), simple("-", parts[0].times, number(1))]
+    return [UNKNOWN] * len(pieces)

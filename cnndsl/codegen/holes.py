@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from cnndsl.codegen.plan import Step
+from cnndsl.codegen.symbols import expression_of, plain, with_expression
 from cnndsl.layers.code import Attribute, Binary, Call, Slice, Subscript, X
 from cnndsl.record import Record
 
@@ -172,7 +173,7 @@ def pieces_of(parts: list[tuple[Any, list[Hole]]]) -> list[Piece]:
     while at < len(parts):
         form, holes = parts[at]
         end = at + 1
-        while end < len(parts) and parts[end] == parts[at]:
+        while end < len(parts) and _alike(parts[end], parts[at]):
             end += 1
         steps: tuple[int | None, ...] = (None,) * len(holes)
         if end == at + 1:
@@ -184,13 +185,23 @@ def pieces_of(parts: list[tuple[Any, list[Hole]]]) -> list[Piece]:
     return pieces
 
 
+def _alike(one: tuple[Any, list[Hole]], other: tuple[Any, list[Hole]]) -> bool:
+    """Whether two parts are made alike, and the spec says so."""
+    if one != other:
+        return False
+    pairs = zip(one[1], other[1], strict=True)
+    return all(expression_of(a) == expression_of(b) for (_, a), (_, b) in pairs)
+
+
 def _growth(parts: list[tuple[Any, list[Hole]]], at: int) -> tuple[tuple[int | None, ...], int] | None:
     """How the numbers of at least three parts grow from one to the next, and where that ends."""
     steps = _difference(parts, at)
     if steps is None:
         return None
     end = at + 2
-    while _difference(parts, end - 1) == steps:
+    while (more := _difference(parts, end - 1)) == steps and [*map(expression_of, more or ())] == [
+        *map(expression_of, steps)
+    ]:
         end += 1
     return (tuple(step or None for step in steps), end) if end - at > 2 else None
 
@@ -200,10 +211,13 @@ def _difference(parts: list[tuple[Any, list[Hole]]], at: int) -> list[int] | Non
         return None
     found = []
     for (_, a), (_, b) in zip(parts[at][1], parts[at + 1][1], strict=True):
-        if a == b and type(a) is type(b):
+        before, after = expression_of(a), expression_of(b)
+        if before == after and plain(a) == plain(b) and type(plain(a)) is type(plain(b)):
             found.append(0)
         elif type(a) is int and type(b) is int:
             found.append(b - a)
+        elif isinstance(a, int) and isinstance(b, int) and after[:2] == ("+", before):
+            found.append(with_expression(plain(b) - plain(a), after[2]))
         else:
             return None
     return found

@@ -1,7 +1,8 @@
-"""The parameters of a class: what differs between its instances, under names that a reader expects.
+"""The parameters of a class: those of the block that its numbers, as the spec writes them, depend on.
 
-Every number of a class is a vector, with one place for each instance. If it is the same in all, it stays a number;
-else it is a parameter of the block, or follows from one (`4 * width`), or becomes a parameter of its own.
+Every number of a class is a vector, with one place for each instance, and has an expression in each. Where the
+expressions agree the class has that one; parameters that are the same in all instances are put in. A number whose
+expression can't be said becomes a parameter of its own, so that each instance is given its exact value.
 """
 
 from __future__ import annotations
@@ -11,6 +12,20 @@ from typing import Any
 
 from cnndsl.codegen.holes import Function, Text
 from cnndsl.codegen.identifiers import argument_names
+from cnndsl.codegen.symbolic import INPUT_CHANNELS
+from cnndsl.codegen.symbols import (
+    UNKNOWN,
+    Expression,
+    expression_of,
+    folded,
+    is_known,
+    names_of,
+    plain,
+    replaced,
+    simple,
+    text_of,
+    value_of,
+)
 from cnndsl.record import Record
 
 ABSENT: Any = type("Absent", (), {"__repr__": lambda self: "ABSENT"})()
@@ -22,11 +37,13 @@ _DEFAULTS: dict[str, Any] = {"stride": 1, "dilation": 1, "groups": 1, "bias": Tr
 
 
 class Parameter(Record):
-    """A parameter of a class. values: for each instance; default: None if there is none."""
+    """A parameter of a class. values: for each instance; default: None if there is none; meaning: what it is in the
+    words of the block, or unknown."""
 
     name: str
     values: Vector
     default: Any = None
+    meaning: Expression = UNKNOWN
 
     def annotation(self) -> str:
         """Its type, as Python writes it."""
@@ -42,152 +59,178 @@ def _type_of(value: Any) -> str:
     return type(value).__name__
 
 
+class Names:
+    """What the names in the expressions of a block stand for in some of its calls."""
+
+    def __init__(self, values: Sequence[dict[str, Any]]) -> None:
+        self.values = values
+        first = values[0]
+        self.fixed = {name: one for name, one in first.items() if all(_same(v.get(name), one) for v in values)}
+        """Those that are the same in all."""
+        self.live = {
+            name
+            for name in first
+            if name not in self.fixed and all(isinstance(v.get(name), (int, float)) for v in values)
+        }
+        """Those that a parameter can stand for."""
+
+    def agreed(self, trees: Sequence[Expression]) -> Expression:
+        """One expression for all of these; unknown if they differ, or can't be written with parameters."""
+        found = folded(trees[0], self.fixed)
+        if any(folded(one, self.fixed) != found for one in trees[1:]):
+            return UNKNOWN
+        return found if is_known(found) and names_of(found) <= self.live else UNKNOWN
+
+    def gives(self, tree: Expression, vector: Vector) -> bool:
+        """Whether an expression comes to these values, where there are any."""
+        try:
+            pairs = [(value_of(tree, v), one) for v, one in zip(self.values, vector, strict=True) if one is not ABSENT]
+        except (ArithmeticError, TypeError, KeyError):
+            return False
+        return all(_same(a, b) for a, b in pairs)
+
+    def condition(self, trees: Sequence[Expression], present: Sequence[bool]) -> Expression:
+        """The condition that holds in just those calls; unknown if the spec's is not that, or can't be written."""
+        found = self.agreed(trees)
+        return found if found != UNKNOWN and self.gives(found, tuple(present)) else UNKNOWN
+
+    def demands(self, asked: Sequence[Expression]) -> list[Expression]:
+        """What must hold of the parameters for the class to be what the spec says: conditions that came out the same
+        in all calls, though they might not have."""
+        found: dict[Expression, None] = {}
+        for one in asked:
+            tree = self.agreed([one])
+            if tree != UNKNOWN and names_of(tree):
+                for wanted in (True, False):
+                    if self.gives(tree, (wanted,) * len(self.values)):
+                        found[tree if wanted else ("not", tree)] = None
+        return list(found)
+
+
+def _same(a: Any, b: Any) -> bool:
+    return type(a) is type(b) and bool(a == b)
+
+
 class Parameters:
-    """The parameters of one class, found as expressions ask for them."""
+    """The parameters of one class, found as expressions ask for them.
 
-    def __init__(
-        self, own: dict[str, Vector], words: dict[str, tuple[str, ...]], in_channels: Vector, out_channels: Vector
-    ) -> None:
+    values: for each instance, what the names in expressions stand for.
+    """
+
+    def __init__(self, values: Sequence[dict[str, Any]]) -> None:
         names = argument_names()
-        self.own = {names.make(name): values for name, values in own.items()}
-        self.words = words
+        self.meanings = Names(values)
+        self.identifiers = {name: names.make(name) for name in values[0] if name != INPUT_CHANNELS}
+        self.identifiers[INPUT_CHANNELS] = names.make("in_channels")
+        self.words = {
+            name: tuple(v[name] for v in values)
+            for name in values[0]
+            if all(isinstance(v.get(name), str) for v in values)
+        }
         self.names = names
-        self.input = names.make("in_channels")
-        self.in_channels, self.out_channels = in_channels, out_channels
         self.new: dict[str, Parameter] = {}
-        self.used: dict[str, None] = {}
-        self.known: dict[Any, Any] = {}
+        self.used: set[str] = set()
+        self.locals: dict[str, str] = {}
+        """Expressions that have a name in the constructor, and those."""
+        self.known: list[tuple[bool, Vector, Any, Any]] = []
 
-    def expression(self, role: str, vector: Vector, owner: str = "") -> Any:
-        """A number that is the same in all instances, or the Python that gives each its own.
+    def expression(self, role: str, vector: Vector, owner: str = "", decider: Expression = UNKNOWN) -> Any:
+        """A number that the spec writes so, or the Python that gives each instance its own.
 
-        owner: the name of the module inside that it is for, if it is a parameter of that one.
+        owner: the name of the module inside that it is for, if it is a parameter of that one. decider: the only
+        condition on which what it is made from depends, if there is one.
         """
-        key = (role == "activation", tuple((type(v), v) for v in vector))
-        if key not in self.known:
-            self.known[key] = self._expression(role, vector, owner)
-        return self.known[key]
+        found = self.following(vector, decider)
+        return self._parameter(role, vector, owner) if found is None else found
 
-    def _expression(self, role: str, vector: Vector, owner: str) -> Any:
-        present = [v for v in vector if v is not ABSENT]
-        if _constant(present):
-            return present[0]
-        for (activation, other), known in self.known.items():
-            if activation == (role == "activation") and isinstance(known, Text) and ABSENT in vector:
-                pairs = zip(vector, other, strict=True)
-                if all(v is ABSENT or (type(v), v) == o for v, o in pairs):
-                    return known
-        found = self._follows(vector, halves=role == "padding")
-        if found is None:
-            found = self._add(role, vector, owner)
-        return self._use(found)
-
-    def following(self, vector: Vector) -> Any:
+    def following(self, vector: Vector, decider: Expression = UNKNOWN) -> Any:
         """As `expression`, but None where that would be a parameter of its own."""
         present = [v for v in vector if v is not ABSENT]
-        if _constant(present):
-            return present[0]
-        found = self._follows(vector)
-        return self._use(found) if found is not None else None
-
-    def _use(self, found: tuple[str, tuple[str, ...]]) -> Text:
-        text, names = found
-        self.used.update(dict.fromkeys(names))
-        return Text(text)
-
-    def _candidates(self) -> list[tuple[str, Vector]]:
-        added = [(one.name, one.values) for one in self.new.values()]
-        return [*self.own.items(), (self.input, self.in_channels), *added]
-
-    def _follows(self, vector: Vector, *, halves: bool = False) -> tuple[str, tuple[str, ...]] | None:
-        """A vector as an expression of parameters, and their names; None if it is none."""
-        candidates = self._candidates()
-        for name, values in candidates:
-            if all(v is ABSENT or (type(v) is type(p) and v == p) for v, p in zip(vector, values, strict=True)):
-                return name, (name,)
-        present = [n for n, v in enumerate(vector) if v is not ABSENT]
-        if any(type(vector[n]) is not int for n in present):
+        exact = [plain(v) for v in present]
+        trees = [expression_of(v) for v in present]
+        if all(type(one) is tuple and len(one) == len(exact[0]) for one in exact) and all(
+            type(one) is tuple for one in present
+        ):
+            parts = [
+                self.following(tuple(v if v is ABSENT else v[n] for v in vector), decider) for n in range(len(exact[0]))
+            ]
+            return None if any(one is None for one in parts) else tuple(parts)
+        if isinstance(exact[0], Function):
+            names = frozenset().union(*map(names_of, trees))
+            return exact[0] if names <= self.meanings.fixed.keys() and len(set(exact)) == 1 else None
+        tree = self.meanings.agreed(trees)
+        if tree == UNKNOWN and decider != UNKNOWN:
+            tree = self._decided(decider, vector)
+        if tree == UNKNOWN or not self.meanings.gives(tree, tuple(v if v is ABSENT else plain(v) for v in vector)):
             return None
-        whole = {name: [v[n] for n in present] for name, v in candidates if all(type(v[n]) is int for n in present)}
-        wanted = [vector[n] for n in present]
-        for name, numbers in whole.items():
-            text = _relation(name, list(zip(wanted, numbers, strict=True)), halves=halves)
-            if text is not None:
-                return text, (name,)
-        return _combination(wanted, whole)
+        return exact[0] if tree[0] == "number" else self.text(tree)
 
-    def _add(self, role: str, vector: Vector, owner: str) -> tuple[str, tuple[str, ...]]:
-        """A parameter of its own."""
-        if role in ("in_channels", "out_channels", "channels"):
-            same = all(v is ABSENT or v == c for v, c in zip(vector, self.out_channels, strict=True))
-            role = "out_channels" if same else "hidden_channels"
-        elif role == "activation":
+    def _decided(self, decider: Expression, vector: Vector) -> Expression:
+        """One expression where a condition holds, another where it does not."""
+        sides: list[Expression] = []
+        for wanted in (True, False):
+            trees = [
+                expression_of(one)
+                for one, values in zip(vector, self.meanings.values, strict=True)
+                if one is not ABSENT and bool(value_of(decider, values)) == wanted
+            ]
+            sides.append(self.meanings.agreed(trees) if trees else UNKNOWN)
+        return simple("if", decider, *sides)
+
+    def text(self, tree: Expression) -> Text:
+        """An expression with the class's own names; one with a choice gets a name."""
+        self.used |= names_of(tree)
+        text = text_of(replaced(tree, {name: ("name", made) for name, made in self.identifiers.items()}))
+        if tree[0] != "if":
+            return Text(text)
+        if text not in self.locals:
+            self.locals[text] = self.names.make("hidden_channels")
+        return Text(self.locals[text])
+
+    def _parameter(self, role: str, vector: Vector, owner: str) -> Text:
+        """A parameter of its own, or one there is already for just that: the same expressions, or the same place."""
+        key = [None if v is ABSENT else (plain(v), expression_of(v)) for v in vector]
+        for activation, other, text, known in self.known:
+            if activation == (role == "activation") and known[0] == (role, owner) and known[1] == key:
+                return text
+            if activation and role == "activation" and _fits(vector, other):
+                return text
+        name = self._name(role, vector, owner)
+        filler = _filler(next(plain(v) for v in vector if v is not ABSENT))
+        values = tuple(filler if v is ABSENT else plain(v) for v in vector)
+        self.new[name] = Parameter(name, values, filler if ABSENT in vector else None)
+        text = Text(name)
+        self.known.append((role == "activation", vector, text, ((role, owner), key)))
+        return text
+
+    def _name(self, role: str, vector: Vector, owner: str) -> str:
+        if role == "activation":
             role = next((name for name, words in self.words.items() if _agree(words, vector)), role)
+            if role in self.identifiers and role not in self.new:
+                return self.identifiers[role]
         if owner and role in self.names.taken:
             role = f"{owner}_{role}"
-        name = self.names.make(role)
-        filler = _filler(next(v for v in vector if v is not ABSENT))
-        values = tuple(filler if v is ABSENT else v for v in vector)
-        self.new[name] = Parameter(name, values, filler if ABSENT in vector else None)
-        return name, (name,)
-
-    def condition(self, role: str, vector: tuple[bool, ...]) -> Text:
-        """What holds for the instances where `vector` is true."""
-        found = self._known_condition(vector)
-        if found is None:
-            name = self.names.make(role)
-            self.new[name] = Parameter(name, vector)
-            found = name, (name,)
-        self.used.update(dict.fromkeys(found[1]))
-        return Text(found[0])
-
-    def _known_condition(self, vector: tuple[bool, ...]) -> tuple[str, tuple[str, ...]] | None:
-        numbers: list[tuple[str, Vector]] = []
-        for name, values in [*self.own.items(), *((one.name, one.values) for one in self.new.values())]:
-            if all(type(v) is bool for v in values):
-                if values == vector:
-                    return name, (name,)
-                if tuple(not v for v in values) == vector:
-                    return f"not {name}", (name,)
-            elif all(type(v) in (int, float) for v in values):
-                numbers.append((name, values))
-        for least in (0, 1):
-            for name, values in numbers:
-                if tuple(v > least for v in values) == vector:
-                    return f"{name} > {least}", (name,)
-        return self._channels_condition(vector, numbers)
-
-    def _channels_condition(
-        self, vector: tuple[bool, ...], numbers: list[tuple[str, Vector]]
-    ) -> tuple[str, tuple[str, ...]] | None:
-        """`in_channels != channels`, `stride > 1 or in_channels != channels`, and their contraries."""
-        outputs = self._follows(self.out_channels)
-        if outputs is None or self.input in outputs[1]:
-            return None
-        text, names = outputs
-        differ = tuple(a != b for a, b in zip(self.in_channels, self.out_channels, strict=True))
-        names = (self.input, *names)
-        if differ == vector:
-            return f"{self.input} != {text}", names
-        if all(d != v for d, v in zip(differ, vector, strict=True)):
-            return f"{self.input} == {text}", names
-        for other, values in numbers:
-            either = tuple(d or v > 1 for d, v in zip(differ, values, strict=True))
-            if either == vector:
-                return f"{other} > 1 or {self.input} != {text}", (other, *names)
-            if all(e != v for e, v in zip(either, vector, strict=True)) and min(values) == 1:
-                return f"{other} == 1 and {self.input} == {text}", (other, *names)
-        return None
+        return self.names.make(role)
 
     def listed(self) -> list[Parameter]:
         """The parameters in use, as a signature has them: those with defaults last."""
         found = []
-        if self.input in self.used:
-            found.append(Parameter(self.input, self.in_channels))
-        found += [Parameter(name, values) for name, values in self.own.items() if name in self.used]
-        found += [one for name, one in self.new.items() if name in self.used]
+        order = [INPUT_CHANNELS, *(name for name in self.identifiers if name != INPUT_CHANNELS)]
+        for name in order:
+            if name in self.used:
+                values = tuple(v[name] for v in self.meanings.values)
+                found.append(Parameter(self.identifiers[name], values, None, ("name", name)))
+        found += self.new.values()
         found = [one._replace(default=_default(one)) for one in found]
         return sorted(found, key=lambda one: one.default is not None)
+
+
+def _fits(vector: Vector, other: Vector) -> bool:
+    """Whether two vectors of functions are equal wherever both have any, and the second has all of the first's."""
+    return all(
+        v is ABSENT or (o is not ABSENT and plain(v) == plain(o) and expression_of(v) == expression_of(o))
+        for v, o in zip(vector, other, strict=True)
+    )
 
 
 def _default(one: Parameter) -> Any:
@@ -202,49 +245,10 @@ def _default(one: Parameter) -> Any:
 
 def _agree(words: tuple[str, ...], vector: Vector) -> bool:
     """Whether equal words stand for equal functions."""
-    pairs = {(word, value.name) for word, value in zip(words, vector, strict=True) if value is not ABSENT}
+    pairs = {(word, plain(value).name) for word, value in zip(words, vector, strict=True) if value is not ABSENT}
     return len(pairs) == len({word for word, _ in pairs}) == len({name for _, name in pairs})
-
-
-def _constant(values: Sequence[Any]) -> bool:
-    first = values[0]
-    return all(type(v) is type(first) and v == first for v in values)
 
 
 def _filler(value: Any) -> Any:
     """What an instance is given that has no use for a number such as `value`."""
     return type(value)() if type(value) in (int, float, bool) else value
-
-
-def _combination(wanted: list[int], given: dict[str, list[int]]) -> tuple[str, tuple[str, ...]] | None:
-    """A product of two parameters, or one divided by another, that is what is wanted."""
-    varying = {name: values for name, values in given.items() if not _constant(values)}
-    names = list(varying)
-    for first, a in varying.items():
-        for second, b in varying.items():
-            if names.index(first) < names.index(second) and all(
-                x * y == v for x, y, v in zip(a, b, wanted, strict=True)
-            ):
-                return f"{first} * {second}", (first, second)
-            if first != second and all(y > 0 and v * y == x for x, y, v in zip(a, b, wanted, strict=True)):
-                return f"{first} // {second}", (first, second)
-    return None
-
-
-def _relation(name: str, pairs: list[tuple[int, int]], *, halves: bool) -> str | None:
-    """How the first of each pair follows from the second, which is called `name`."""
-    value, given = pairs[0]
-    if given > 0 and value > given and value % given == 0:
-        times = value // given
-        if all(v == times * p for v, p in pairs):
-            return f"{times} * {name}"
-    if value > 0 and given > value and given % value == 0:
-        part = given // value
-        if all(v * part == p for v, p in pairs):
-            return f"{name} // {part}"
-    more = value - given
-    if abs(more) <= 2 and all(v - p == more for v, p in pairs):
-        return f"{name} {'+' if more > 0 else '-'} {abs(more)}"
-    if halves and all(v == p // 2 for v, p in pairs):
-        return f"{name} // 2"
-    return None

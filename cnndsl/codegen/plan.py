@@ -22,12 +22,13 @@ class Plan:
     finally_: the moves of channels after the last step. path: what the names of its nodes begin with.
     layouts: where the channels are, at the end, in each tensor that has some.
     Of a call, too (symbolic.py finds these): source: the file its block is in; values: what the names in its
-    expressions stand for; channels: of its results, as expressions; asked: the conditions of the block.
+    expressions stand for; channels: of its results, as expressions; asked: the conditions of the block; omitted: the
+    calls in it that do nothing.
     """
 
     __slots__ = (
-        "asked", "call", "channels", "finally_", "graph", "inputs", "layouts", "origin", "path", "results", "source",
-        "steps", "training_results", "values",
+        "asked", "call", "channels", "finally_", "graph", "inputs", "layouts", "omitted", "origin", "path", "results",
+        "source", "steps", "training_results", "values",
     )  # fmt: skip
 
     def __init__(
@@ -40,6 +41,7 @@ class Plan:
         self.values: dict[str, Any] = {}
         self.channels: tuple[Expression, ...] = ()
         self.asked: list[Expression] = []
+        self.omitted: list[BlockCall] = []
         self.path = "" if call is None else call.name + "."
         self.inputs = inputs
         self.layouts = dict(zip(inputs, layouts, strict=True))
@@ -272,6 +274,9 @@ class Planner:
             self._add_call(plan, child, depth)
             index = max(index, call.last)
             child = self.inside.next_within(around, self.inside.ends[child])
+        while child >= 0:
+            plan.omitted.append(self.inside.calls[child])
+            child = self.inside.next_within(around, self.inside.ends[child])
 
     def _key(self, path: tuple[Any, ...]) -> tuple[Any, ...]:
         return tuple(span.start for span in path)
@@ -311,6 +316,7 @@ class Planner:
         """Add a call: as one step, or as those it consists of."""
         call = self.inside.calls[number]
         if all(index in self.roots for index in range(call.first, call.last)):
+            plan.omitted.append(call)
             return
         inputs, results = self._ends(call)
         if number in self.inline or not inputs or self.root(call.result or Edge(-1)) not in results:

@@ -46,6 +46,8 @@ def row_of(steps: list[Step], name: str) -> Step:
     row.row = steps
     row.inputs, row.outputs, row.moves = steps[0].inputs, steps[-1].outputs, steps[0].moves
     row.training, row.given = steps[0].training, steps[-1].given
+    if all(step.condition == steps[0].condition for step in steps):
+        row.condition = steps[0].condition
     return row
 
 

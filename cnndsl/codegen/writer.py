@@ -14,6 +14,7 @@ from cnndsl.codegen.parameters import Parameter
 from cnndsl.codegen.plan import Plan, Step
 from cnndsl.codegen.python import WIDTH, Names, literal, statement
 from cnndsl.codegen.rows import split_name
+from cnndsl.codegen.symbols import plain
 from cnndsl.codegen.variables import RUNNING, Hints, Place, allocate
 from cnndsl.graph import Edge
 from cnndsl.layers.code import Call, Module, X, call
@@ -54,9 +55,9 @@ class Writer:
 
     def _keep(self, at: int) -> None:
         """Keep the expressions that a step's forward pass has instead of numbers."""
-        for value in self.made.forward[at] if self.made.forward else ():
-            if isinstance(value, Text) and value.text not in self.kept:
-                name = value.text if value.text.isidentifier() else self.made.roles[str(value)]
+        for value in _texts(self.made.forward[at] if self.made.forward else ()):
+            if value.text not in self.kept:
+                name = value.text if value.text.isidentifier() else self.made.roles.get(str(value), "value")
                 self.kept[value.text] = self.made.attributes.make(name)
 
     def _input_names(self, names: Identifiers) -> list[str]:
@@ -134,6 +135,8 @@ class Writer:
     def _init(self) -> list[str]:
         made = self.made
         lines: list[str] = []
+        lines += self._demands()
+        lines += [f"{INDENT}{name} = {text}" for text, name in self.made.locals.items()]
         for text, name in self.kept.items():
             lines.append(f"{INDENT}self.{name} = {text}")
         setup: list[tuple[str | None, list[str]]] = []
@@ -163,6 +166,14 @@ class Writer:
             return []
         return [*self._signature(), f"{INDENT}super().__init__()", *lines]
 
+    def _demands(self) -> list[str]:
+        """Refuse parameters for which the spec says something else."""
+        lines = []
+        for text in self.made.demands:
+            contrary = text[4:] if text.startswith("not ") else f"not ({text})"
+            lines += [f"{INDENT}if {contrary}:", f'{INDENT}    raise ValueError("only written for {text}")']
+        return lines
+
     def _indent(self, condition: str | None) -> str:
         return INDENT if condition is None else INDENT + "    "
 
@@ -182,7 +193,7 @@ class Writer:
     def _numbers(self, at: int) -> list[Any]:
         if self.made.own:
             return self.made.own[at]
-        return [value for _, value in self.library.parts_of(self.made.first[at], self.plans_of[at]).own]
+        return [plain(value) for _, value in self.library.parts_of(self.made.first[at], self.plans_of[at]).own]
 
     def _modules(self, at: int) -> list[tuple[str, Any]]:
         """The suffixes of a step's modules, and what makes each."""
@@ -310,6 +321,8 @@ class Writer:
         return self.library.call_path(plan, step)
 
     def _in_forward(self, value: Any) -> Any:
+        if type(value) is tuple:
+            return tuple(map(self._in_forward, value))
         return Text(f"self.{self.kept[value.text]}") if isinstance(value, Text) else value
 
     def _comment(self, at: int) -> str:
@@ -322,6 +335,15 @@ class Writer:
 
 
 _NO_NAMES = Names((), "")
+
+
+def _texts(values: Any) -> Iterator[Text]:
+    """The expressions among these numbers, and within tuples of them."""
+    for value in values:
+        if isinstance(value, Text):
+            yield value
+        elif type(value) is tuple:
+            yield from _texts(value)
 
 
 def _under_conditions(parts: list[tuple[str | None, list[str]]]) -> list[str]:
