@@ -55,6 +55,20 @@ class View:
         self.values = values
         self.entries = {}
 
+    def entry(self, key: Any, node: Any) -> Any:
+        """Its member of an index; a negative one counts from the end. Raises EvaluationError at `node`."""
+        if type(key) is not int:
+            raise EvaluationError("BadIndex", node, value=described(key))
+        numbers = sorted(self.entries)
+        number = numbers[key] if -len(numbers) <= key < 0 else key
+        if number not in self.entries:
+            raise EvaluationError("NoSuchEntry", node, what=self.what, index=key, numbers=numbers)
+        return self.entries[number]
+
+    def advice(self, name: str) -> str | None:
+        """Where a name that it does not offer is to be found; None if that is not known."""
+        return None
+
 
 def arithmetic(node: Any, operator: str, left: Any, right: Any, budget: Budget) -> Any:
     """`left operator right` with every bound kept. Raises EvaluationError."""

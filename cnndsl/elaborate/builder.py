@@ -47,6 +47,8 @@ class Builder:
         # What was reported, here or for a network that shares lines with this one.
         self.reported = reported
         self.troubled = False
+        # The header of the instance whose base's lines are run.
+        self.instance: Span | None = None
         self.prefixes = Names()
         self.calls: list[BlockCall] = []
         self.inferred: dict[tuple[Any, ...], Inferred | LayerError] = {}
@@ -60,6 +62,8 @@ class Builder:
         self.reported.add(key)
         if len(self.diagnostics) >= MOST_PROBLEMS:
             raise Stop
+        if self.instance is not None:
+            values["labels"] = (*values.get("labels", ()), Label(self.instance, "as this instance has it"))
         if calls:
             places = dict.fromkeys(reversed(calls))
             labels = tuple(Label(call, "called from here") for call in places)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from cnndsl.diagnostics import Label
 from cnndsl.elaborate.arithmetic import (
     MOST_ITEMS,
     Budget,
@@ -22,6 +23,7 @@ from cnndsl.elaborate.arithmetic import (
 from cnndsl.elaborate.functions import BUILTINS, USAGE
 from cnndsl.layers.bind import written
 from cnndsl.syntax import tree
+from cnndsl.syntax.tree import Line
 
 MOST_DEPTH = 60
 """Nested expressions and calls; a fraction of what the interpreter's stack would bear."""
@@ -88,10 +90,13 @@ class Silent(Exception):  # noqa: N818 (not an error: its cause has been reporte
 
 
 class Closure:
-    """A function of the spec: `let f(x) = …`."""
+    """A function of the spec: `let f(x) = …`, in this line."""
 
-    def __init__(self, name: str, parameters: tuple[str, ...], body: Any, scope: Scope) -> None:
+    def __init__(
+        self, name: str, parameters: tuple[str, ...], body: Any, scope: Scope, line: Line | None = None
+    ) -> None:
         self.name = name
+        self.line = line
         self.what = f"the function {name}"
         self.parameters = parameters
         self.body = body
@@ -190,7 +195,9 @@ def _attribute(node: tree.Attribute, scope: Scope, budget: Budget) -> Any:
     if not isinstance(value, View):
         raise EvaluationError("NoAttributes", node, value=described(value), name=node.name)
     if node.name not in value.values:
-        raise EvaluationError("UnknownAttribute", node, what=value.what, name=node.name, known=list(value.values))
+        advice = value.advice(node.name)
+        known = list(value.values)
+        raise EvaluationError("UnknownAttribute", node, what=value.what, name=node.name, known=known, advice=advice)
     found = value.values[node.name]
     return found() if callable(found) and not isinstance(found, Closure) else found
 
@@ -201,7 +208,7 @@ def _index(node: tree.Index, scope: Scope, budget: Budget) -> Any:
         return _sliced(node, value, scope, budget)
     key = evaluate(node.index, scope, budget)
     if isinstance(value, View) and value.entries:
-        value = value.entries
+        return value.entry(key, node.index)
     if isinstance(value, dict):
         try:
             return value[key]
@@ -269,8 +276,11 @@ def _call_closure(
         return evaluate(function.body, Scope(function.scope, values), budget)
     except EvaluationError as error:
         if error.node is not None and isinstance(error.node, tuple) and node is not error.node:
-            # The body stands on another line: what a user of the function can see is the call.
-            raise EvaluationError(error.problem, node, **error.values) from None
+            # The body stands on another line, perhaps of another file: the call is to blame, the place is shown.
+            values = dict(error.values)
+            if "labels" not in values and function.line is not None:
+                values["labels"] = (Label(function.line.span(error.node), f"in `{function.name}`"),)
+            raise EvaluationError(error.problem, node, **values) from None
         raise
 
 

@@ -14,7 +14,7 @@ class UndefinedName(Diagnostic):
     label = "not defined"
 
     def help_text(self) -> str | None:
-        guess = closest(self.values["name"], [*self.values["known"], "true", "false"])
+        guess = self.values.get("guess") or closest(self.values["name"], [*self.values["known"], "true", "false"])
         return f"did you mean `{guess}`?" if guess and guess != self.values["name"] else None
 
 
@@ -90,6 +90,9 @@ class UnknownAttribute(Diagnostic):
     label = "not an attribute"
 
     def help_text(self) -> str | None:
+        advice = self.values.get("advice")
+        if isinstance(advice, str):
+            return advice
         guess = closest(self.values["name"], self.values["known"])
         return f"did you mean `.{guess}`?" if guess else "it has " + ", ".join(self.values["known"])
 
@@ -202,3 +205,23 @@ class BadSetting(Diagnostic):
     title = "value can't be read"
     message = "{message}"
     label = "write it as `--set name=value`"
+
+
+class NoSuchEntry(Diagnostic):
+    """A block or a layer is asked for by a number that none of its name has.
+
+    Behind `bottleneck 64 * 3 as stage`, there are `stage[0]`, `stage[1]` and `stage[2]`; `stage[-1]` is the last.
+    """
+
+    code = "E422"
+    title = "no such number"
+    message = "{what} has no `[{index}]`"
+    label = "not one of its numbers"
+
+    def help_text(self) -> str | None:
+        numbers = self.values["numbers"]
+        if len(numbers) == 1:
+            return f"there is `[{numbers[0]}]` alone"
+        if numbers == list(range(len(numbers))):
+            return f"there are {len(numbers)} of them, `[0]` to `[{numbers[-1]}]`"
+        return "there are " + ", ".join(f"`[{number}]`" for number in numbers[:12]) + ", …" * (len(numbers) > 12)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from cnndsl.diagnostics import Diagnostic, Edit, Fix, Label, closest, problem
@@ -73,6 +74,7 @@ class File:
 
 
 _DEFINING = {"let", "block", "network", "use"}
+_parameter = re.compile(r"[(,]\s*([A-Za-z_][A-Za-z0-9_]*)")
 
 
 def sort_lines(document: Document) -> tuple[File, list[Diagnostic]]:
@@ -139,6 +141,7 @@ class _Sorter:
         elif len(words) > 1:
             self.file.unknown.add(words[1])
             if words[0] == "network":
+                self.file.unknown.update(_parameter.findall(line.text))
                 self._close()
                 self.open = (None, list(line.body))
 

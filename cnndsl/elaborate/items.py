@@ -85,7 +85,7 @@ class Items(Builder):
                 self.report("DefinedTwice", line.span(target), calls, what="name", name=target.name, labels=labels)
         if isinstance(statement, tree.Function):
             names_ = tuple(p.name for p in statement.parameters)
-            scope.values[statement.name.name] = Closure(statement.name.name, names_, statement.value, scope)
+            scope.values[statement.name.name] = Closure(statement.name.name, names_, statement.value, scope, line)
             return
         try:
             value = evaluate(statement.value, scope, self.budget)

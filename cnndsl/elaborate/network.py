@@ -76,7 +76,10 @@ class Expander(Items):
             # An instance has claims of its own; its base's hold for the base.
             self.checking = not self.changes.any and self.network.base is None
             frame.lines = self.network.lines
+            if self.network.base is not None and self.network.header is not None:
+                self.instance = self.network.header.span()
             self.run_lines(frame.lines, frame)
+            self.instance = None
             self.checking = not self.changes.any
             if self.network.own_file is not None:
                 frame.file = self.network.own_file
@@ -190,6 +193,9 @@ class Expander(Items):
         if network.header is None:
             return
         given = {one.name: one for one in network.settings}
+        for index, one in enumerate(network.settings):
+            if one.name in [earlier.name for earlier in network.settings[:index]]:
+                self.report("DefinedTwice", network.header.span(one), what="parameter", name=one.name)
         known = [p.name for p in network.parameters]
         for index, parameter in enumerate(network.parameters):
             if parameter.name in known[:index]:
