@@ -302,6 +302,7 @@ class Expander(Items):
             example = (example,)
         if len(example) == 1 and isinstance(example[0], tuple):
             example = example[0]
+        example = tuple(int(n) if isinstance(n, float) and n.is_integer() else n for n in example)
         valid = 1 <= len(example) <= 4 and all(type(n) is int and n >= 1 for n in example)
         if not valid:
             self.report("BadInputSize", line.span(shape), value=written(example))
