@@ -10,7 +10,7 @@ import re
 from typing import Any
 
 from cnndsl.syntax import tree
-from cnndsl.syntax.faults import SyntaxFault
+from cnndsl.syntax.faults import SyntaxFault, small_sides
 
 Token = tuple[str, str, int, int]
 
@@ -120,6 +120,9 @@ def input_(start: int, end: int, words: tuple[Any, ...], example: Any, where: An
     if not sizes:
         free = [n for n in names if len(n.name) == 1 and n.name.isupper()]
         if not free:
+            small = next(filter(None, (small_sides(n.name, n.start, example is not None) for n in names)), None)
+            if small is not None:
+                raise small
             raise SyntaxFault("InputWithoutSize", start, end)
         sizes = free[:1]
         names.remove(free[0])

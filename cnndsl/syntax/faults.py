@@ -15,7 +15,8 @@ class SyntaxFault(Exception):  # noqa: N818 (a mistake in a spec, not in the pro
     """A line that can't be read: the problem's class by name, its place within the line, its values.
 
     `fix` is the title of a plain way to mend it and what to write instead of the marked text, or instead of
-    what stands at `fix_at`.
+    what stands at `fix_at`. `ends`: the line is not read on with that fix, as words get another
+    place by it, or more is missing.
     """
 
     def __init__(
@@ -26,6 +27,7 @@ class SyntaxFault(Exception):  # noqa: N818 (a mistake in a spec, not in the pro
         *,
         fix: tuple[str, str] | None = None,
         fix_at: tuple[int, int] | None = None,
+        ends: bool = False,
         **values: Any,
     ) -> None:
         super().__init__(problem)
@@ -34,6 +36,7 @@ class SyntaxFault(Exception):  # noqa: N818 (a mistake in a spec, not in the pro
         self.end = end
         self.fix = fix
         self.fix_at = fix_at or (start, end)
+        self.ends = ends
         self.values = values
 
 
@@ -78,6 +81,7 @@ _quoted = re.compile(r"[“”„‘’']([^\"“”„‘’'\n]*)[“”„‘
 _long_name = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:[-+.]+[A-Za-z0-9_]+)+")
 _signs = re.compile(r"[-+.]+")
 _times = re.compile(r"\s*[xX×✕*]\s*")
+_small_sides = re.compile(r"(?:[0-9]+|[A-Za-wyz])(?:x(?:[0-9]+|[A-Za-wyz]))+")
 
 
 def spaced_size(text: str, position: int) -> SyntaxFault | None:
@@ -87,6 +91,21 @@ def spaced_size(text: str, position: int) -> SyntaxFault | None:
         return None
     plain = _times.sub("x", size.group())
     return SyntaxFault("SpacedSize", size.start(), size.end(), fix=(f"write `{plain}`", plain), plain=plain)
+
+
+def small_sides(word: str, start: int, exampled: bool) -> SyntaxFault | None:
+    """The fault of an input's size whose open sides are small letters, such as `hxwx3`, if a word is one.
+
+    exampled: whether the input has an example of its size.
+    """
+    if not _small_sides.fullmatch(word):
+        return None
+    plain = "x".join(side.upper() for side in word.split("x"))
+    example = (
+        None if exampled else f"{plain} = " + "x".join(side if side.isdigit() else "32" for side in plain.split("x"))
+    )
+    fix = (f"write `{plain}`", plain)
+    return SyntaxFault("SmallSides", start, start + len(word), fix=fix, ends=not exampled, text=word, example=example)
 
 
 def lexical_fault(text: str, position: int) -> SyntaxFault:
@@ -102,6 +121,9 @@ def lexical_fault(text: str, position: int) -> SyntaxFault:
     number = _number_with_letters.match(text, position)
     if number is not None:
         word = number.group()
+        small = small_sides(word, position, "=" in text) if text.startswith("input") else None
+        if small is not None:
+            return small
         fix = (f"write `{word.upper()}`", word.upper()) if _small_suffix.fullmatch(word) else None
         return SyntaxFault("BadNumber", position, number.end(), fix=fix, text=word)
     quoted = _quoted.match(text, position)
@@ -202,6 +224,11 @@ def unexpected(text: str, tokens: list[Token], token: Token, wanted: list[str]) 
         return _braces(text, tokens[:index], end)
     if kind in _CLOSERS and not _is_open(tokens[:index], _CLOSERS[kind]):
         return SyntaxFault("ClosedTwice", start, start + 1, bracket=_CLOSERS[kind])
+    if first[0] == "ELSE" and kind == "IF" and index == 1:
+        return SyntaxFault("ElseIf", first[2], end, fix=("write `elif`", "elif"))
+    early = _early_name(text, tokens, index)
+    if early is not None:
+        return early
     size = spaced_size(text, start)
     if size is not None:
         return size
@@ -248,11 +275,35 @@ def _other_style(tokens: list[Token], index: int) -> SyntaxFault | None:
     return None
 
 
+_ARGUMENTS = {"NUMBER", "SIDE", "LBRACE", "STRING", "SLASH", "STAR", "ELLIPSIS", "LSQB"}
+
+
+def _early_name(text: str, tokens: list[Token], index: int) -> SyntaxFault | None:
+    """The fault of a layer whose name stands before its arguments: `conv as a 3x3x4`."""
+    if index < 3 or tokens[0][0] not in _CHAINS or tokens[index - 2][0] != "AS":
+        return None
+    named = tokens[index][0] == "NAME" and tokens[index + 1][0] == "EQUAL"
+    if not named and tokens[index][0] not in _ARGUMENTS:
+        return None
+    start, stop = tokens[index - 2][2], tokens[index - 1][3]
+    last = index
+    while tokens[last + 1][0] not in ("COMMA", "ARROW", "COLON", "AS", "$END"):
+        last += 1
+    rest = text[tokens[index][2] : tokens[last][3]]
+    alias = text[start:stop]
+    fix = (f"write `{rest} {alias}`", f"{rest} {alias}")
+    simple = tokens[last + 1][0] != "AS" and not any(_is_open(tokens[index : last + 1], closer) for closer in "})]")
+    return SyntaxFault(
+        "NameBeforeArguments", start, stop, fix=fix if simple else None, fix_at=(start, tokens[last][3]), ends=True,
+        name=tokens[index - 1][1],
+    )  # fmt: skip
+
+
 def _misspelt(first: Token, index: int) -> SyntaxFault | None:
     """The fault of a line that makes no sense as a layer, because its keyword is misspelt."""
     if first[0] != "NAME" or index < 1:
         return None
-    guess = closest(first[1], LINE_WORDS, cutoff=0.7)
+    guess = "elif" if first[1] in ("elseif", "elsif") else closest(first[1], LINE_WORDS, cutoff=0.7)
     if guess is None:
         return None
     return SyntaxFault(
@@ -325,7 +376,7 @@ def mended(text: str, fault: SyntaxFault) -> str | None:
     What is left too short is filled with a space; what is too long may take a space behind it, or goes over
     the end of the line. A misspelt keyword stays, as the parser is told what it means.
     """
-    if fault.fix is None:
+    if fault.fix is None or fault.ends:
         return None
     start, end = fault.fix_at
     if "keyword" in fault.values:

@@ -15,7 +15,7 @@ from cnndsl.record import Record
 from cnndsl.source import Source, Span
 from cnndsl.syntax.faults import SyntaxFault, mended
 from cnndsl.syntax.parser import MOST_OPEN, parse_line
-from cnndsl.syntax.tree import Arm, Document, Else, If, Instance, Line, Network, Trivia
+from cnndsl.syntax.tree import Arm, Block, Chain, Document, Else, If, Instance, Line, Network, Trivia
 
 MOST_NESTING = 50
 """Levels of indentation; a person gets lost at ten."""
@@ -34,9 +34,13 @@ MOST_FAULTS = 8
 
 # White space before a line's text; the no-break space comes with text copied from web pages.
 _indentation = re.compile(r"[ \t\r\f\u00a0]*")
+_indented = re.compile(r"(?m)^([ \t\r\f\u00a0]*)([^\s#][^\n]*)")
 _structure = re.compile(r'#[^\n]*|"[^"\n]*"?|[()\[\]{}\n]')
 _plain_line = re.compile(r'[^\n#"()\[\]{}]*')
 _new_statement = re.compile(r"(?:network|block|train|let|expect|use|output)\b|input\s|\||[a-z][a-z0-9_]*\s+[0-9{]")
+# What other languages end a body with.
+_end_word = re.compile(r"end(?:[ _]?(?:if|for|while|repeat|block|network|train|add|concat))?[;.]?")
+_named_end = re.compile(r"(?m)^[ \t]*(?:block[ \t]+end\b|use\b[^\n]*\bend\b)")
 _OPENERS = {")": "(", "]": "[", "}": "{"}
 
 _ARM = Arm()
@@ -92,6 +96,10 @@ class _Layout:
         # The open bodies, outermost first: the column of their lines, and the list that holds them.
         self.bodies: list[tuple[int, list[Line]]] = [(0, self.lines)]
         self.mended = False
+        self.ends: list[Span] = []
+        self.end_is_name: bool | None = None
+        self.leaning: set[Line] = set()
+        """Merges whose arms stand at their own column, or further out."""
         self.indentation_reported = False
         self.depth_reported = False
         # Characters that were looked at in vain for the end of a bracket.
@@ -103,6 +111,7 @@ class _Layout:
         while position < length:
             position = self._physical(position)
         self._check_bodies()
+        self._report_ends()
         self.diagnostics.sort(key=lambda d: d.span.start)
         return Document(self.source, self.lines, tuple(self.trivia)), self.diagnostics
 
@@ -134,10 +143,19 @@ class _Layout:
             return self._arm(start, column)
         end, after = self._logical_end(start)
         stripped = text[start:end].rstrip()
+        if _end_word.fullmatch(stripped) and not self._names_end():
+            self.ends.append(Span(self.source, start, start + len(stripped)))
+            return after
         line = Line(self.source, start, start + len(stripped), column, self._parse(start, stripped))
         line.mended = self.mended
         self._place(line)
         return after
+
+    def _names_end(self) -> bool:
+        """Whether the file has a block named `end`."""
+        if self.end_is_name is None:
+            self.end_is_name = _named_end.search(self.text) is not None
+        return self.end_is_name
 
     def _comment(self, start: int, end: int) -> int:
         """Keep a comment that goes to `end`, where its line ends; returns where the next line begins."""
@@ -272,13 +290,48 @@ class _Layout:
         column = line.column
         bodies = self.bodies
         left = None
-        while len(bodies) > 1 and column < bodies[-1][0]:
+        is_arm = isinstance(line.statement, Arm)
+        while len(bodies) > 1 and (column < bodies[-1][0] or (bodies[-2][0] == bodies[-1][0] and not is_arm)):
             left = bodies.pop()
         at, body = bodies[-1]
         if column > at:
             self._deeper(line, left)
             return
+        last = body[-1] if body else None
+        if is_arm and last is not None and last.statement is not None:
+            if isinstance(last.statement, Chain) and last.statement.opens and not last.body:
+                # Its arms stand at its own column: the arms of this body, until another line does.
+                self._too_far_left(last, line)
+                self._push(column, last.body)
+                body = last.body
+            elif isinstance(last.statement, Arm):
+                self._check_inner_merge(last, line)
         body.append(line)
+
+    def _check_inner_merge(self, arm: Line, following: Line) -> None:
+        """An arm that ends with a merge without arms, and `|` at the arm's own column behind it."""
+        inner = arm.body[-1] if arm.body else None
+        while inner is not None and inner.body:
+            inner = inner.body[-1]
+        if inner is not None and isinstance(inner.statement, Chain) and inner.statement.opens:
+            self._too_far_left(inner, following)
+
+    def _too_far_left(self, merge: Line, arm: Line) -> None:
+        self.leaning.add(merge)
+        if self.indentation_reported:
+            return
+        word = self._opening_word(merge)
+        column = merge.column
+        lead = arm.column * " " + "| " if arm.column < column else column * " "
+        inner = f"{(column + 4) * ' '}| "
+        example = f"\n{lead}{word}:\n{inner}…\n{inner}…"
+        item = merge.statement.items[-1]
+        span = merge.span(item)
+        what = "belongs to the merge around it" if arm.column < column else "stands too far left"
+        self._report(
+            "ArmsTooFarLeft", span, labels=(Label(arm.span(), f"this arm {what}"),), word=word, column=column + 1,
+            further=column + 2, example=example,
+        )  # fmt: skip
 
     def _deeper(self, line: Line, left: tuple[int, list[Line]] | None) -> None:
         """A line that stands deeper than the body it would belong to: it begins the last line's body, or is wrong."""
@@ -341,15 +394,40 @@ class _Layout:
             line = stack.pop()
             stack.extend(line.body)
             statement = line.statement
-            if statement is not None and statement.opens and not line.body and not isinstance(statement, Network):
+            if statement is None or not statement.opens or isinstance(statement, (Network, Instance)):
+                continue
+            if not line.body and line not in self.leaning:
                 word = "|" if isinstance(statement, Arm) else self._opening_word(line)
                 self._report("EmptyBody", line.span(), word=word)
+            if not line.body and isinstance(statement, (Block, Chain)):
+                # Whatever follows from its having no body has been said.
+                line.statement = None
+
+    def _report_ends(self) -> None:
+        """Lines that say `end`: once, with the edit that removes them all."""
+        if not self.ends:
+            return
+        edits = tuple(Edit(self._whole_line(span), "") for span in self.ends)
+        fix = Fix("remove it" if len(edits) == 1 else "remove them", edits, "likely")
+        fixes = (fix,) if len(edits) <= MOST_EDITS else ()
+        self._report("StrayEnd", self.ends[0], fixes=fixes, word=self.ends[0].text, lines=len(edits))
+
+    def _whole_line(self, span: Span) -> Span:
+        """A span with the white space before it and, if nothing else stands there, the rest of its line."""
+        text = self.text
+        start = text.rfind("\n", 0, span.start) + 1
+        newline = text.find("\n", span.end)
+        end = len(text) if newline < 0 else newline + 1
+        alone = not text[start : span.start].strip() and not text[span.end : end].strip()
+        return Span(self.source, start, end) if alone else span
 
     def _opening_word(self, line: Line) -> str:
         if isinstance(line.statement, Else):
             return "else"
         if isinstance(line.statement, If):
             return "elif" if line.statement.again else "if"
+        if isinstance(line.statement, Chain):
+            return line.span(line.statement.items[-1].kind).text
         return line.text.split(maxsplit=1)[0].rstrip(":")
 
     def _odd_indentation(self, start: int, end: int) -> None:
@@ -357,18 +435,45 @@ class _Layout:
         if self.indentation_reported or not self.text[start:end].strip("\r\f "):
             return
         self.indentation_reported = True
-        edits = tuple(
-            Edit(Span(self.source, m.start(), m.end()), m.group().replace("\u00a0", " ").expandtabs(4))
-            for m in re.finditer(r"(?m)^[ \t\u00a0]*[\t\u00a0][ \t\u00a0]*(?=[^\s#])", self.text)
-        )
+        edits = self._plain_indentation()
         span = Span(self.source, start, end)
         tabs = "\t" in self.text[start:end]
-        fix = Fix("indent with spaces, four for a tab" if tabs else "indent with plain spaces", edits, "likely")
+        title = "indent with spaces, four for a tab" if tabs else "indent with plain spaces"
+        if not any(edit.text for edit in edits):
+            title = "remove the indentation: no line above opens a body"
+        fix = Fix(title, edits, "likely")
         fixes = (fix,) if len(edits) <= MOST_EDITS else ()
         if tabs:
             self._report("TabIndentation", span, fixes=fixes, lines=len(edits))
         else:
             self._report("LookAlike", span, fixes=fixes, character="U+00A0")
+
+    def _plain_indentation(self) -> tuple[Edit, ...]:
+        """The edits that indent every line with spaces, and leave no line deeper under one that opens no body."""
+        edits = []
+        # Columns as they are, and as they will be.
+        levels = [(0, 0)]
+        opened = False
+        for match in _indented.finditer(self.text):
+            indent, line = match.groups()
+            width = _width(indent.replace("\u00a0", " "))
+            while levels[-1][0] > width:
+                levels.pop()
+            at, fixed = levels[-1]
+            odd = bool(indent.strip(" \r\f"))
+            if width > at:
+                fixed = fixed + width - at if opened or not odd else fixed
+                levels.append((width, fixed))
+            if odd:
+                edits.append(Edit(Span(self.source, match.start(1), match.end(1)), " " * fixed))
+            opened = _opens_body(line)
+        return tuple(edits)
+
+
+def _opens_body(line: str) -> bool:
+    """Whether what follows a physical line may be indented."""
+    code = line.partition("#")[0].strip()
+    return code.endswith((":", "(", "[", "{", ",")) or code.startswith("|")
 
 
 def _width(indent: str) -> int:

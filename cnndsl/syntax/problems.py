@@ -221,6 +221,63 @@ class GroupedNumber(Diagnostic):
     label = "this is meant as one number"
 
 
+class NameBeforeArguments(Diagnostic):
+    """A layer's name comes last, behind its arguments.
+
+    Wrong: `conv as a 3x3x4`. Right: `conv 3x3x4 as a`.
+    """
+
+    code = "E147"
+    title = "a layer's name before its arguments"
+    message = "`as {name}` comes last, behind the layer's arguments"
+    label = "more of the layer follows"
+
+
+class ElseIf(Diagnostic):
+    """A further condition is `elif`, one word.
+
+    Wrong: `else if depth > 50:`. Right: `elif depth > 50:`.
+    """
+
+    code = "E148"
+    title = "`else if` instead of `elif`"
+    message = "a further condition is written `elif`"
+    label = "one word"
+
+
+class StrayEnd(Diagnostic):
+    """Bodies end where the indentation goes back, without a word such as `end`."""
+
+    code = "E149"
+    title = "a line that says `end`"
+    message = "a body ends where its indentation does, so there is no `{word}`"
+    label = "leave this line out"
+
+    def note_texts(self) -> tuple[str, ...]:
+        lines = self.values["lines"]
+        more = (f"note: {lines} lines of this file are such",) if lines > 1 else ()
+        return (*super().note_texts(), *more)
+
+
+class ArmsTooFarLeft(Diagnostic):
+    """The arms of a merge stand further in than the merge's own name, also where it is in an arm itself.
+
+    Right:
+
+        add:
+            | identity
+            | add:
+                  | conv 3x3x8 same
+                  | conv 5x5x8 same
+    """
+
+    code = "E150"
+    title = "arms that are not indented under their merge"
+    message = "the arms of this `{word}` have to stand further in than its own line"
+    label = "its line begins in column {column}, so its arms begin in column {further} or further in"
+    help = "for example{example}"
+
+
 class StrayBar(Diagnostic):
     """`|` begins an arm of a merge, at the start of a line."""
 
@@ -246,6 +303,19 @@ class InputWithoutSize(Diagnostic):
     title = "input without a size"
     message = "this input has no size"
     label = "write height x width x channels, such as `input 32x32x1`"
+
+
+class SmallSides(Diagnostic):
+    """A side of an input that is left open is a capital letter.
+
+    Wrong: `input hxwx3`. Right: `input HxWx3 = 224x224x3`.
+    """
+
+    code = "E146"
+    title = "a small letter for an open side"
+    message = "a side that is left open is a capital letter, so `{text}` is no size"
+    label = "this is read as a name"
+    help = "behind it stands an example of the size: `{example}`"
 
 
 class BodyOnSameLine(Diagnostic):
