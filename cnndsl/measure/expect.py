@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from cnndsl.diagnostics import Diagnostic, Edit, Fix, problem
+from cnndsl.diagnostics import Diagnostic, Edit, Fix, closest, problem
 from cnndsl.elaborate import Elaborated, Expectation
 from cnndsl.elaborate.arithmetic import Budget, EvaluationError
 from cnndsl.elaborate.evaluate import Scope, Silent, evaluate
@@ -25,7 +25,7 @@ def check_expectations(elaborated: Elaborated, analysis: Analysis) -> list[Diagn
     names = _names(elaborated.graph, analysis, words)
     found: list[Diagnostic] = []
     for expectation in elaborated.expectations:
-        found += _check(expectation, names)
+        found += _check(expectation, names, elaborated.graph)
     return found
 
 
@@ -36,7 +36,7 @@ _COMPARING = (tree.Compare, tree.Binary, tree.Unary, tree.Conditional, tree.Call
 """Expressions that can be a condition; a number or a name is none."""
 
 
-def _check(expectation: Expectation, names: dict[str, Any]) -> list[Diagnostic]:
+def _check(expectation: Expectation, names: dict[str, Any], graph: Graph) -> list[Diagnostic]:
     line = expectation.line
     # A parameter hides the network's number of that name: `expect depth == 50` of `network N(depth=50)`.
     own = {n for n in _MEASURES if expectation.scope.has(n)}
@@ -51,10 +51,25 @@ def _check(expectation: Expectation, names: dict[str, Any]) -> list[Diagnostic]:
             if not evaluate(condition, scope, Budget()):
                 found.append(_failure(expectation, condition, scope))
         except EvaluationError as error:
-            found.append(problem(error.problem, line.span(error.node or condition), **error.values))
+            values = error.values
+            if error.problem == "UndefinedName":
+                values = {**values, "guess": _nearest(values["name"], values["known"], graph)}
+            found.append(problem(error.problem, line.span(error.node or condition), **values))
         except Silent:
             pass
     return found
+
+
+def _nearest(name: str, known: list[str], graph: Graph) -> str | None:
+    """What an unknown name in an `expect` line may stand for, of those known; None if none is near.
+
+    One that stands within a block has the block's name before it.
+    """
+    inside = next((node.name for node in graph.nodes if node.name.endswith(f".{name}")), None)
+    # What was named last, the network's layers, comes first in `known`: of many, `closest` compares the last ones.
+    names = ["true", "false", *reversed(known)]
+    # One letter of two is a slip, too: `c2` for `c1`.
+    return inside or closest(name, names, cutoff=0.5 if len(name) == 2 else 0.6)
 
 
 def _parts(condition: Any) -> list[Any]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from cnndsl.elaborate.arithmetic import View
-from cnndsl.graph import Edge, Graph
+from cnndsl.graph import Edge, Graph, Output
 from cnndsl.measure import Analysis, LayerMeasure
 
 _step = re.compile(r"[^.\[\]]+|\[[0-9]+\]")
@@ -16,11 +16,13 @@ _step = re.compile(r"[^.\[\]]+|\[[0-9]+\]")
 class Part(View):
     """A layer, a block, or several of them under one name with an index.
 
-    what: what messages call it. parts: what it holds, by name. entries: its members by index. first, last: its
-    nodes' numbers, `last` excluded. result: the edge it gives; None for what only holds others.
+    path: its name from the network on. what: what messages call it. parts: what it holds, by name. entries: its
+    members by index. first, last: its nodes' numbers, `last` excluded; none where it only holds others. result: the
+    edge it gives; where that is None, its last member's.
     """
 
-    def __init__(self, what: str, graph: Graph, analysis: Analysis) -> None:
+    def __init__(self, path: str, what: str, graph: Graph, analysis: Analysis) -> None:
+        self.path = path
         self.what = what
         self.graph = graph
         self.analysis = analysis
@@ -62,24 +64,48 @@ class Part(View):
         return self.result
 
     def _made(self) -> Iterator[LayerMeasure]:
-        if self.result is None:
-            for index in sorted(self.entries):
-                yield from self.entries[index]._made()
+        if self.first == self.last:
+            for part in (*self.entries.values(), *self.parts.values()):
+                yield from part._made()
         for measure in self.analysis.layers[self.first : self.last]:
             if measure is not None:
                 yield measure
 
+    def advice(self, name: str) -> str | None:
+        """That one of several has what their common name does not offer."""
+        for index, member in self.entries.items():
+            if name in member.values:
+                return f"`{self.path}` is several: did you mean `{self.path}[{index}].{name}`?"
+        return None
+
 
 def parts_of(graph: Graph, analysis: Analysis) -> dict[str, Part]:
-    """Every layer and block by its name; what is inside a block or under an index, below it."""
-    top = Part("the network", graph, analysis)
+    """Every layer, block and side output by its name; what is inside one or under an index, below it."""
+    top = Part("", "the network", graph, analysis)
     for call in graph.calls:
         part = _at(top, call.name, "block")
         part.first, part.last, part.result = call.first, call.last, call.result
     for node in graph.nodes:
         part = _at(top, node.name, "layer")
         part.first, part.last, part.result = node.index, node.index + 1, Edge(node.index)
+    for output in graph.outputs:
+        _side_output(top, output)
     return top.parts
+
+
+def _side_output(top: Part, output: Output) -> None:
+    """Give the part of a side output its nodes, which were made one after the other, and its result.
+
+    Names given within it stand by themselves; but what was made between its first layer and its result is its.
+    """
+    begins = f"{output.name}."
+    below = [node.index for node in top.graph.nodes if node.name.startswith(begins)]
+    if not below:
+        return
+    part = _at(top, output.name, "output")
+    if part.result is None:
+        part.what, part.result = f"the output `{output.name}`", output.edge
+        part.first, part.last = below[0], max(below[-1], output.edge.node) + 1
 
 
 def _at(part: Part, name: str, what: str) -> Part:
@@ -92,6 +118,6 @@ def _at(part: Part, name: str, what: str) -> Part:
         key = int(step[1:-1]) if step[0] == "[" else step
         if key not in into:
             kind = what if length == len(name) else "block"
-            into[key] = Part(f"the {kind} `{name[:length]}`", part.graph, part.analysis)
+            into[key] = Part(name[:length], f"the {kind} `{name[:length]}`", part.graph, part.analysis)
         part = into[key]
     return part
