@@ -431,3 +431,105 @@ def test_random_blocks_compute_what_the_nodes_say(spec: str) -> None:
     graph = checked.networks[0].graph
     assert emit(graph) == emit(graph)
     assert_computes_what_its_nodes_say(graph)
+
+
+# --- instances that the file does not have --------------------------------------------------------------------------
+
+CB = """
+block cb(c, norm=true, k=3):
+    conv {k}x{k}x{c} same
+    if norm:
+        bn
+    relu
+
+network A
+input 8x8x3
+cb 8 norm=false
+cb 16 k=5
+"""
+BASIC = """
+block shortcut(c, stride):
+    if stride > 1 or input.channels != c:
+        conv 1x1x{c} /{stride} nobias, bn
+
+block basic(c, stride=1):
+    add:
+        | conv 3x3x{c} /{stride} pad=1 nobias, bn, relu, conv 3x3x{c} pad=1 nobias, bn
+        | shortcut {c} stride={stride}
+    relu
+
+network A
+input 8x8x4
+basic 4
+basic 8 /2
+basic 8
+"""
+INVERTED = """
+block inverted(t, c, stride=1, drop=0.0):
+    let wide = t * input.channels
+    add:
+        | if t > 1:
+              conv 1x1x{wide} nobias, bn, relu6
+          dwconv 3x3 /{stride} pad=1 nobias, bn, relu6
+          conv 1x1x{c} nobias, bn
+          if drop > 0 and stride == 1 and input.channels == c:
+              droppath {drop}
+        if stride == 1 and input.channels == c:
+            | identity
+
+network A
+input 8x8x4
+inverted 1 4
+inverted 6 8 /2
+inverted 6 8 drop=0.1
+"""
+OTHER_CALLS = [
+    (CB, "cb 6", (3, 6, 3), {"norm": True}),
+    (CB, "cb 6 k=7 norm=false", (3, 6, 7), {"norm": False}),
+    (CB, "cb 6 k=1", (3, 6, 1), {"norm": True}),
+    (BASIC, "basic 3 /2", (3, 3), {"stride": 2}),
+    (BASIC, "basic 3", (3, 3), {}),
+    (BASIC, "basic 5", (3, 5), {}),
+    (INVERTED, "inverted 1 5 /2", (3, 1, 5), {"stride": 2, "drop": 0.0}),
+    (INVERTED, "inverted 1 3 drop=0.3", (3, 1, 3), {"drop": 0.3}),
+    (INVERTED, "inverted 6 3", (3, 6, 3), {"drop": 0.0}),
+    (INVERTED, "inverted 4 3 /2", (3, 4, 3), {"stride": 2, "drop": 0.0}),
+    (INVERTED, "inverted 2 5 drop=0.3", (3, 2, 5), {"drop": 0.3}),
+]
+
+
+@pytest.mark.parametrize(("spec", "call", "args", "kwargs"), OTHER_CALLS)
+def test_other_instances_are_what_the_spec_says(
+    spec: str, call: str, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> None:
+    """A class is used with parameters that no call in its file has, and compared with a network that calls so."""
+    (graph,) = graphs_of(spec)
+    (wanted,) = graphs_of(spec[: spec.index("network")] + f"network B\ninput 8x8x3\n{call} as one\n")
+    made: dict[str, Any] = {}
+    exec(emit(graph), made)
+    expected = build_module(wanted)
+    block = call.split()[0].capitalize()
+    module = made[block](*args, **kwargs)
+    # Names count what is in the file, so that `conv1x1_2` here may be `conv1x1` there.
+    ours, theirs = module.state_dict(), expected.state_dict()
+    assert [value.shape for value in ours.values()] == [value.shape for value in theirs.values()]
+    module.load_state_dict(dict(zip(ours, theirs.values(), strict=True)))
+    x = torch.randn(2, 3, 8, 8)
+    assert torch.equal(module.eval()(x), expected.eval()(x))
+
+
+def test_a_class_refuses_what_it_was_not_written_for() -> None:
+    spec = (
+        "block unit(c, deep=1):\n    conv 1x1x{c}\n    if deep > 2:\n        relu\n"
+        "network A\ninput 4x4x3\nunit 4 deep=1\nunit 5 deep=2\n"
+    )
+    (graph,) = graphs_of(spec)
+    made: dict[str, Any] = {}
+    exec(emit(graph), made)
+    assert "deep" not in emit(graph)
+    spec = spec.replace("conv 1x1x{c}", "conv 1x1x{c * deep}")
+    (graph,) = graphs_of(spec)
+    exec(emit(graph), made)
+    made["Unit"](3, 4, 2)
+    with pytest.raises(ValueError, match="deep > 2"):
+        made["Unit"](3, 4, 3)

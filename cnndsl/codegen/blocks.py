@@ -52,7 +52,8 @@ class Text:
         self._read(line.body, Surroundings())
 
     def _read(self, lines: list[Line], around: Surroundings) -> None:
-        outside, before = around, []
+        outside = around
+        before: list[Guard] = []
         for line in lines:
             statement = line.statement
             if isinstance(statement, tree.If):
@@ -151,8 +152,8 @@ def expression(node: Any, scope: Scope) -> Expression:
     if isinstance(node, tree.Attribute) and isinstance(node.value, tree.Name) and node.name == "channels":
         return scope.get(f"{node.value.name}.channels", UNKNOWN)
     if isinstance(node, tree.Call) and isinstance(node.function, tree.Name) and not node.keywords:
-        if node.function.name in FUNCTIONS and node.function.name not in scope:
-            return simple(node.function.name, *(expression(one, scope) for one in node.arguments))
+        name, arguments = node.function.name, [expression(one, scope) for one in node.arguments]
+        return simple(name, *arguments) if name in FUNCTIONS and name not in scope else UNKNOWN
     return UNKNOWN
 
 

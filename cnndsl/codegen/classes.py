@@ -13,7 +13,8 @@ from cnndsl.codegen.parameters import ABSENT, Names, Parameter, Parameters
 from cnndsl.codegen.plan import Plan, Planner, Step
 from cnndsl.codegen.rows import find_rows, fits, row_of, split_name
 from cnndsl.codegen.symbolic import Reader
-from cnndsl.codegen.symbols import UNKNOWN, Expression, names_of, negated, number, said, simple
+from cnndsl.codegen.symbols import UNKNOWN, Expression, names_of, negated, said, simple
+from cnndsl.codegen.symbols import number as plain_number
 from cnndsl.graph import Edge
 from cnndsl.record import Record
 
@@ -166,6 +167,8 @@ class Library:
         self.parts: dict[int, Parts] = {}
         self.heights: dict[int, int] = {}
         self.firsts: dict[int, list[int]] = {}
+        self.varying: dict[tuple[str, str], set[str]] = {}
+        """For each block, the names that a call within a block gives different values, or may."""
         self.recursing: tuple[str, str] | None = None
         """The block that a class is made of, while it is one that calls itself."""
         for network in networks:
@@ -199,6 +202,7 @@ class Library:
                 # Of blocks that call each other in turn, the inner calls come first.
                 height = self.heights[id(plan)] if recursive.get(origin, origin) != origin else 0
                 units.setdefault((*origin, height), []).append(plan)
+        self.varying = _varying(plans)
         for found in plans.values():
             _align_rows(found)
         unit_of = {id(plan): unit for unit, found in units.items() for plan in found}
@@ -313,7 +317,7 @@ class Library:
         every = [plan for one in together for plan in variants[one]]
         numbers = [number for number, one in enumerate(together) for _ in variants[one]]
         steps = _side_by_side(every, numbers, found)
-        names = Names([plan.values for plan in every])
+        names = Names([plan.values for plan in every], self.varying[every[0].origin])
         return all(_condition(names, row) is not None for row in steps if any(row))
 
     def variant(self, plan: Plan) -> Variant:
@@ -418,10 +422,11 @@ class Library:
 
     def solve(self, made: Class) -> Parameters | None:
         """Find the parameters of a class, and the expressions for all of its numbers."""
-        if len(made.plans) == 1:
+        varying = self.varying.get(made.origin, set())
+        if len(made.plans) == 1 and not varying:
             made.conditions = [None] * len(made.steps)
             return None
-        parameters = Parameters([plan.values for plan in made.plans])
+        parameters = Parameters([plan.values for plan in made.plans], varying)
         holes = [self._holes(made, at) if at in made.first else ([], []) for at in range(len(made.steps))]
         # Those of steps that all instances have come first: what they are called serves the others.
         order = sorted(range(len(made.steps)), key=lambda at: not all(made.steps[at]))
@@ -489,11 +494,7 @@ def _block(plan: Plan) -> str:
 
 def called(steps: list[Step]) -> Iterator[Plan]:
     """The plans that steps call, without those that only repeat one with its weights."""
-    for step in steps:
-        if step.row:
-            yield from called(step.row)
-        elif step.plan is not None and step.owner is None:
-            yield step.plan
+    return (step.plan for step in _calls_in(steps) if step.plan is not None)
 
 
 def _origins(steps: list[Step]) -> set[tuple[str, str]]:
@@ -517,6 +518,42 @@ def _recursive(plans: dict[tuple[str, str], list[Plan]]) -> dict[tuple[str, str]
         for origin, found in reach.items()
         if origin in found
     }
+
+
+def _varying(plans: dict[tuple[str, str], list[Plan]]) -> dict[tuple[str, str], set[str]]:
+    """For each block, the names whose values a call of it takes from what varies in the block that it stands in.
+
+    They may come to the same in all calls of a file, and still not be the same in all that could be.
+    """
+    found: dict[tuple[str, str], set[str]] = {origin: set() for origin in plans}
+    fixed = {origin: Names([plan.values for plan in of], set()).fixed for origin, of in plans.items()}
+    changed = True
+    while changed:
+        changed = False
+        for origin, of in plans.items():
+            for plan in of:
+                for step in _calls_in(plan.steps):
+                    assert step.plan is not None
+                    inner = step.plan.origin
+                    given = step.arguments or {}
+                    for name in step.plan.values:
+                        tree = given.get(name, UNKNOWN)
+                        same = tree != UNKNOWN and names_of(tree) <= fixed[origin].keys()
+                        if same or name in found.get(inner, (name,)):
+                            continue
+                        found[inner].add(name)
+                        fixed[inner].pop(name, None)
+                        changed = True
+    return found
+
+
+def _calls_in(steps: list[Step]) -> Iterator[Step]:
+    """The steps that call a block, without those that only repeat one with its weights."""
+    for step in steps:
+        if step.row:
+            yield from _calls_in(step.row)
+        elif step.plan is not None and step.owner is None:
+            yield step
 
 
 def _align_rows(plans: list[Plan]) -> None:
@@ -544,7 +581,7 @@ def _plainly_named(plans: list[Plan], found: Merged) -> bool:
 def _condition(names: Names, steps: Sequence[Step | None]) -> Expression | None:
     """The condition of a step that some calls have: true if all have it; None if it can't be said."""
     if all(steps):
-        return number(True)
+        return plain_number(True)
     tree = names.condition([step.condition for step in steps if step is not None], [s is not None for s in steps])
     return None if tree == UNKNOWN else tree
 
@@ -561,7 +598,7 @@ def _deciders(made: Class, names: Names) -> list[Expression]:
                     before |= found[maker[edge]]
             if step is not None:
                 maker.update(dict.fromkeys(step.outputs, at))
-        own = _condition(names, steps) if any(steps) else number(True)
+        own = _condition(names, steps) if any(steps) else plain_number(True)
         if own is not None and names_of(own):
             before |= {own if negated(own) not in before else negated(own)}
         found.append(before)
@@ -578,12 +615,12 @@ def _meant(step: Step, value: Any) -> Any:
 
 def _times(parts: list[Step], pieces: tuple[Piece, ...]) -> list[Expression]:
     """How often each piece of a row is made, in the words of the spec."""
-    if all(part.times == number(1) for part in parts):
-        return [number(piece.times) for piece in pieces]
+    if all(part.times == plain_number(1) for part in parts):
+        return [plain_number(piece.times) for piece in pieces]
     if any(part.key != parts[0].key for part in parts):
         return [UNKNOWN] * len(pieces)
     if len(pieces) == 1:
         return [parts[0].times]
     if len(pieces) == 2 and pieces[0].times == 1:
-        return [number(1), simple("-", parts[0].times, number(1))]
+        return [plain_number(1), simple("-", parts[0].times, plain_number(1))]
     return [UNKNOWN] * len(pieces)

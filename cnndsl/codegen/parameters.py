@@ -60,12 +60,19 @@ def _type_of(value: Any) -> str:
 
 
 class Names:
-    """What the names in the expressions of a block stand for in some of its calls."""
+    """What the names in the expressions of a block stand for in some of its calls.
 
-    def __init__(self, values: Sequence[dict[str, Any]]) -> None:
+    varying: names that might be something else, though they are the same in these.
+    """
+
+    def __init__(self, values: Sequence[dict[str, Any]], varying: set[str]) -> None:
         self.values = values
         first = values[0]
-        self.fixed = {name: one for name, one in first.items() if all(_same(v.get(name), one) for v in values)}
+        self.fixed = {
+            name: one
+            for name, one in first.items()
+            if name not in varying and all(_same(v.get(name), one) for v in values)
+        }
         """Those that are the same in all."""
         self.live = {
             name
@@ -114,12 +121,12 @@ def _same(a: Any, b: Any) -> bool:
 class Parameters:
     """The parameters of one class, found as expressions ask for them.
 
-    values: for each instance, what the names in expressions stand for.
+    values: for each instance, what the names in expressions stand for. varying: which of these must stay names.
     """
 
-    def __init__(self, values: Sequence[dict[str, Any]]) -> None:
+    def __init__(self, values: Sequence[dict[str, Any]], varying: set[str]) -> None:
         names = argument_names()
-        self.meanings = Names(values)
+        self.meanings = Names(values, varying)
         self.identifiers = {name: names.make(name) for name in values[0] if name != INPUT_CHANNELS}
         self.identifiers[INPUT_CHANNELS] = names.make("in_channels")
         self.words = {
@@ -132,7 +139,7 @@ class Parameters:
         self.used: set[str] = set()
         self.locals: dict[str, str] = {}
         """Expressions that have a name in the constructor, and those."""
-        self.known: list[tuple[bool, Vector, Any, Any]] = []
+        self.known: list[tuple[bool, Vector, Text, Any]] = []
 
     def expression(self, role: str, vector: Vector, owner: str = "", decider: Expression = UNKNOWN) -> Any:
         """A number that the spec writes so, or the Python that gives each instance its own.

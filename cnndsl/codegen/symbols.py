@@ -211,7 +211,7 @@ def said(value: Any, tree: Expression) -> Any:
 
 
 def with_expression(value: Any, tree: Expression) -> Any:
-    """A number with an expression. Raises Lost for other values, which can't have one, unless they stand as they are."""
+    """A number with an expression. Raises Lost for other values, unless they stand as they are."""
     value = plain(value)
     if tree[0] == "number":
         return value
@@ -267,12 +267,12 @@ class Whole(int):
     def __neg__(self) -> Any:
         return Whole(int.__neg__(self), simple("negative", self.tree))
 
-    __add__, __radd__ = _pair("+")  # type: ignore[assignment]
-    __sub__, __rsub__ = _pair("-")  # type: ignore[assignment]
-    __mul__, __rmul__ = _pair("*")  # type: ignore[assignment]
-    __truediv__, __rtruediv__ = _pair("/")  # type: ignore[assignment]
-    __floordiv__, __rfloordiv__ = _pair("//")  # type: ignore[assignment]
-    __mod__, __rmod__ = _pair("%")  # type: ignore[assignment]
+    __add__, __radd__ = _pair("+")
+    __sub__, __rsub__ = _pair("-")
+    __mul__, __rmul__ = _pair("*")
+    __truediv__, __rtruediv__ = _pair("/")
+    __floordiv__, __rfloordiv__ = _pair("//")
+    __mod__, __rmod__ = _pair("%")
 
 
 class Real(float):
@@ -285,7 +285,7 @@ class Real(float):
         made.tree = tree
         return made
 
-    __add__, __radd__ = _pair("+")  # type: ignore[assignment]
-    __sub__, __rsub__ = _pair("-")  # type: ignore[assignment]
-    __mul__, __rmul__ = _pair("*")  # type: ignore[assignment]
-    __truediv__, __rtruediv__ = _pair("/")  # type: ignore[assignment]
+    __add__, __radd__ = _pair("+")
+    __sub__, __rsub__ = _pair("-")
+    __mul__, __rmul__ = _pair("*")
+    __truediv__, __rtruediv__ = _pair("/")
