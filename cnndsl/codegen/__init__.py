@@ -1,9 +1,9 @@
 """From a graph to PyTorch source that a colleague would accept in review, without a dependency on cnndsl.
 
-`plan.py` finds what each class does, `blocks.py` what a block's text says, `symbolic.py` puts its expressions
-(`symbols.py`) into the plans, `rows.py` finds what stands in an nn.Sequential, `merge.py` which calls of a block share a
-class, `parameters.py` what its instances are given, `variables.py` what tensors are called; `writer.py` and `python.py`
-write it down.
+`plan.py` finds what each class does, `calls.py` which blocks call which. `blocks.py` reads what a block's text says,
+`symbolic.py` puts its expressions (`symbols.py`) into the plans. `rows.py` finds what stands in an nn.Sequential,
+`merge.py` which calls of a block share a class, `parameters.py` what its instances are given, `variables.py` what
+tensors are called; `writer.py` and `python.py` write it down.
 """
 
 from __future__ import annotations

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
+from cnndsl.codegen.calls import called, calls_themselves, origins, varying_names
 from cnndsl.codegen.holes import Function, Hole, Piece, form_of, own_parts, pieces_of
 from cnndsl.codegen.identifiers import Identifiers, attribute_names, camel_case, identifier
 from cnndsl.codegen.merge import Merged, Variant, merged, variant_of
@@ -196,13 +197,13 @@ class Library:
                 plans.setdefault(plan.origin, []).append(plan)
             stack.extend(reversed(list(called(plan.steps))))
         units: dict[Any, list[Plan]] = {}
-        recursive = _recursive(plans)
+        recursive = calls_themselves(plans)
         for origin, found in plans.items():
             for plan in found:
                 # Of blocks that call each other in turn, the inner calls come first.
                 height = self.heights[id(plan)] if recursive.get(origin, origin) != origin else 0
                 units.setdefault((*origin, height), []).append(plan)
-        self.varying = _varying(plans)
+        self.varying = varying_names(plans)
         for found in plans.values():
             _align_rows(found)
         unit_of = {id(plan): unit for unit, found in units.items() for plan in found}
@@ -285,7 +286,7 @@ class Library:
         """Find the parameters of a class whose instances have instances of it."""
         parameters = self.solve(made)
         inner = [at for at, step in made.first.items() if step.plan is not None and step.plan.origin == made.origin]
-        if parameters is None or any(step.row and made.origin in _origins(step.row) for step in made.first.values()):
+        if parameters is None or any(step.row and made.origin in origins(step.row) for step in made.first.values()):
             return False
         for _ in range(4):
             for at in inner:
@@ -490,70 +491,6 @@ class Library:
 
 def _block(plan: Plan) -> str:
     return plan.call.block if plan.call is not None else ""
-
-
-def called(steps: list[Step]) -> Iterator[Plan]:
-    """The plans that steps call, without those that only repeat one with its weights."""
-    return (step.plan for step in _calls_in(steps) if step.plan is not None)
-
-
-def _origins(steps: list[Step]) -> set[tuple[str, str]]:
-    return {plan.origin for plan in called(steps)}
-
-
-def _recursive(plans: dict[tuple[str, str], list[Plan]]) -> dict[tuple[str, str], tuple[str, str] | None]:
-    """The blocks that call themselves: each with itself, or with None if it does by way of others."""
-    calls = {o: {inner.origin for plan in found for inner in called(plan.steps)} for o, found in plans.items()}
-    reach = {origin: set(inner) for origin, inner in calls.items()}
-    changed = True
-    while changed:
-        changed = False
-        for found in reach.values():
-            more = set().union(*(reach[inner] for inner in found)) - found
-            if more:
-                found |= more
-                changed = True
-    return {
-        origin: None if any(origin in reach[other] for other in found if other != origin) else origin
-        for origin, found in reach.items()
-        if origin in found
-    }
-
-
-def _varying(plans: dict[tuple[str, str], list[Plan]]) -> dict[tuple[str, str], set[str]]:
-    """For each block, the names whose values a call of it takes from what varies in the block that it stands in.
-
-    They may come to the same in all calls of a file, and still not be the same in all that could be.
-    """
-    found: dict[tuple[str, str], set[str]] = {origin: set() for origin in plans}
-    fixed = {origin: Names([plan.values for plan in of], set()).fixed for origin, of in plans.items()}
-    changed = True
-    while changed:
-        changed = False
-        for origin, of in plans.items():
-            for plan in of:
-                for step in _calls_in(plan.steps):
-                    assert step.plan is not None
-                    inner = step.plan.origin
-                    given = step.arguments or {}
-                    for name in step.plan.values:
-                        tree = given.get(name, UNKNOWN)
-                        same = tree != UNKNOWN and names_of(tree) <= fixed[origin].keys()
-                        if same or name in found.get(inner, (name,)):
-                            continue
-                        found[inner].add(name)
-                        fixed[inner].pop(name, None)
-                        changed = True
-    return found
-
-
-def _calls_in(steps: list[Step]) -> Iterator[Step]:
-    """The steps that call a block, without those that only repeat one with its weights."""
-    for step in steps:
-        if step.row:
-            yield from _calls_in(step.row)
-        elif step.plan is not None and step.owner is None:
-            yield step
 
 
 def _align_rows(plans: list[Plan]) -> None:
