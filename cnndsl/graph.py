@@ -83,11 +83,16 @@ class BlockCall(Record):
 
 
 class Output(Record):
-    """One result of the network: its name, where it comes from, and whether it only serves training."""
+    """One result of the network: its name, where it comes from, and whether it only serves training.
+
+    first, last: the numbers of the nodes of its side branch, `last` excluded; equal where it has none.
+    """
 
     name: str
     edge: Edge
     training: bool = False
+    first: int = 0
+    last: int = 0
 
 
 class Graph(Record):

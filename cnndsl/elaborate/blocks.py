@@ -26,7 +26,8 @@ def bind_block(
     statement = line.statement
     parameters = [p for p in statement.parameters if not p.rest]
     passes_on = block.passes_on
-    open_ = [p for p in parameters if not passes_on or p.default is None]
+    named = {one.name for one in given if one.form == "named"}
+    open_ = [p for p in parameters if not passes_on or (p.default is None and p.name not in named)]
     by_name = {p.name: p for p in parameters}
     values: dict[str, Any] = {}
     rest: tuple[list[Given], list[Span]] = ([], [])

@@ -357,6 +357,7 @@ class Expander(Items):
         if frame.in_block:
             self.report("NotHere", line.span(), what="`output`", why="only in a network, not in a block")
             return
+        first = len(self.nodes)
         if statement.opens:
             before = frame.here, frame.branch
             frame.branch = f"{name}."
@@ -370,7 +371,8 @@ class Expander(Items):
         if any(output.name == name for output in self.outputs):
             self.report("DefinedTwice", line.span(statement.reference), what="output", name=name)
         elif edge is not None:
-            self.outputs.append(Output(name, edge, training))
+            last = len(self.nodes) if statement.opens else first
+            self.outputs.append(Output(name, edge, training, first, last))
 
     def _expect(self, line: Line, frame: Frame) -> None:
         if frame.in_block:

@@ -94,18 +94,13 @@ def parts_of(graph: Graph, analysis: Analysis) -> dict[str, Part]:
 
 
 def _side_output(top: Part, output: Output) -> None:
-    """Give the part of a side output its nodes, which were made one after the other, and its result.
-
-    Names given within it stand by themselves; but what was made between its first layer and its result is its.
-    """
-    begins = f"{output.name}."
-    below = [node.index for node in top.graph.nodes if node.name.startswith(begins)]
-    if not below:
+    """Give the part of a side output its nodes and its result. Names given within it stand by themselves as well."""
+    if output.first == output.last:
         return
     part = _at(top, output.name, "output")
     if part.result is None:
         part.what, part.result = f"the output `{output.name}`", output.edge
-        part.first, part.last = below[0], max(below[-1], output.edge.node) + 1
+        part.first, part.last = output.first, output.last
 
 
 def _at(part: Part, name: str, what: str) -> Part:
