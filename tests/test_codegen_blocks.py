@@ -484,7 +484,7 @@ inverted 6 8 /2
 inverted 6 8 drop=0.1
 """
 OTHER_CALLS = [
-    (CB, "cb 6", (3, 6, 3), {"norm": True}),
+    (CB, "cb 6", (3, 6, 3), {}),
     (CB, "cb 6 k=7 norm=false", (3, 6, 7), {"norm": False}),
     (CB, "cb 6 k=1", (3, 6, 1), {"norm": True}),
     (BASIC, "basic 3 /2", (3, 3), {"stride": 2}),

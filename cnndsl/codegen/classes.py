@@ -297,7 +297,7 @@ class Library:
                     if found is None:
                         return False
                     made.own[at].append(found)
-            before, made.parameters = made.parameters, parameters.listed()
+            before, made.parameters = made.parameters, parameters.listed(made.plans[0].defaults)
             if made.parameters == before:
                 return True
         return False
@@ -442,7 +442,7 @@ class Library:
         for (_, forward), values in zip(holes, made.forward, strict=True):
             made.roles.update((str(v), role) for (role, _), v in zip(forward, values, strict=True))
         self._demand(made, parameters)
-        made.parameters = parameters.listed()
+        made.parameters = parameters.listed(made.plans[0].defaults)
         made.locals = parameters.locals
         return parameters
 
@@ -460,7 +460,7 @@ class Library:
 
     def _demand(self, made: Class, parameters: Parameters) -> None:
         """What the parameters in use must be: conditions that nothing in the class asks."""
-        listed = {one.meaning for one in parameters.listed()}
+        listed = {one.meaning for one in parameters.listed(made.plans[0].defaults)}
         for tree in parameters.meanings.demands(made.plans[0].asked):
             if any(("name", name) in listed for name in names_of(tree)):
                 made.demands.append(parameters.text(tree).text)

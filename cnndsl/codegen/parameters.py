@@ -219,16 +219,21 @@ class Parameters:
             role = f"{owner}_{role}"
         return self.names.make(role)
 
-    def listed(self) -> list[Parameter]:
-        """The parameters in use, as a signature has them: those with defaults last."""
+    def listed(self, defaults: dict[str, Any]) -> list[Parameter]:
+        """The parameters in use, as a signature has them: those with defaults last.
+
+        defaults: the block's own. Of these the ones are used that PyTorch has too, and truth values.
+        """
         found = []
         order = [INPUT_CHANNELS, *(name for name in self.identifiers if name != INPUT_CHANNELS)]
         for name in order:
             if name in self.used:
                 values = tuple(v[name] for v in self.meanings.values)
-                found.append(Parameter(self.identifiers[name], values, None, ("name", name)))
-        found += self.new.values()
-        found = [one._replace(default=_default(one)) for one in found]
+                own = defaults.get(name)
+                usual = type(own) is bool or (own is not None and _same(own, _DEFAULTS.get(name)))
+                default = own if usual and all(type(v) is type(own) for v in values) else None
+                found.append(Parameter(self.identifiers[name], values, default, ("name", name)))
+        found += [one._replace(default=_default(one)) for one in self.new.values()]
         return sorted(found, key=lambda one: one.default is not None)
 
 

@@ -20,15 +20,15 @@ class Plan:
     """One network (`call` is None), or one call of a block: its inputs, steps and results, as edges of the graph.
 
     finally_: the moves of channels after the last step. path: what the names of its nodes begin with.
-    layouts: where the channels are, at the end, in each tensor that has some.
+    layouts: where the channels are, at the end, in each tensor that has some; given: where they are in the inputs.
     Of a call, too (symbolic.py finds these): source: the file its block is in; values: what the names in its
-    expressions stand for; channels: of its results, as expressions; asked: the conditions of the block; omitted: the
-    calls in it that do nothing.
+    expressions stand for; defaults: of the block's parameters that have plain ones; channels: of its results, as
+    expressions; asked: the conditions of the block; omitted: the calls in it that do nothing.
     """
 
     __slots__ = (
-        "asked", "call", "channels", "finally_", "graph", "inputs", "layouts", "omitted", "origin", "path", "results",
-        "source", "steps", "training_results", "values",
+        "asked", "call", "channels", "defaults", "finally_", "given", "graph", "inputs", "layouts", "omitted", "origin",
+        "path", "results", "source", "steps", "training_results", "values",
     )  # fmt: skip
 
     def __init__(
@@ -40,11 +40,13 @@ class Plan:
         self.source: Source | None = None
         self.values: dict[str, Any] = {}
         self.channels: tuple[Expression, ...] = ()
+        self.defaults: dict[str, Any] = {}
         self.asked: list[Expression] = []
         self.omitted: list[BlockCall] = []
         self.path = "" if call is None else call.name + "."
         self.inputs = inputs
         self.layouts = dict(zip(inputs, layouts, strict=True))
+        self.given = layouts
         self.steps: list[Step] = []
         self.results: tuple[Edge, ...] = ()
         self.training_results: tuple[Edge, ...] = ()

@@ -82,6 +82,9 @@ class _Annotator:
         plan.values = self.values
 
     def run(self) -> None:
+        plain_ones = (tree.Number, tree.Truth)
+        own = (p for p in self.block.parameters if isinstance(p.default, plain_ones))
+        self.plan.defaults = {p.name: p.default.value for p in own}
         self.plan.asked = conditions(self.block, self.parameters)
         for step in self.plan.steps:
             self._step(step)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -113,22 +113,23 @@ class Writer:
 
     def _about(self) -> str:
         plan = self.made.plans[0]
-        ends = [
-            (self._shapes(p.inputs, p), self._shapes((*p.results, *p.training_results), p)) for p in self.made.plans
-        ]
+        ends = [self._ends(one) for one in self.made.plans]
         if any(one != ends[0] for one in ends):
             assert plan.call is not None
             return f"The block `{plan.call.block}`."
-        inputs, outputs = (", ".join(map(batch_shape, shapes)) for shapes in ends[0])
+        inputs, outputs = (", ".join(shapes) for shapes in ends[0])
         if plan.training_results:
             main = len(plan.results)
-            outputs = ", ".join(map(batch_shape, ends[0][1][:main]))
-            outputs += "; in training also " + ", ".join(map(batch_shape, ends[0][1][main:]))
+            outputs = ", ".join(ends[0][1][:main])
+            outputs += "; in training also " + ", ".join(ends[0][1][main:])
         return f"Takes {inputs}, gives {outputs}."
 
-    def _shapes(self, edges: tuple[Edge, ...], plan: Plan) -> tuple[Shape, ...]:
-        shapes = [plan.graph.shape_of(edge) for edge in edges]
-        return tuple(shape for shape in shapes if shape is not None)
+    def _ends(self, plan: Plan) -> tuple[list[str], list[str]]:
+        """The shapes that a plan takes and gives, with the channels where they are."""
+        results = (*plan.results, *plan.training_results)
+        moved = dict(plan.finally_)
+        layouts = [moved.get(edge, plan.layouts[edge]) for edge in results]
+        return _batch_shapes(plan, plan.inputs, plan.given), _batch_shapes(plan, results, layouts)
 
     # --- __init__ -----------------------------------------------------------------------------------------------
 
@@ -386,9 +387,14 @@ def _tuple_type(count: int) -> str:
     return "Tensor" if count == 1 else f"tuple[{', '.join(['Tensor'] * count)}]"
 
 
-def batch_shape(shape: Shape) -> str:
-    """A shape as PyTorch has it: `(N, 6, 28, 28)`."""
+def _batch_shapes(plan: Plan, edges: Sequence[Edge], layouts: Sequence[str]) -> list[str]:
+    shapes = [(plan.graph.shape_of(edge), layout) for edge, layout in zip(edges, layouts, strict=True)]
+    return [batch_shape(shape, layout) for shape, layout in shapes if shape is not None]
+
+
+def batch_shape(shape: Shape, layout: str = "first") -> str:
+    """A shape as PyTorch has it: `(N, 6, 28, 28)`, or with the channels last `(N, 28, 28, 6)`."""
     if shape.tokens:
         return f"(N, {shape.sizes[0]}) of integers"
-    sizes = (shape.channels, *shape.spatial)
+    sizes = shape.sizes if layout == "last" else (shape.channels, *shape.spatial)
     return f"(N, {', '.join(map(str, sizes))})"
