@@ -14,7 +14,7 @@ from cnndsl.codegen.parameters import ABSENT, Names, Parameter, Parameters
 from cnndsl.codegen.plan import Plan, Planner, Step
 from cnndsl.codegen.rows import find_rows, fits, row_of, split_name
 from cnndsl.codegen.symbolic import Reader
-from cnndsl.codegen.symbols import UNKNOWN, Expression, names_of, negated, said, simple
+from cnndsl.codegen.symbols import GIVEN, UNKNOWN, Expression, expression_of, names_of, negated, said, simple
 from cnndsl.codegen.symbols import number as plain_number
 from cnndsl.graph import Edge
 from cnndsl.record import Record
@@ -547,7 +547,12 @@ def _meant(step: Step, value: Any) -> Any:
     if step.kind_of:
         tree: Expression = ("words", *(("name", name) for name in sorted(step.kind_of)))
         return said(value, tree) if isinstance(value, Function) else value
-    return value if step.said else said(value, UNKNOWN)
+    if step.said:
+        return value
+    if step.rest:
+        own = expression_of(value)
+        return said(value, GIVEN) if own[0] == "number" else value
+    return said(value, UNKNOWN)
 
 
 def _times(parts: list[Step], pieces: tuple[Piece, ...]) -> list[Expression]:

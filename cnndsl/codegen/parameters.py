@@ -14,6 +14,7 @@ from cnndsl.codegen.holes import Function, Text
 from cnndsl.codegen.identifiers import argument_names
 from cnndsl.codegen.symbolic import INPUT_CHANNELS
 from cnndsl.codegen.symbols import (
+    GIVEN,
     UNKNOWN,
     Expression,
     expression_of,
@@ -127,7 +128,7 @@ class Parameters:
     def __init__(self, values: Sequence[dict[str, Any]], varying: set[str]) -> None:
         names = argument_names()
         self.meanings = Names(values, varying)
-        self.identifiers = {name: names.make(name) for name in values[0] if name != INPUT_CHANNELS}
+        self.identifiers = {name: names.make(name.lstrip(".")) for name in values[0] if name != INPUT_CHANNELS}
         self.identifiers[INPUT_CHANNELS] = names.make("in_channels")
         self.words = {
             name: tuple(v[name] for v in values)
@@ -165,6 +166,8 @@ class Parameters:
         if isinstance(exact[0], Function):
             names = frozenset().union(*map(names_of, trees))
             return exact[0] if names <= self.meanings.fixed.keys() and len(set(exact)) == 1 else None
+        if all(tree == GIVEN for tree in trees) and all(_same(one, exact[0]) for one in exact):
+            return exact[0]
         tree = self.meanings.agreed(trees)
         if tree == UNKNOWN and decider != UNKNOWN:
             tree = self._decided(decider, vector)

@@ -11,6 +11,7 @@ from typing import Any
 
 from cnndsl.codegen.symbols import UNKNOWN, Expression
 from cnndsl.graph import INPUT, BlockCall, Edge, Graph, Node
+from cnndsl.layers.base import Layer
 from cnndsl.layers.code import Code, Input
 from cnndsl.shape import Shape
 from cnndsl.source import Source
@@ -23,12 +24,13 @@ class Plan:
     layouts: where the channels are, at the end, in each tensor that has some; given: where they are in the inputs.
     Of a call, too (symbolic.py finds these): source: the file its block is in; values: what the names in its
     expressions stand for; defaults: of the block's parameters that have plain ones; channels: of its results, as
-    expressions; asked: the conditions of the block; omitted: the calls in it that do nothing.
+    expressions; asked: the conditions of the block; omitted: the calls in it that do nothing;
+    rest: the layer that takes what `...` stands for, and its other arguments.
     """
 
     __slots__ = (
         "asked", "call", "channels", "defaults", "finally_", "given", "graph", "inputs", "layouts", "omitted", "origin",
-        "path", "results", "source", "steps", "training_results", "values",
+        "path", "rest", "results", "source", "steps", "training_results", "values",
     )  # fmt: skip
 
     def __init__(
@@ -43,6 +45,7 @@ class Plan:
         self.defaults: dict[str, Any] = {}
         self.asked: list[Expression] = []
         self.omitted: list[BlockCall] = []
+        self.rest: tuple[Layer, tuple[Any, ...]] | None = None
         self.path = "" if call is None else call.name + "."
         self.inputs = inputs
         self.layouts = dict(zip(inputs, layouts, strict=True))
@@ -64,13 +67,32 @@ class Step:
     moves: the tensors whose channels have to be moved before it, and where to.
     training: whether it only serves training. given: whether the spec gives its name.
     In a block (symbolic.py finds these): condition: when it is done; said: whether its numbers have expressions where
-    they depend on the block's parameters; arguments: what a call gives the called block's parameters; times: how often
+    they depend on the block's parameters; rest: whether `...` alone
+    says its numbers; arguments: what a call gives the called block's parameters; times: how often
     its item is done; kind_of: the parameters that name its kind.
     """
 
     __slots__ = (
-        "arguments", "code", "condition", "first", "given", "inputs", "key", "kind_of", "last", "moves", "name",
-        "outputs", "owner", "plan", "row", "said", "times", "training", "value",
+        "arguments",
+        "code",
+        "condition",
+        "first",
+        "given",
+        "inputs",
+        "key",
+        "kind_of",
+        "last",
+        "moves",
+        "name",
+        "outputs",
+        "owner",
+        "plan",
+        "rest",
+        "row",
+        "said",
+        "times",
+        "training",
+        "value",
     )  # fmt: skip
 
     def __init__(self, key: tuple[Any, ...], name: str, first: int, last: int) -> None:
@@ -90,6 +112,7 @@ class Step:
         self.given = False
         self.condition: Expression = UNKNOWN
         self.said = False
+        self.rest = False
         self.arguments: dict[str, Expression] | None = None
         self.times: Expression = UNKNOWN
         self.kind_of: frozenset[str] = frozenset()

@@ -166,10 +166,19 @@ class _Annotator:
         text = self.reader.block(inner.source, inner.call.block)
         if text is None or step.owner is not None or any(p.rest for p in text.parameters):
             return
-        given = self._given(item, scope, text, inner.call.values)
+        rest = self._arguments(item, scope) if inner.rest is not None else []
+        plain_item = item._replace(arguments=()) if inner.rest is not None else item
+        given = self._given(plain_item, scope, text, inner.call.values)
         if given is None:
             return
         given[INPUT_CHANNELS] = self.channels.get(inner.inputs[0], UNKNOWN)
+        if inner.rest is not None:
+            layer, own = inner.rest
+            others, _ = given_arguments(own, _NO_LINE, Values(), Budget(), None)
+            bound = bind(type(layer), [*rest, *others])
+            if bound != layer:
+                return
+            given.update((f"...{name}", expression_of(_one(bound.__dict__[name]))) for name in _numbers(layer))
         step.arguments = given
         step.said = True
         does = _does(text, given)
@@ -221,7 +230,11 @@ class _Annotator:
         if isinstance(item.kind, tree.Brace):
             step.kind_of = names_of(expression(item.kind, scope))
         inputs = tuple(self._shape(edge) for edge in node.inputs)
-        bound, real = self._bound(layer, item, scope)
+        if any(isinstance(one, tree.Rest) for one in item.arguments):
+            self._rest(step, item, code, inputs)
+            bound, real = self._with_rest(layer, item), None
+        else:
+            bound, real = self._bound(layer, item, scope)
         bound = _with_pad(bound)
         channels = _output_channels(bound, inputs, node.shapes)
         outputs = tuple(
@@ -240,6 +253,34 @@ class _Annotator:
         step.value = made.extended if step.value is code.extended and code.extended is not None else made.forward
         step.code = made
         step.said = True
+
+    def _rest(self, step: Step, item: tree.Item, code: Code, inputs: tuple[Shape, ...]) -> None:
+        """A layer with what `...` stands for: it is the caller's, and no parameter of the block changes it."""
+        if any(not isinstance(one, tree.Rest) and _mentions(one) for one in item.arguments):
+            return
+
+        def visit(role: str, value: Any) -> Any:
+            if isinstance(value, Function):
+                return Call(value.name, (X,))
+            return inputs[0].channels if role == "in_channels" else value
+
+        step.code = code._replace(modules=tuple((suffix, walk(one, visit)) for suffix, one in code.modules))
+        step.rest = True
+
+    def _with_rest(self, layer: Layer, item: tree.Item) -> Layer:
+        """The layer with a name for each number, which callers of the block set with what `...` stands for.
+
+        Raises Lost.
+        """
+        if self.plan.rest is not None or self.block.parameters or not self.plan.source:
+            raise Lost
+        own = tuple(one for one in item.arguments if not isinstance(one, tree.Rest))
+        if _mentions(own):
+            raise Lost
+        values = _numbers(layer)
+        self.values.update((f"...{name}", value) for name, value in values.items())
+        self.plan.rest = (layer, own)
+        return _rebuilt(layer, {name: Whole(value, ("name", f"...{name}")) for name, value in values.items()})
 
     def _bound(self, layer: Layer, item: tree.Item, scope: Scope) -> tuple[Layer, Any]:
         """The layer with arguments that know their expressions, and its only float with one, which layers make plain.
@@ -279,6 +320,25 @@ def _does(text: Text, given: dict[str, Expression]) -> Expression:
     for one in others:
         made = simple("or", made, one)
     return replaced(made, given)
+
+
+def _one(value: Any) -> Any:
+    """The number of an argument that is one for all axes."""
+    return compact(value) if type(value) is tuple else value
+
+
+def _numbers(layer: Layer) -> dict[str, int]:
+    """The arguments of a layer that are one whole number."""
+    own = {name: _one(value) for name, value in layer.__dict__.items() if not name.startswith("_") and value != ()}
+    return {name: value for name, value in own.items() if isinstance(value, int) and not isinstance(value, bool)}
+
+
+def _rebuilt(layer: Layer, numbers: dict[str, Any]) -> Layer:
+    """A layer with other numbers in the places of its own."""
+    own = {name: value for name, value in layer.__dict__.items() if not name.startswith("_")}
+    for name, one in numbers.items():
+        own[name] = (one,) * len(own[name]) if type(own[name]) is tuple else one
+    return type(layer)(**own)
 
 
 class _NoLine:

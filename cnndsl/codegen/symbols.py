@@ -18,6 +18,9 @@ Expression = tuple[Any, ...]
 UNKNOWN: Expression = ("unknown",)
 """The expression of a number that can't be said in terms of a block's parameters."""
 
+GIVEN: Expression = ("unknown", "given")
+"""The expression of a number that can't be said, but that no parameter of the block changes: what `...` gives."""
+
 MOST_PARTS = 16
 """Names, numbers and operators in one expression: with more, a number of its own reads better."""
 
