@@ -319,6 +319,11 @@ SPECS = {
         "block unit(c):\n    add:\n        | if input.channels != c:\n              conv 1x1x{c}, bn\n"
         "        | conv 3x3x{c} pad=1, bn, relu, conv 3x3x{c} pad=1, bn\nnetwork A\ninput 8x8x4\nunit 4\nunit 6"
     ),
+    "twice the same": (
+        "block maybe(p):\n    if p == 3:\n        conv 3x3x4 pad=1\nblock unit(p):\n    conv 3x3x4 pad=1\n    relu\n"
+        "    concat:\n        | maybe {p + 1}\n        | identity\n    conv 1x1x4\nnetwork A\ninput 8x8x4\nunit 1\n"
+        "unit 2"
+    ),
     "nothing but its input": "block none(c):\n    if c > 5:\n        relu\nnetwork A\ninput 4\ndense 4, none 2, none 6",
 }
 

@@ -107,14 +107,57 @@ def merged(variants: list[Variant], plans: list[Plan], *, recursive: bool = Fals
         steps, results = uses_of(plans, found)
         try:
             inputs = [str(number) for number in range(variants[0].inputs)]
-            allocate(steps, results, inputs, [Hints()] * found.length, Identifiers(frozenset()))
+            names = allocate(steps, results, inputs, [Hints()] * found.length, Identifiers(frozenset()))
         except Conflict as conflict:
             found = _with_copy(found, conflict.group, steps, results)
             if found is None:
                 return None
         else:
-            return found
+            same = _passing(plans, found)
+            held = (_holds(*one, names, inputs, found) for one in zip(steps, results, same, strict=True))
+            return found if all(held) else None
     return None
+
+
+def _passing(plans: list[Plan], found: Merged) -> list[set[int]]:
+    """For each variant, the merged numbers of the steps that give what they take: identities, and copies."""
+    copies = {copy.at for copy in found.copies}
+    return [
+        copies
+        | {
+            at
+            for step, at in zip(plan.steps, places, strict=True)
+            if step.code is not None and isinstance(step.code.forward, Input)
+        }
+        for plan, places in zip(plans, found.places, strict=True)
+    ]
+
+
+def _holds(
+    steps: dict[int, Use],
+    results: tuple[Place, ...],
+    passing: set[int],
+    names: dict[Place, str],
+    inputs: list[str],
+    found: Merged,
+) -> bool:
+    """Whether every step of a variant finds in its variables what it takes, as the steps are done one by one."""
+
+    def name(place: Place) -> str:
+        return names[place] if place in names else inputs[place[1]]
+
+    def origin(place: Place) -> Place:
+        while place[0] in passing:
+            (place,) = steps[place[0]].takes
+        return place
+
+    values: dict[str, Place] = {one: (-1, number) for number, one in enumerate(inputs)}
+    for at in sorted(steps):
+        if any(values.get(name(place)) != origin(place) for place in steps[at].takes):
+            return False
+        for number in range(steps[at].gives):
+            values[name((at, number))] = origin((at, number))
+    return all(values.get(name(place)) == origin(place) for place in results)
 
 
 def _with_copy(

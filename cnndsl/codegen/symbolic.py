@@ -125,12 +125,13 @@ class _Annotator:
         assert self.plan.source is not None
         text = self.reader.block(self.plan.source, call.block)
         kinds = [p for p in self.block.places.values() if getattr(p.item.kind, "name", "") == call.block]
-        if text is None or len(kinds) != 1 or any(p.rest for p in text.parameters):
+        if text is None or any(p.rest for p in text.parameters):
             return
-        given = self._given(kinds[0].item, scope_at(kinds[0].around, self.parameters), text, call.values)
-        if given is not None:
-            given[INPUT_CHANNELS] = self.channels.get(self.planner.root(call.input), UNKNOWN)
-            self.plan.asked.append(_does(text, given))
+        for place in kinds:
+            given = self._given(place.item, scope_at(place.around, self.parameters), text, call.values)
+            if given is not None:
+                given[INPUT_CHANNELS] = self.channels.get(self.planner.root(call.input), UNKNOWN)
+                self.plan.asked.append(_does(text, given))
 
     # --- arguments ----------------------------------------------------------------------------------------------
 

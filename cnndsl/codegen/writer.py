@@ -295,10 +295,16 @@ class Writer:
         condition = "self.training" if step.training else self._flag(at)
         indent = self._indent(condition)
         lines: list[str] = []
-        taken = {edge: made.merged.taken(at, n, places[edge]) for n, edge in enumerate(step.inputs)}
+        taken = [made.merged.taken(at, n, places[edge]) for n, edge in enumerate(step.inputs)]
+        # What the main path takes, too, is moved whether or not the network is in training.
+        shared: list[str] = []
+        trained = {edge for one in plan.steps if one.training for edge in one.outputs} if step.training else set()
         for edge, layout in step.moves:
-            lines += self._moved(self.variables[taken[edge]], layout, indent)
-        inputs = tuple(self.variables[taken[edge]] for edge in step.inputs)
+            both = step.training and edge not in trained
+            (shared if both else lines).extend(
+                self._moved(self.variables[taken[step.inputs.index(edge)]], layout, INDENT if both else indent)
+            )
+        inputs = tuple(self.variables[place] for place in taken)
         outputs = ", ".join(self.variables[(at, n)] for n in range(len(step.outputs)))
         path = made.paths.get(at, "") if step.owner is None else self._owner_path(step, plan)
         if step.code is None:
@@ -308,7 +314,7 @@ class Writer:
         else:
             value = step.value
         lines += statement(outputs, value, Names(inputs, path), indent, self._comment(at))
-        return [(condition, lines)]
+        return [*([(None, shared)] if shared else []), (condition, lines)]
 
     def _places(self, plan: Plan, number: int) -> dict[Edge, Place]:
         if id(plan) not in self.places:
