@@ -14,6 +14,7 @@ from cnndsl.codegen.identifiers import Identifiers
 from cnndsl.codegen.plan import Plan, edge_places
 from cnndsl.codegen.variables import Conflict, Hints, Place, Use, allocate
 from cnndsl.graph import Edge
+from cnndsl.layers.code import Input
 from cnndsl.record import Record
 
 MOST_CONDITIONS = 3
