@@ -54,6 +54,7 @@ total                        170          704                     6x6
 
 params     170
 MACs       704 (1,408 FLOPs)
+features   the last map sees 3x3 input cells, what follows all of it
 depth      2 weighted layers
 """
 """4 kernels of 9 weights and a bias at 16 places; then 2 units over 64 inputs and a bias."""
@@ -318,7 +319,7 @@ def test_an_empty_file(folder: Path) -> None:
         (["frobnicate"], "There is no command 'frobnicate'."),
         (["a\x1b[31m"], "There is no command 'a\\x1b[31m'."),
         (["check"], "Missing argument 'FILE[:NETWORK]...'."),
-        (["check", "--fromat", "json", "small.cnn"], "Did you mean '--format'?"),
+        (["check", "--fromat", "json", "small.cnn"], "Did you mean one of: '--format', '--root'?"),
         (["check", "--format", "yaml", "small.cnn"], "'yaml' is not one of 'table', 'json', 'csv', 'markdown'."),
         (["check", "--batch", "0", "small.cnn"], "0 is not in the range x>=1."),
         (["check", "--set", "width", "small.cnn"], "'width' is not of the form name=value, such as depth=101."),

@@ -324,6 +324,10 @@ SPECS = {
         "    concat:\n        | maybe {p + 1}\n        | identity\n    conv 1x1x4\nnetwork A\ninput 8x8x4\nunit 1\n"
         "unit 2"
     ),
+    "what repeats is written out": (
+        "block inner(c):\n    conv 3x3x4\nblock outer(t):\n    inner 4 as n\n    from {t}\n"
+        "network A\ninput 8x8x4\nrelu as r\nouter r as m\nreuse m\nconv 1x1x2"
+    ),
     "nothing but its input": "block none(c):\n    if c > 5:\n        relu\nnetwork A\ninput 4\ndense 4, none 2, none 6",
 }
 

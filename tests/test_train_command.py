@@ -96,7 +96,7 @@ def test_a_dry_run_writes_nothing(folder: Path) -> None:
         ([], 2, "Give a spec to train"),
         (["none.cnn"], 2, "no file none.cnn"),
         (["small.cnn:Nope"], 1, "Nope"),
-        (["small.cnn", "--set-train", "optimizer=adma"], 1, "did you mean `adam`?"),
+        (["small.cnn", "--set-train", "optimizer=adma"], 2, "did you mean `adam`?"),
         (["small.cnn", "--set-train", "epochs"], 2, "epochs"),
         (["small.cnn", "--set-train", "data=mnist", "--data-root", "nowhere"], 2, "train-images-idx3-ubyte"),
         (["small.cnn", "--set-train", "validation=1438"], 2, "leaves none"),

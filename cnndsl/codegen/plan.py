@@ -345,8 +345,7 @@ class Planner:
             return
         inputs, results = self._ends(call)
         if number in self.inline or not inputs or self.root(call.result or Edge(-1)) not in results:
-            self.inline.add(number)
-            self._fill(plan, number, call.first, call.last, depth)
+            self._write_out(plan, number, depth)
             return
         moves: tuple[tuple[Edge, str], ...] = ()
         for edge in inputs:
@@ -365,8 +364,7 @@ class Planner:
         if number in self.repeats:
             first = self.plans.get(self.repeats[number])
             if first is None or not _same(first, inner):
-                self.inline.add(number)
-                self._fill(plan, number, call.first, call.last, depth)
+                self._write_out(plan, number, depth)
                 return
             owner = self.inside.calls[self.repeats[number]].first
         self.plans[number] = inner
@@ -380,6 +378,18 @@ class Planner:
                 one.training = False
         plan.layouts.update((edge, inner.layouts[edge]) for edge in results)
         plan.steps.append(step)
+
+    def _write_out(self, plan: Plan, number: int, depth: int) -> None:
+        """Write a call where it is called. If it repeats another, the calls in it repeat those in the other."""
+        call = self.inside.calls[number]
+        self.inline.add(number)
+        if self.repeats.pop(number, None) is not None:
+            child = self.inside.next_within(number, number + 1)
+            while child >= 0:
+                if self._first(child) >= 0:
+                    self.repeats[child] = self._first(child)
+                child = self.inside.next_within(number, self.inside.ends[child])
+        self._fill(plan, number, call.first, call.last, depth)
 
     def _ends(self, call: BlockCall) -> tuple[tuple[Edge, ...], tuple[Edge, ...]]:
         """The tensors from outside that a call takes, and its own that are taken outside, its result first."""

@@ -35,8 +35,9 @@ def graph(value: Graph) -> Iterator[str]:
         line, column = node.span.source.position(node.span.start)
         place = f"{node.span.source.name}:{line}:{column}"
         yield visible(f"  {node.index} {node.name} = {layer} of ({inputs}){shared} -> {shapes} at {place}") + "\n"
-    for name, edge, training in value.outputs:
-        yield visible(f"  output {name} = {edge.node}.{edge.output}{' (training only)' if training else ''}") + "\n"
+    for output in value.outputs:
+        training = " (training only)" if output.training else ""
+        yield visible(f"  output {output.name} = {output.edge.node}.{output.edge.output}{training}") + "\n"
 
 
 def analysis(value: Graph, numbers: Analysis) -> Iterator[str]:
