@@ -62,6 +62,8 @@ class Diagnostic:
     message = ""
     label = ""
     help = ""
+    cause = ""
+    """What of its input a shape problem blames, if it does: see elaborate/causes.py."""
 
     __slots__ = ("fixes", "labels", "notes", "span", "values")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from cnndsl.diagnostics import Diagnostic, Edit, Fix, Label, closest, problem
+from cnndsl.diagnostics import Diagnostic, Edit, Fix, Label, closest, problem, problem_class
 from cnndsl.elaborate.arithmetic import Budget, EvaluationError
 from cnndsl.elaborate.evaluate import UNKNOWN
 from cnndsl.elaborate.frame import Frame, Names
@@ -97,7 +97,7 @@ class Builder:
         if inferred is None:
             inferred = self.inferred[key] = _infer(layer, shapes)
         if isinstance(inferred, LayerError):
-            self.report_refusal(inferred, line, item, frame, None)
+            self.report_refusal(inferred, line, item, frame, None, inputs)
             return self.add(layer.kind, layer, inputs, None, line, item, frame, base, alias)
         return self.add(layer.kind, layer, inputs, inferred.outputs, line, item, frame, base, alias)
 
@@ -185,8 +185,9 @@ class Builder:
 
     def report_refusal(
         self, error: LayerError, line: Line, item: tree.Item, frame: Frame, places: list[Span] | None,
+        inputs: tuple[Edge, ...] = (),
     ) -> None:  # fmt: skip
-        """Report a layer's refusal at the argument it blames."""
+        """Report a layer's refusal at the argument it blames, with where what it says of these inputs came from."""
         span = line.span(item)
         argument = error.argument
         if argument is not None:
@@ -206,6 +207,12 @@ class Builder:
             values["fixes"] = (
                 Fix(f"write `{{{word}}}`, the value of `{word}`", (Edit(span, f"{{{word}}}"),), "likely"),
             )
+        if inputs and (cause := problem_class(error.problem).cause):
+            from cnndsl.elaborate.causes import cause_of  # Only where something is wrong.
+
+            labels, notes = cause_of(cause, error.values, inputs, self.nodes)
+            values["labels"] = tuple(label for label in labels if label.span != span)
+            values["notes"] = tuple(notes)
         self.report(error.problem, span, frame.calls, **values)
 
     def define_tensor(self, name: str, edge: Edge, span: Span, frame: Frame) -> None:

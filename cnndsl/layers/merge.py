@@ -27,10 +27,14 @@ class Merge(Layer):
     def infer(self, *inputs: Shape) -> Inferred:
         ranks = {x.rank for x in inputs}
         if any(x.tokens for x in inputs) or len(ranks) != 1:
-            raise LayerError("ArmsOfOtherRank", None, kind=self.kind, shapes=_listed(inputs))
+            raise LayerError("ArmsOfOtherRank", None, kind=self.kind, inputs=inputs)
         spatial, conditions = self.spatial(inputs)
         channels, more = self.channels(inputs)
-        return Inferred((Shape((*spatial, channels)),), conditions + more)
+        conditions += more
+        checked = tuple(dict.fromkeys(condition.values["axis"] for condition in conditions))
+        for condition in conditions:
+            condition.values["checked"] = checked
+        return Inferred((Shape((*spatial, channels)),), conditions)
 
     def spatial(self, inputs: tuple[Shape, ...]) -> tuple[tuple[Size, ...], tuple[Condition, ...]]:
         """The spatial sizes of the result, and that the inputs have them."""
@@ -48,7 +52,7 @@ class Merge(Layer):
 
     def equal(self, inputs: tuple[Shape, ...], axes: Any) -> tuple[Condition, ...]:
         """That all inputs agree on these axes."""
-        values = {"kind": self.kind, "shapes": _listed(inputs)}
+        values = {"kind": self.kind, "inputs": inputs}
         return tuple(
             Condition(x.sizes[axis], "==", inputs[0].sizes[axis], "ArmsDiffer", None, {**values, "axis": x.axes[axis]})
             for x in inputs[1:]
@@ -106,7 +110,7 @@ class Mul(_Pairwise):
 
     def equal(self, inputs: tuple[Shape, ...], axes: Any) -> tuple[Condition, ...]:
         """That all inputs agree on these axes, those of size 1 apart."""
-        values = {"kind": self.kind, "shapes": _listed(inputs)}
+        values = {"kind": self.kind, "inputs": inputs, "ones": True}
         conditions = []
         for axis in axes:
             wide = [x for x in inputs if not _is_one(x.sizes[axis])]
@@ -193,9 +197,3 @@ def _is_one(size: Size) -> bool:
 def _widest(inputs: tuple[Shape, ...], axis: int) -> Size:
     """The size of an axis once sizes of 1 are repeated."""
     return next((x.sizes[axis] for x in inputs if not _is_one(x.sizes[axis])), 1)
-
-
-def _listed(shapes: tuple[Shape, ...]) -> str:
-    """`8x8x4, 8x8x3 and 6x6x4`."""
-    texts = [str(shape) for shape in shapes]
-    return " and ".join([", ".join(texts[:-1]), texts[-1]]) if len(texts) > 1 else texts[0]

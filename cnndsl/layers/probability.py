@@ -43,10 +43,9 @@ class Gaussian(Layer):
         if len(inputs) == 3 and len(self.names) != 2:
             raise LayerError("WrongNumberOfInputs", None, name=self.kind, wanted="2 tensors", given=3)
         mean, logvar = inputs[-2:]
-        shapes = f"{mean} and {logvar}"
         if mean.tokens or logvar.tokens or mean.rank != logvar.rank:
-            raise LayerError("ArmsOfOtherRank", None, kind=self.kind, shapes=shapes)
-        values = {"kind": self.kind, "shapes": shapes}
+            raise LayerError("ArmsOfOtherRank", None, kind=self.kind, inputs=inputs[-2:])
+        values = {"kind": self.kind, "inputs": inputs[-2:], "checked": mean.axes}
         conditions = tuple(
             Condition(a, "==", b, "ArmsDiffer", None, {**values, "axis": axis})
             for a, b, axis in zip(mean.sizes, logvar.sizes, mean.axes, strict=True)

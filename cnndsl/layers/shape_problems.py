@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from cnndsl.diagnostics import Diagnostic
@@ -15,6 +16,7 @@ class WrongRank(Diagnostic):
 
     code = "E301"
     title = "kernel and input differ in rank"
+    cause = "shape"
 
     def message_text(self) -> str:
         kind, x = self.values["kind"], self.values["input"]
@@ -60,8 +62,19 @@ class ArmsDiffer(Diagnostic):
 
     code = "E331"
     title = "arms of different sizes"
-    message = "`{kind}` gets {shapes}, which differ in {axis}"
+    cause = "arms"
     label = "can't be merged"
+
+    def message_text(self) -> str:
+        shapes = listed(self.values["inputs"])
+        return f"`{self.values['kind']}` gets {shapes}, which differ in {listed(self._differing())}"
+
+    def _differing(self) -> list[str]:
+        """The axes that should be equal and are not; where `ones` holds, a size of 1 goes with any other."""
+        ignored = {1} if self.values.get("ones") else set()
+        inputs = self.values["inputs"]
+        sizes = {axis: {x.sizes[x.axes.index(axis)] for x in inputs} - ignored for axis in self.values["checked"]}
+        return [axis for axis, found in sizes.items() if len(found) > 1]
 
 
 class ArmsOfOtherRank(Diagnostic):
@@ -69,8 +82,12 @@ class ArmsOfOtherRank(Diagnostic):
 
     code = "E332"
     title = "arms of different rank"
-    message = "`{kind}` gets {shapes}, which have different numbers of axes"
+    cause = "arms"
     label = "can't be merged"
+
+    def message_text(self) -> str:
+        shapes = listed(self.values["inputs"])
+        return f"`{self.values['kind']}` gets {shapes}, which have different numbers of axes"
 
 
 class NeedsPositions(Diagnostic):
@@ -81,6 +98,7 @@ class NeedsPositions(Diagnostic):
 
     code = "E302"
     title = "a vector where a map is needed"
+    cause = "shape"
     message = "`{kind}` works on positions, but its input `{input}` is a vector: it has channels only"
     label = "the input is a vector of {input}"
     help = "put it before what flattens (`dense`, `flatten`), or `reshape` the vector"
@@ -94,6 +112,7 @@ class NeedsImage(Diagnostic):
 
     code = "E303"
     title = "not an image"
+    cause = "shape"
     message = "`{kind}` works on height x width x channels, but its input is `{input}`"
     label = "the input is {input}"
 
@@ -106,6 +125,7 @@ class WrongNumberOfAxes(Diagnostic):
 
     code = "E304"
     title = "wrong number of axes"
+    cause = "shape"
     message = "`{name}` has {given} numbers, but the input has {rank} spatial axes"
     label = "must have 1 number or {rank}"
 
@@ -127,6 +147,7 @@ class WrongNumberOfSides(Diagnostic):
 
     code = "E305"
     title = "wrong number of sides"
+    cause = "shape"
     message = "the list for `{name}` has {given} numbers, but {rank}-D inputs have {wanted} sides"
 
     def label_text(self) -> str:
@@ -142,6 +163,7 @@ class WindowTooLarge(Diagnostic):
 
     code = "E306"
     title = "the window does not fit"
+    cause = "axis"
     label = "spans {reach} cells"
 
     def message_text(self) -> str:
@@ -195,6 +217,7 @@ class MapBelowWindow(Diagnostic):
 
     code = "E330"
     title = "a map smaller than the window"
+    cause = "axis"
     message = "a 3-D average pool with `ceil` needs a {axis} of at least {kernel}, and it is {size}"
     label = "PyTorch refuses this"
     help = "pad it (`pad=`) and leave `ceil` out"
@@ -208,6 +231,7 @@ class GroupsDoNotDivide(Diagnostic):
 
     code = "E308"
     title = "groups do not divide the channels"
+    cause = "channels"
 
     def message_text(self) -> str:
         v = self.values
@@ -251,6 +275,7 @@ class ConnectChannel(Diagnostic):
 
     code = "E310"
     title = "no such input channel"
+    cause = "channels"
     message = "the connection table names input channel {given}, but there are {inputs}, numbered from 0"
     label = "the highest number there can be is one less than {inputs}"
 
@@ -263,6 +288,7 @@ class NothingLeft(Diagnostic):
 
     code = "E311"
     title = "nothing is left"
+    cause = "axis"
 
     def message_text(self) -> str:
         v = self.values
@@ -294,6 +320,7 @@ class FactorDoesNotDivide(Diagnostic):
 
     code = "E313"
     title = "not divisible"
+    cause = "axis"
     message = "`{kind} {factor}` needs {axis} divisible by {by}, and there are {size}"
     label = "{size} / {by} is not whole"
 
@@ -312,6 +339,7 @@ class ModeOfOtherRank(Diagnostic):
 
     code = "E314"
     title = "interpolation of another rank"
+    cause = "shape"
     message = "`{mode}` does not fit the input `{input}`"
     label = "not for this input"
 
@@ -363,6 +391,7 @@ class NothingToCrop(Diagnostic):
 
     code = "E318"
     title = "nothing is left"
+    cause = "axis"
     message = "the {axis} is {size}, and {left} cells would be left"
     label = "cuts more than there is"
 
@@ -375,6 +404,7 @@ class CropTooLarge(Diagnostic):
 
     code = "E319"
     title = "the middle is larger than the map"
+    cause = "axis"
     message = "the {axis} is {size}, so {left} can't be kept of it"
     label = "larger than the input"
 
@@ -387,6 +417,7 @@ class PadBeyondMap(Diagnostic):
 
     code = "E320"
     title = "more padding than there are cells"
+    cause = "axis"
     message = "`{mode}` can't make {pad} cells beside a {axis} of {size}"
     label = "too many for this input"
 
@@ -399,6 +430,7 @@ class ElementsDiffer(Diagnostic):
 
     code = "E321"
     title = "another number of cells"
+    cause = "shape"
     message = "`{size}` has {want} cells, but the input `{input}` has {have}"
     label = "{want} is not {have}"
 
@@ -411,6 +443,7 @@ class NotAnOrder(Diagnostic):
 
     code = "E322"
     title = "not an order of the axes"
+    cause = "shape"
 
     def message_text(self) -> str:
         axes = ", ".join(f"{i} ({name})" for i, name in enumerate(self.values["input"].axes))
@@ -427,6 +460,7 @@ class RangeBeyondChannels(Diagnostic):
 
     code = "E323"
     title = "not so many channels"
+    cause = "channels"
     message = "the range ends at channel {stop}, but the input has {channels} channels"
     label = "must be at most {channels}"
 
@@ -439,6 +473,7 @@ class TokensNotNumbers(Diagnostic):
 
     code = "E324"
     title = "tokens where numbers are needed"
+    cause = "shape"
     message = "`{kind}` computes with numbers, but its input is a sequence of {input} tokens"
     label = "the input is {input} tokens"
     help = "turn tokens into vectors first: `embedding VOCABULARYxCHANNELS`"
@@ -452,6 +487,7 @@ class NumbersNotTokens(Diagnostic):
 
     code = "E325"
     title = "numbers where tokens are needed"
+    cause = "shape"
     message = "`{kind}` looks up integers, but its input `{input}` holds other numbers"
     label = "the input is {input}"
     help = "declare the input as `input LENGTH tokens`"
@@ -489,6 +525,7 @@ class OnePosition(Diagnostic):
 
     code = "E328"
     title = "only one position"
+    cause = "shape"
     message = "`{kind}` normalises over positions, and its input `{input}` has only one"
     label = "nothing to normalise over"
 
@@ -513,6 +550,7 @@ class NeedsSequence(Diagnostic):
 
     code = "E333"
     title = "not a sequence"
+    cause = "shape"
 
     def message_text(self) -> str:
         x = self.values["input"]
@@ -539,6 +577,7 @@ class HeadsDoNotDivide(Diagnostic):
 
     code = "E334"
     title = "heads do not divide the channels"
+    cause = "channels"
     message = "{heads} heads do not divide the {channels} channels evenly"
     label = "{heads} heads of equal size can't be made"
 
@@ -555,6 +594,7 @@ class PositionBeyondSequence(Diagnostic):
 
     code = "E335"
     title = "no such position"
+    cause = "length"
     message = "there is no position {position} in a sequence of {length}"
     label = "must be from 0 to {last}, or from -{length} to -1 to count from the end"
 
@@ -563,6 +603,12 @@ def _divisors(number: int, near: int) -> list[int]:
     """What divides a number, as far as one looks; of many, the twelve nearest to `near`."""
     working = [d for d in range(1, min(number, 4096) + 1) if number % d == 0]
     return working if len(working) <= 12 else sorted(sorted(working, key=lambda d: abs(d - near))[:12])
+
+
+def listed(values: Iterable[Any]) -> str:
+    """`8x8x4, 8x8x3 and 6x6x4`."""
+    texts = [str(value) for value in values]
+    return " and ".join([", ".join(texts[:-1]), texts[-1]]) if len(texts) > 1 else texts[0]
 
 
 def _size(sides: tuple[Any, ...]) -> str:
