@@ -3,7 +3,7 @@
 - cnndsl/syntax/tables.py: the LALR(1) tables of grammars/cnn.lark, computed by Lark;
 - cnndsl/layers/index.py: which module holds each layer kind;
 - cnndsl/diagnostics/index.py: which module holds each problem;
-- docs/layers.md, docs/diagnostics.md and docs/settings.md: the reference, from the classes themselves;
+- docs/layers.md, docs/words.md, docs/diagnostics.md and docs/settings.md: the reference, from the classes themselves;
 - cnndsl/zoo/index.py and docs/zoo.md: the networks of specs/ and their figures.
 """
 
@@ -240,6 +240,7 @@ TARGETS: dict[str, Callable[[], str]] = {
     "docs/layers.md": reference.layers,
     "docs/diagnostics.md": reference.diagnostics,
     "docs/settings.md": reference.settings,
+    "docs/words.md": reference.words,
     "cnndsl/zoo/index.py": zoo_index,
     "docs/zoo.md": catalogue.page,
 }

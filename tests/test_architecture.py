@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 # Left never imports right; what stands in one row doesn't know the rest of it.
 ORDER = (
     ("record", "resources"),
-    ("source", "shape", "terminal"),
+    ("source", "shape", "symbols", "terminal"),
     ("diagnostics",),
     ("layers", "syntax", "files", "problems"),
     ("zoo",),
@@ -31,13 +31,13 @@ ORDER = (
     ("elaborate",),
     ("measure", "recipe"),
     ("pipeline",),
-    ("report", "codegen"),
+    ("report", "codegen", "reference"),
     ("runtime",),
     ("cli",),
     ("__main__",),
 )
 # Tools for development and the package's own front; they may see everything, and only the front is seen.
-OUTSIDE = {"generate", "catalogue", "reference", "__init__"}
+OUTSIDE = {"generate", "catalogue", "__init__"}
 
 MODULES = {
     ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path

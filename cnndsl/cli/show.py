@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 
 import click
@@ -11,11 +10,9 @@ from cnndsl.cli.options import CONTEXT, color_option
 from cnndsl.cli.output import deliver, exit_code
 from cnndsl.cli.output import show as show_problems
 from cnndsl.diagnostics import Diagnostic
-from cnndsl.terminal import BOLD, CYAN, DIM, Look, look_of, visible
+from cnndsl.report.as_page import drawn_spec
+from cnndsl.terminal import look_of
 from cnndsl.zoo import locate, read
-
-_PARTS = re.compile(r'("[^"]*")|(#.*)|^( *(?:network|block|train)\b)')
-_STYLES = (CYAN, DIM, BOLD)
 
 
 @click.command(context_settings=CONTEXT)
@@ -36,14 +33,5 @@ def show(name: str, color: str) -> int:
         return exit_code([source])
     look = look_of(sys.stdout, color)
     terminal = look.width is not None or look.colour
-    deliver([drawn(source.text, look) if terminal else source.text], None)
+    deliver([drawn_spec(source.text, look) if terminal else source.text], None)
     return 0
-
-
-def drawn(text: str, look: Look) -> str:
-    """A spec for a terminal: comments, strings and headers in styles of their own, nothing that moves the cursor."""
-
-    def painted(found: re.Match[str]) -> str:
-        return look.paint(found[0], _STYLES[(found.lastindex or 1) - 1])
-
-    return "".join(_PARTS.sub(painted, visible(line)) + "\n" for line in text.splitlines())

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from cnndsl.codegen.symbols import FUNCTIONS, UNKNOWN, Expression, negated, number, simple
 from cnndsl.record import Record
 from cnndsl.source import Source
+from cnndsl.symbols import FUNCTIONS, UNKNOWN, Expression, negated, number, simple
 from cnndsl.syntax import parse, tree
 from cnndsl.syntax.tree import Line
 

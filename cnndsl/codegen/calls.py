@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from cnndsl.codegen.parameters import Names
 from cnndsl.codegen.plan import Plan, Step
-from cnndsl.codegen.symbols import UNKNOWN, names_of
+from cnndsl.symbols import UNKNOWN, names_of
 
 
 def called(steps: list[Step]) -> Iterator[Plan]:

@@ -14,10 +14,10 @@ from cnndsl.codegen.parameters import ABSENT, Names, Parameter, Parameters
 from cnndsl.codegen.plan import Plan, Planner, Step
 from cnndsl.codegen.rows import find_rows, fits, row_of, split_name
 from cnndsl.codegen.symbolic import Reader
-from cnndsl.codegen.symbols import GIVEN, UNKNOWN, Expression, expression_of, names_of, negated, said, simple
-from cnndsl.codegen.symbols import number as plain_number
 from cnndsl.graph import Edge
 from cnndsl.record import Record
+from cnndsl.symbols import GIVEN, UNKNOWN, Expression, expression_of, names_of, negated, said, simple
+from cnndsl.symbols import number as plain_number
 
 MOST_VARIANTS = 16
 """Variants of one block that are tried to be one class."""

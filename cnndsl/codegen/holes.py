@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from cnndsl.codegen.plan import Step
-from cnndsl.codegen.symbols import expression_of, plain, with_expression
 from cnndsl.layers.code import Attribute, Binary, Call, Slice, Subscript, X
 from cnndsl.record import Record
+from cnndsl.symbols import expression_of, plain, with_expression
 
 
 class Text(Record):

@@ -13,7 +13,8 @@ from typing import Any
 from cnndsl.codegen.holes import Function, Text
 from cnndsl.codegen.identifiers import argument_names
 from cnndsl.codegen.symbolic import INPUT_CHANNELS
-from cnndsl.codegen.symbols import (
+from cnndsl.record import Record
+from cnndsl.symbols import (
     GIVEN,
     UNKNOWN,
     Expression,
@@ -27,7 +28,6 @@ from cnndsl.codegen.symbols import (
     text_of,
     value_of,
 )
-from cnndsl.record import Record
 
 ABSENT: Any = type("Absent", (), {"__repr__": lambda self: "ABSENT"})()
 """Stands in a vector where an instance does not have what the number is for."""

@@ -9,12 +9,12 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from typing import Any
 
-from cnndsl.codegen.symbols import UNKNOWN, Expression
 from cnndsl.graph import INPUT, BlockCall, Edge, Graph, Node
 from cnndsl.layers.base import Layer
 from cnndsl.layers.code import Code, Input
 from cnndsl.shape import Shape
 from cnndsl.source import Source
+from cnndsl.symbols import UNKNOWN, Expression
 
 
 class Plan:

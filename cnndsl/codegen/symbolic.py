@@ -12,7 +12,19 @@ from typing import Any
 from cnndsl.codegen.blocks import Scope, Text, condition_of, conditions, expression, read_blocks, scope_at
 from cnndsl.codegen.holes import Function, walk
 from cnndsl.codegen.plan import Plan, Planner, Step
-from cnndsl.codegen.symbols import (
+from cnndsl.elaborate.arithmetic import Budget, EvaluationError
+from cnndsl.elaborate.evaluate import Scope as Values
+from cnndsl.elaborate.evaluate import Silent
+from cnndsl.elaborate.values import given_arguments
+from cnndsl.graph import BlockCall, Edge
+from cnndsl.layers.base import Layer, LayerError
+from cnndsl.layers.bind import bind
+from cnndsl.layers.code import Call, Code, X
+from cnndsl.layers.padding import compact
+from cnndsl.record import Record
+from cnndsl.shape import Shape
+from cnndsl.source import Source
+from cnndsl.symbols import (
     UNKNOWN,
     Expression,
     Lost,
@@ -27,18 +39,6 @@ from cnndsl.codegen.symbols import (
     value_of,
     with_expression,
 )
-from cnndsl.elaborate.arithmetic import Budget, EvaluationError
-from cnndsl.elaborate.evaluate import Scope as Values
-from cnndsl.elaborate.evaluate import Silent
-from cnndsl.elaborate.values import given_arguments
-from cnndsl.graph import BlockCall, Edge
-from cnndsl.layers.base import Layer, LayerError
-from cnndsl.layers.bind import bind
-from cnndsl.layers.code import Call, Code, X
-from cnndsl.layers.padding import compact
-from cnndsl.record import Record
-from cnndsl.shape import Shape
-from cnndsl.source import Source
 from cnndsl.syntax import tree
 
 INPUT_CHANNELS = "input.channels"

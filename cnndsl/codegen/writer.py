@@ -14,11 +14,11 @@ from cnndsl.codegen.parameters import Parameter
 from cnndsl.codegen.plan import Plan, Step
 from cnndsl.codegen.python import WIDTH, Names, literal, statement
 from cnndsl.codegen.rows import split_name
-from cnndsl.codegen.symbols import plain
 from cnndsl.codegen.variables import RUNNING, Hints, Place, allocate
 from cnndsl.graph import Edge
 from cnndsl.layers.code import Call, Module, X, call
 from cnndsl.shape import Shape
+from cnndsl.symbols import plain
 
 INDENT = "        "
 
