@@ -320,7 +320,7 @@ def test_an_empty_file(folder: Path) -> None:
         (["a\x1b[31m"], "There is no command 'a\\x1b[31m'."),
         (["check"], "Missing argument 'FILE[:NETWORK]...'."),
         (["check", "--fromat", "json", "small.cnn"], "Did you mean one of: '--format', '--root'?"),
-        (["check", "--format", "yaml", "small.cnn"], "'yaml' is not one of 'table', 'json', 'csv', 'markdown'."),
+        (["check", "--format", "yaml", "small.cnn"], "'yaml' is not one of 'table', 'json', 'csv', 'markdown', 'sarif', 'github'."),
         (["check", "--batch", "0", "small.cnn"], "0 is not in the range x>=1."),
         (["check", "--set", "width", "small.cnn"], "'width' is not of the form name=value, such as depth=101."),
         (["check", "-o", "small.cnn", "small.cnn"], "--output small.cnn would overwrite the spec itself."),

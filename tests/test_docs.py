@@ -120,7 +120,7 @@ def output_of(command: str, folder: Path) -> str:
     """What a command prints, errors included, in the order in which they come."""
     environment = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "FORCE_COLOR")}
     environment["CUDA_VISIBLE_DEVICES"] = ""
-    environment["PYTHONPATH"] = str(folder)
+    environment["PYTHONPATH"] = os.pathsep.join([str(folder), str(ROOT)])  # the package beside these tests
     environment["PATH"] = str(Path(sys.executable).parent) + os.pathsep + environment["PATH"]
     run = subprocess.run(
         ["bash", "-c", command],

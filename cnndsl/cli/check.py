@@ -21,7 +21,7 @@ from cnndsl.zoo import Place, locate, read
 if TYPE_CHECKING:
     from cnndsl.pipeline import Checked
 
-FORMATS = ("table", "json", "csv", "markdown")
+FORMATS = ("table", "json", "csv", "markdown", "sarif", "github")
 COUNTERS = ("core", "torch", "fvcore", "torchinfo", "thop", "ptflops", "calflops")
 STAGES = ("tree", "graph", "analysis", "source")
 
@@ -50,7 +50,12 @@ class Wanted(Record):
 @click.option("--why", is_flag=True, help="With --count: which layers that tool counts otherwise, and why.")
 @click.option("--connections", is_flag=True, help="Count connections too, as LeCun's papers do.")
 @click.option("--all", "all_rows", is_flag=True, help="Show every row, also of a network with over 1,000.")
-@click.option("--format", type=click.Choice(FORMATS), default="table", help="How to print the result.")
+@click.option(
+    "--format",
+    type=click.Choice(FORMATS),
+    default="table",
+    help="How to print the result; sarif and github: what is wrong.",
+)
 @click.option("-o", "--output", metavar="FILE", type=click.Path(), help="Write the result into a file.")
 @click.option("--fail-on-warning", is_flag=True, help="Exit with 1 also if there are only warnings.")
 @color_option
@@ -82,7 +87,7 @@ def check(
 
     The exit code is 0 if all is well, 1 if a spec has errors, 2 if a file can't be read.
     """
-    if why and (count is None or format == "csv" or emit):
+    if why and (count is None or format not in ("table", "markdown", "json") or emit):
         raise click.UsageError("--why explains --count=..., in a table, Markdown or JSON.")
     places = [locate(file) for file in files]
     keep_inputs(output, [place.path for place in places])
@@ -124,6 +129,8 @@ def _report(checked: list[Checked], diagnostics: list[Diagnostic], wanted: Wante
 
         counter = counter_named(wanted.counter)
         networks = [network._replace(counted=count(network.graph, counter)) for network in networks]
+    if wanted.format in ("sarif", "github"):
+        return _problems(checked, diagnostics, wanted.format)
     if wanted.format == "json":
         from cnndsl.report import as_json
 
@@ -141,6 +148,17 @@ def _report(checked: list[Checked], diagnostics: list[Diagnostic], wanted: Wante
     look = look_of(sys.stdout, wanted.color) if wanted.output is None else PLAIN
     shown = {"connections": wanted.connections, "all_rows": wanted.all_rows, "why": wanted.why}
     return [as_table.render(networks, look, **shown)]
+
+
+def _problems(checked: list[Checked], diagnostics: list[Diagnostic], format: str) -> Iterable[str]:
+    """The formats of continuous integration: what is wrong, without figures."""
+    if format == "github":
+        from cnndsl.report import as_github
+
+        return as_github.render(diagnostics)
+    from cnndsl.report import as_sarif
+
+    return [as_sarif.render([one.source for one in checked], diagnostics)]
 
 
 def _stage(emit: str, checked: list[Checked]) -> Iterable[str]:

@@ -80,6 +80,11 @@ def unread(diagnostic: Diagnostic) -> bool:
     return diagnostic.code.startswith("E0")
 
 
+def of_option(diagnostic: Diagnostic) -> bool:
+    """Whether it is about what the command line says, as `--set` does, and not about a spec."""
+    return diagnostic.span.source.name.startswith("--")
+
+
 def render(diagnostic: Diagnostic, look: Look = PLAIN) -> str:
     """One diagnostic: header, the marked source, notes, help and fixes. Ends with a newline."""
     colour = _COLOURS.get(diagnostic.severity, CYAN)
