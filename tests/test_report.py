@@ -162,7 +162,8 @@ def test_40_columns() -> None:
 @pytest.mark.parametrize("connections", [False, True])
 @pytest.mark.parametrize("prefix", ["", "stage1.bottleneck[12].", "段階."])
 def test_no_row_is_wider_than_the_terminal(width: int, connections: bool, prefix: str) -> None:
-    text = as_table.render([network(prefix=prefix), network(fails_at=4)], Look(width), connections=connections)
+    both = [network(prefix=prefix), network(fails_at=4)]
+    text = as_table.render(both, Look(width), connections=connections, all_rows=True)
     assert max(width_of(row) for row in text.split("\n")) <= width
     if width >= 100:
         assert "share" in text
@@ -192,16 +193,48 @@ def test_what_a_layer_without_shape_looks_like() -> None:
     ]
 
 
-def test_several_networks_get_a_table_of_them_all() -> None:
+COUNTED_TEXT = (
+    "Counted for one example. MACs: multiply-accumulates of convolutions, matrix products and weighted sums, "
+    "without bias; FLOPs = 2 MACs. Shared weights count once."
+)
+
+
+def test_several_networks_get_a_line_each() -> None:
     text = as_table.render([network(), network(name="Broken", file="b.cnn", fails_at=4)])
-    assert text.split("\n\n")[-2:] == [
-        "network  file       input -> output  params     MACs  receptive field\n"
+    assert text.split("\n\n") == [
+        "network  file       input    output  params     MACs  receptive field\n"
         "---------------------------------------------------------------------\n"
-        "LeNet5   lenet.cnn  32x32x1 -> 10    61,706  416,520            32x32\n"
-        "Broken   b.cnn      32x32x1 -> ?          ?        ?",
-        "Counted for one example. MACs: multiply-accumulates of convolutions, matrix products and weighted sums, "
-        "without bias; FLOPs = 2 MACs. Shared weights count once.\n",
+        "LeNet5   lenet.cnn  32x32x1  10      61,706  416,520            32x32\n"
+        "Broken   b.cnn      32x32x1  ?            ?        ?",
+        "The layers of one alone: cnndsl check lenet.cnn:LeNet5; of all of them: --all",
+        f"{COUNTED_TEXT} The receptive field is that of the last feature map.\n",
     ]
+
+
+def test_networks_of_one_file() -> None:
+    both = [network(), network(name="Wide", parameters={"width": 2, "act": "relu"})]
+    title, rows, *_ = as_table.render(both, connections=True).split("\n\n")
+    assert title == "2 networks in lenet.cnn"
+    assert rows.splitlines()[0].split() == [
+        *("network", "with", "input", "output", "params", "MACs", "connections", "receptive", "field")
+    ]
+    assert rows.splitlines()[3].startswith("Wide     width=2, act=relu  32x32x1  10  ")
+
+
+def test_all_layers_of_several_networks() -> None:
+    text = as_table.render([network(), network(name="Other")], all_rows=True)
+    assert [line.split(" in ")[0] for line in text.splitlines() if " in lenet.cnn" in line] == [
+        "LeNet5",
+        "Other",
+        "2 networks",
+    ]
+    assert "The layers of one" not in text
+
+
+@pytest.mark.parametrize("width", [20, 40, 60, 80])
+def test_a_table_of_several_fits(width: int) -> None:
+    lines = as_table.render([network(), network(name="Second" * 4)], Look(width)).splitlines()
+    assert [line for line in lines if width_of(line) > width and " " in line] == []
 
 
 def test_a_network_of_which_nothing_is_known_has_no_table() -> None:

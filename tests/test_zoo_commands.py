@@ -15,9 +15,9 @@ from zoo_specs import FILES, NAMED, ROOT, SECTIONS, network
 import cnndsl
 from cnndsl.catalogue import cited
 from cnndsl.cli.new import TEMPLATES, network_name
-from cnndsl.cli.show import drawn
 from cnndsl.diagnostics import Diagnostic
 from cnndsl.pipeline import check
+from cnndsl.report.as_page import drawn_spec
 from cnndsl.source import Source
 from cnndsl.terminal import Look
 from cnndsl.zoo import entries, find, locate, read
@@ -239,9 +239,9 @@ def test_show_of_a_file_is_as_it_is() -> None:
 
 def test_show_in_a_terminal() -> None:
     text = 'network A  # "one" \x1b[2J\nuse "#.cnn": b\n'
-    plain = drawn(text, Look(80))
+    plain = drawn_spec(text, Look(80))
     assert plain == 'network A  # "one" \\x1b[2J\nuse "#.cnn": b\n'
-    coloured = drawn(text, Look(80, colour=True))
+    coloured = drawn_spec(text, Look(80, colour=True))
     assert "\x1b[2J" not in coloured
     assert '\x1b[1mnetwork\x1b[0m A  \x1b[2m# "one" \\x1b[2J\x1b[0m\n' in coloured
     assert 'use \x1b[36m"#.cnn"\x1b[0m: b\n' in coloured

@@ -49,7 +49,9 @@ class Wanted(Record):
 @click.option("--count", type=click.Choice(COUNTERS), help="Count as another tool does; 'core' counts MACs.")
 @click.option("--why", is_flag=True, help="With --count: which layers that tool counts otherwise, and why.")
 @click.option("--connections", is_flag=True, help="Count connections too, as LeCun's papers do.")
-@click.option("--all", "all_rows", is_flag=True, help="Show every row, also of a network with over 1,000.")
+@click.option(
+    "--all", "all_rows", is_flag=True, help="Show every layer, also of several networks, or of over 1,000 layers."
+)
 @click.option(
     "--format",
     type=click.Choice(FORMATS),
@@ -79,7 +81,8 @@ def check(
     """Check specs: every layer's output shape, parameters, MACs and receptive field, or what is wrong and where.
 
     \b
-    cnndsl check lenet.cnn                        all networks of a file
+    cnndsl check lenet.cnn                        a file: its network, or a line for each of several
+    cnndsl check specs/resnet.cnn --all           every layer of all of them
     cnndsl check nets.cnn:Small --set width=32
     cnndsl check resnet50                         one that comes with cnndsl: see 'cnndsl list'
     cnndsl check a.cnn b.cnn --format json

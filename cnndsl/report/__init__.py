@@ -64,8 +64,13 @@ def signature(graph: Graph) -> str:
 
 def heading(graph: Graph) -> str:
     """A network's name with its parameters' values: `ResNet(depth=50)`."""
-    given = ", ".join(f"{name}={_value_text(value)}" for name, value in graph.parameters.items())
+    given = given_text(graph)
     return f"{graph.name}({given})" if given else graph.name
+
+
+def given_text(graph: Graph) -> str:
+    """The values of a network's parameters: `depth=50, classes=1000`; empty if it has none."""
+    return ", ".join(f"{name}={_value_text(value)}" for name, value in graph.parameters.items())
 
 
 def _value_text(value: object) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from cnndsl.graph import Graph, Node
 from cnndsl.measure import Memory, Totals
-from cnndsl.report import Measured, conventions, heading, signature
+from cnndsl.report import Measured, conventions, given_text, heading, signature
 from cnndsl.report.grid import Column, draw, fit
 from cnndsl.report.numbers import abbreviated, axes_text, bytes_text, grouped, share
 from cnndsl.terminal import BOLD, PLAIN, Look, pad, visible, wrap
@@ -16,6 +16,9 @@ MANY = 1000
 """A terminal shows more rows than this only when asked; files and pipes get all of them."""
 HEAD, TAIL = 60, 40
 """How many rows of a long table are shown at its beginning and end."""
+
+FIELDS = "The receptive field is that of the last feature map."
+"""What the table of several networks says of that column: what follows the last map sees all of it."""
 
 _UNBROKEN = "\0"
 """A space at which no line is broken: between a number and its unit."""
@@ -29,14 +32,34 @@ def render(
     all_rows: bool = False,
     why: bool = False,
 ) -> str:
-    """A table for every network, a table of them all if there are several, and how things were counted."""
+    """The table of a network, or a table of several and how to see the layers of one; and how things were counted.
+    `all_rows` and `why` show the layers of several as well."""
     shown = [network for network in networks if network.graph.nodes]
-    parts = [table(n, look, connections=connections, all_rows=all_rows, why=why) for n in shown]
-    if len(shown) > 1:
-        parts.append(overview(shown, look))
+    several = len(shown) > 1
+    parts = []
+    if not several or all_rows or why:
+        parts = [table(n, look, connections=connections, all_rows=all_rows, why=why) for n in shown]
+    if several:
+        parts.append(overview(shown, look, connections=connections))
+        if not all_rows:
+            parts.append(_lines(_advice(shown[0].graph, why=why), look))
     if any(network.analysis.totals for network in shown):
-        parts.append("".join(line + "\n" for line in wrap(conventions(shown), look.width)))
+        said = f"{conventions(shown)} {FIELDS}" if several else conventions(shown)
+        parts.append(_lines(said, look))
     return "\n".join(parts)
+
+
+def _lines(text: str, look: Look) -> str:
+    return "".join(line + "\n" for line in wrap(text, look.width))
+
+
+def _advice(graph: Graph, *, why: bool) -> str:
+    """How to see every layer of a network that stands in a table of several."""
+    from shlex import quote
+
+    file = graph.span.source.name
+    name = quote(visible(f"{'-' if file == '<stdin>' else file}:{graph.name}"))
+    return f"The layers of one alone: cnndsl check {name}" + ("" if why else "; of all of them: --all")
 
 
 def table(
@@ -215,15 +238,26 @@ def _size(count: int) -> str:
     return bytes_text(count).replace(" ", _UNBROKEN)
 
 
-def overview(networks: Sequence[Measured], look: Look = PLAIN) -> str:
+def overview(networks: Sequence[Measured], look: Look = PLAIN, *, connections: bool = False) -> str:
     """One row for each of several networks."""
     totals = [n.analysis.totals for n in networks]
+    ends = [signature(n.graph).partition(" -> ") for n in networks]
+    files = [visible(n.graph.span.source.name) for n in networks]
+    given = [visible(given_text(n.graph)) for n in networks]
+    fields = [axes_text(t and (t.features_field or t.receptive_field)) for t in totals]
     columns = [
-        Column("network", [visible(heading(n.graph)) for n in networks], right=False, elastic=True),
-        Column("file", [visible(n.graph.span.source.name) for n in networks], right=False, leaves=1),
-        Column("input -> output", [visible(signature(n.graph)) for n in networks], right=False, leaves=2),
+        Column("network", [visible(n.graph.name) for n in networks], right=False, elastic=True),
+        *([Column("with", given, right=False, leaves=1)] if any(given) else []),
+        *([Column("file", files, right=False, leaves=2)] if len(set(files)) > 1 else []),
+        Column("input", [visible(end[0]) for end in ends], right=False, leaves=3),
+        Column("output", [visible(end[2]) for end in ends], right=False, leaves=5),
         _counts("params", [t and t.params for t in totals], None),
-        _counts(networks[0].title, [n.total for n in networks], None, leaves=4),
-        Column("receptive field", [axes_text(t and t.receptive_field) for t in totals], short="field", leaves=3),
+        _counts(networks[0].title, [n.total for n in networks], None, leaves=6),
     ]
-    return "\n".join(draw(fit(columns, look).columns, look)) + "\n"
+    if connections:
+        counted = [t and t.connections for t in totals]
+        columns.append(_counts("connections", counted, None, short="conn.", leaves=5))
+    columns.append(Column("receptive field", fields, short="field", leaves=4))
+    title = [] if len(set(files)) > 1 else wrap(f"{len(networks)} networks in {files[0]}", look.width)
+    title = [*(look.paint(line, BOLD) for line in title), *[""] * bool(title)]
+    return "\n".join([*title, *draw(fit(columns, look).columns, look)]) + "\n"
