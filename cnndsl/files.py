@@ -17,6 +17,8 @@ from cnndsl.source import MAX_BYTES, Source, Span
 from cnndsl.terminal import visible
 
 STDIN = "-"
+MARK = b"\xef\xbb\xbf"
+"""The byte-order mark that some editors write before UTF-8."""
 _SUGGESTED_FROM = 2000
 """Names in a folder that are compared with a misspelt one."""
 
@@ -53,7 +55,7 @@ def _decoded(name: str, content: bytes) -> str | Diagnostic:
     if zero >= 0:
         return _about(name, "BinaryFile", position=f"{zero + 1:,}")
     try:
-        return content.removeprefix(b"\xef\xbb\xbf").decode("utf-8")
+        return content.removeprefix(MARK).decode("utf-8")
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
         reason = f"line {line:,} has the byte 0x{error.object[error.start]:02x}, which is out of place there"
@@ -205,6 +207,13 @@ def is_same(path: str, other: str) -> bool:
         return os.path.samefile(path, other)
     except (OSError, ValueError):
         return False
+
+
+def rewrite(path: str, text: str) -> None:
+    """Give a spec that is there another text; a byte-order mark before it stays. Raises OSError as `write_whole`."""
+    with open(path, "rb") as file:
+        marked = file.read(len(MARK)) == MARK
+    write_whole(path, MARK * marked + text.encode("utf-8"))
 
 
 def write_whole(path: str, content: bytes) -> None:

@@ -26,7 +26,7 @@ ORDER = (
     ("source", "shape", "symbols", "terminal"),
     ("diagnostics",),
     ("layers", "syntax", "files", "problems"),
-    ("zoo",),
+    ("zoo", "format"),
     ("graph",),
     ("elaborate",),
     ("measure", "recipe"),

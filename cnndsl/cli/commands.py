@@ -13,6 +13,7 @@ COMMANDS = {
     "check": "Every layer's shape, parameters and cost; or what is wrong, and where.",
     "train": "Train a network by the recipe in its file.",
     "explain": "What an error code, a layer kind or a word of the language means.",
+    "fmt": "Format specs: the one way to write them.",
     "compile": "Write networks as PyTorch source that stands on its own.",
     "list": "The networks that come with cnndsl, and their figures.",
     "show": "Print the spec of a network that comes with cnndsl.",

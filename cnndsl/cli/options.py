@@ -61,3 +61,7 @@ color_option: Decorator = click.option(
     default="auto",
     help="Use colours. 'auto', the default: in a terminal, unless NO_COLOR is set.",
 )
+check_option: Decorator = click.option(
+    "--check", is_flag=True, help="Write nothing; list what would change, and exit with 1 if anything would."
+)
+diff_option: Decorator = click.option("--diff", is_flag=True, help="Write nothing; print what would change, as a diff.")
