@@ -40,7 +40,8 @@ def test_everything_has_a_page() -> None:
         assert found, name
         assert [topic.sort for topic in topics_named(name.upper())] == [topic.sort for topic in found], name
         for topic in found:
-            assert topic.name and len(topic.page) > 40, topic
+            assert topic.name, topic
+            assert len(topic.page) > 40, topic
 
 
 def test_a_word_that_is_a_kind_is_both() -> None:
