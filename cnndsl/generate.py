@@ -195,11 +195,12 @@ def layer_index() -> str:
 
 
 def problem_modules() -> Iterator[Any]:
-    """Every module whose name ends in `problems`, in the order of the pipeline."""
-    packages = ("", ".syntax", ".layers", ".elaborate", ".measure", ".recipe", ".runtime")
+    """Every module whose name ends in `problems`, in the order of the pipeline, and all those of `lint`, where a
+    problem stands beside the rule that finds it."""
+    packages = ("", ".syntax", ".layers", ".elaborate", ".measure", ".recipe", ".lint", ".runtime")
     for package in (f"cnndsl{name}" for name in packages):
         for found in sorted(pkgutil.iter_modules(import_module(package).__path__), key=lambda m: m.name):
-            if found.name.endswith("problems"):
+            if found.name.endswith("problems") or package == "cnndsl.lint":
                 yield import_module(f"{package}.{found.name}")
 
 

@@ -9,6 +9,8 @@ from cnndsl.elaborate import Elaborated, elaborate
 from cnndsl.elaborate import Options as ElaborateOptions
 from cnndsl.files import Library
 from cnndsl.graph import Graph
+from cnndsl.lint import lint
+from cnndsl.lint.view import View
 from cnndsl.measure import Analysis
 from cnndsl.measure.analyse import analyse
 from cnndsl.measure.expect import check_expectations
@@ -18,6 +20,7 @@ from cnndsl.syntax import parse
 from cnndsl.syntax.tree import Document
 
 if TYPE_CHECKING:
+    from cnndsl.lint.control import Control
     from cnndsl.recipe import Recipe
 
 
@@ -29,7 +32,8 @@ class Options(Record):
     """What a user asks for besides the file.
 
     sets: `--set` texts by name. input: the `--input` text. batch: examples, for memory. network: the only one
-    wanted. root: the folder that `use` may not leave; the file's own where it is None.
+    wanted. root: the folder that `use` may not leave; the file's own where it is None. allow, deny: codes, beginnings
+    of codes, `warnings` or `notes` that are left out, or are errors.
     """
 
     sets: tuple[tuple[str, str], ...] = ()
@@ -37,6 +41,8 @@ class Options(Record):
     batch: int = 1
     network: str | None = None
     root: str | None = None
+    allow: tuple[str, ...] = ()
+    deny: tuple[str, ...] = ()
 
 
 class CheckedNetwork(Record):
@@ -90,8 +96,52 @@ def check(
         diagnostics += check_expectations(one, alone)
         diagnostics += _alignment(one.graph, analysis, reported)
         networks.append(CheckedNetwork(one.graph, analysis, recipe))
+    control = _control(document, library)
+    if all(d.severity != "error" for d in diagnostics):
+        diagnostics += _suspicions(networks, control)
+    diagnostics = _controlled(diagnostics, control, options)
     diagnostics.sort(key=lambda d: (d.span.source is not source, d.span.start))
     return Checked(source, document, tuple(networks), tuple(diagnostics), library)
+
+
+def _suspicions(networks: list[CheckedNetwork], control: Control | None) -> list[Diagnostic]:
+    """What is legal but suspicious; for several networks of the same lines once. Only asked of specs without errors:
+    those come first."""
+    allowed = control.covers if control is not None else _nothing
+    reported: set[tuple[str, Span]] = set()
+    found: list[Diagnostic] = []
+    for one in networks:
+        if one.graph.complete and one.graph.outputs:
+            found += lint(View(one.graph, one.analysis, one.recipe, allowed, reported))
+    return found
+
+
+def _nothing(code: str, severity: str, span: Span) -> bool:
+    """What is allowed where no comment allows anything."""
+    return False
+
+
+def _control(document: Document, library: Library) -> Control | None:
+    """What the comments of the files allow; None where there are none that do."""
+    used = [source for source in dict.fromkeys(library.links.values()) if "allow" in source.text]
+    if "allow" not in document.source.text and not used:
+        return None
+    from cnndsl.lint.control import Control
+
+    # What a used file says was read before, but only where it allows something is its text needed again.
+    return Control([document, *(parse(one)[0] for one in used if one is not document.source)])
+
+
+def _controlled(diagnostics: list[Diagnostic], control: Control | None, options: Options) -> list[Diagnostic]:
+    """The diagnostics as the files' comments and the options ask for them."""
+    if control is not None:
+        whole = options.network is None and not options.sets and options.input is None
+        diagnostics = control.apply(diagnostics, complete=whole)
+    if options.allow or options.deny:
+        from cnndsl.lint.control import decide
+
+        diagnostics = decide(diagnostics, options.allow, options.deny)
+    return diagnostics
 
 
 def _alignment(graph: Graph, analysis: Analysis, reported: set[Span]) -> list[Diagnostic]:

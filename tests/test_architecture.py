@@ -30,6 +30,7 @@ ORDER = (
     ("graph",),
     ("elaborate",),
     ("measure", "recipe"),
+    ("lint",),
     ("pipeline",),
     ("report", "codegen", "reference"),
     ("runtime",),

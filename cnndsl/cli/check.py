@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cnndsl.cli.options import CONTEXT, color_option, input_option, root_option, set_option
+from cnndsl.cli.options import CONTEXT, color_option, control_options, input_option, root_option, set_option
 from cnndsl.cli.output import deliver, exit_code, keep_inputs, show
 from cnndsl.diagnostics import Diagnostic
 from cnndsl.files import STDIN
@@ -19,7 +19,7 @@ from cnndsl.terminal import PLAIN, look_of
 from cnndsl.zoo import Place, locate, read
 
 if TYPE_CHECKING:
-    from cnndsl.pipeline import Checked
+    from cnndsl.pipeline import Checked, Options
 
 FORMATS = ("table", "json", "csv", "markdown", "sarif", "github")
 COUNTERS = ("core", "torch", "fvcore", "torchinfo", "thop", "ptflops", "calflops")
@@ -59,7 +59,7 @@ class Wanted(Record):
     help="How to print the result; sarif and github: what is wrong.",
 )
 @click.option("-o", "--output", metavar="FILE", type=click.Path(), help="Write the result into a file.")
-@click.option("--fail-on-warning", is_flag=True, help="Exit with 1 also if there are only warnings.")
+@control_options
 @color_option
 @click.option("--emit", type=click.Choice(STAGES), help="Print what a stage of the compiler made instead.")
 def check(
@@ -74,6 +74,8 @@ def check(
     all_rows: bool,
     format: str,
     output: str | None,
+    allow: tuple[str, ...],
+    deny: tuple[str, ...],
     fail_on_warning: bool,
     color: str,
     emit: str | None,
@@ -96,21 +98,22 @@ def check(
     keep_inputs(output, [place.path for place in places])
     if sum(place.path == STDIN for place in places) > 1:
         raise click.UsageError("Standard input ('-') can be read only once.")
+    from cnndsl.pipeline import Options
+
     gc.disable()  # the program ends before a collection would pay: a fifth of the time of a large network
-    checked, diagnostics = _check(places, sets, input_, batch, root)
+    deny += ("warnings",) if fail_on_warning else ()
+    options = Options(sets=sets, input=input_, batch=batch, root=root, allow=allow, deny=deny)
+    checked, diagnostics = _check(places, options)
     wanted = Wanted(format, connections, all_rows, output, color, count, why)
     pieces = _stage(emit, checked) if emit else _report(checked, diagnostics, wanted)
     deliver(pieces, output)
     if format != "json" or emit:
         show(diagnostics, color, below=output is None and any(one.networks for one in checked))
-    return exit_code(diagnostics, fail_on_warning=fail_on_warning)
+    return exit_code(diagnostics)
 
 
-def _check(
-    places: Iterable[Place], sets: tuple[tuple[str, str], ...], input_: str | None, batch: int, root: str | None
-) -> tuple[list[Checked], list[Diagnostic]]:
+def _check(places: Iterable[Place], options: Options) -> tuple[list[Checked], list[Diagnostic]]:
     """Every file's networks, and all that is wrong, the files that can't be read included."""
-    from cnndsl.pipeline import Options
     from cnndsl.pipeline import check as check_source
 
     checked, diagnostics = [], []
@@ -119,7 +122,7 @@ def _check(
         if isinstance(source, Diagnostic):
             diagnostics.append(source)
             continue
-        one = check_source(source, Options(sets=sets, input=input_, batch=batch, network=place.network, root=root))
+        one = check_source(source, options._replace(network=place.network))
         checked.append(one)
         diagnostics.extend(one.diagnostics)
     return checked, diagnostics

@@ -52,6 +52,44 @@ input_option: Decorator = click.option(
     callback=_joined,
     help="Use another input size, as in 224x224x3; of several inputs left=28x28x1,right=28x28x1.",
 )
+
+
+def codes(context: click.Context, option: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
+    """The codes that several `--allow` or `--deny` name, commas between them or not. Raises click.BadParameter."""
+    selectors = tuple(word for value in values for word in value.replace(",", " ").split())
+    if selectors:
+        from cnndsl.lint.control import refusal
+
+        wrong = refusal(selectors, option.opts[0])
+        if wrong is not None:
+            raise click.BadParameter(wrong, context, option)
+    return selectors
+
+
+def control_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """`--allow` and `--deny`, and `--fail-on-warning`, which is short for `--deny warnings`."""
+    options = (
+        click.option(
+            "--allow",
+            metavar="CODE",
+            multiple=True,
+            callback=codes,
+            help="Say nothing of a warning or note: W812, W8 for all that begin so, 'notes'. May be repeated.",
+        ),
+        click.option(
+            "--deny",
+            metavar="CODE",
+            multiple=True,
+            callback=codes,
+            help="Make a warning or note an error: W812, W8, 'warnings'. May be repeated.",
+        ),
+        click.option("--fail-on-warning", is_flag=True, help="Short for --deny warnings."),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
 root_option: Decorator = click.option(
     "--root", metavar="FOLDER", help="The folder that `use` may not leave. Without it: the file's own."
 )

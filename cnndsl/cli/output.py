@@ -86,14 +86,12 @@ def keep_inputs(output: str | None, inputs: Iterable[str]) -> None:
             raise click.UsageError(f"--output {visible(output)} would overwrite the spec itself.")
 
 
-def exit_code(diagnostics: Sequence[Diagnostic], *, fail_on_warning: bool = False) -> int:
-    """2 if a file could not be read or an option is wrong, 1 for errors in a spec (or warnings, if they count), else
-    0."""
+def exit_code(diagnostics: Sequence[Diagnostic]) -> int:
+    """2 if a file could not be read or an option is wrong, 1 for errors in a spec, else 0."""
     if not diagnostics:
         return 0
     from cnndsl.diagnostics.render import of_option, unread
 
     if any(unread(d) or (d.severity == "error" and of_option(d)) for d in diagnostics):
         return 2
-    failing = ("error", "warning") if fail_on_warning else ("error",)
-    return 1 if any(d.severity in failing for d in diagnostics) else 0
+    return 1 if any(d.severity == "error" for d in diagnostics) else 0

@@ -160,13 +160,25 @@ def _fix(fix: Fix, main: Source, look: Look, margin: int) -> list[str]:
     by_source: dict[Source, list[Edit]] = {}
     for edit in fix.edits:
         by_source.setdefault(edit.span.source, []).append(edit)
-    for source, edits in by_source.items():
-        first, before, after = _changed(source, edits)
+    for source, run in ((one, run) for one, edits in by_source.items() for run in _runs(one, edits)):
+        first, before, after = _changed(source, run)
         if source is not main:
             lines.append(f"{' ' * margin}{look.paint(':::', CYAN)} {visible(source.name)}:{first}")
         lines += _sided(first, before, "-", RED, look, margin, _difference(before, after))
         lines += _sided(first, after, "+", GREEN, look, margin, _difference(after, before))
     return lines
+
+
+def _runs(source: Source, edits: list[Edit]) -> list[list[Edit]]:
+    """Edits of one file in the order of their places, those of lines that touch together."""
+    runs: list[list[Edit]] = []
+    last = 0
+    for edit in sorted(edits, key=lambda edit: (edit.span.start, edit.span.end)):
+        if not runs or source.position(edit.span.start)[0] > last + 1:
+            runs.append([])
+        runs[-1].append(edit)
+        last = max(last, source.position(edit.span.end)[0])
+    return runs
 
 
 def _changed(source: Source, edits: list[Edit]) -> tuple[int, list[str], list[str]]:

@@ -182,6 +182,7 @@ GROUPS = {
     "5": "Claims and expectations",
     "6": "Training",
     "7": "Limits",
+    "8": "Suspicious networks",
 }
 
 

@@ -1,0 +1,259 @@
+"""Suspicious networks: what is warned of is shown by tests/check/suspicions/; here is what must stay silent, and
+control over it all: comments, `--allow`, `--deny`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from cnndsl.cli.check import check as check_command
+from cnndsl.diagnostics import Diagnostic
+from cnndsl.files import Library
+from cnndsl.pipeline import Options, check
+from cnndsl.source import Source
+
+HEAD = "network Net\ninput 16x16x4\n"
+TRAIN = "\ntrain:\n    data digits\n"
+
+
+def found(text: str, **options: object) -> list[Diagnostic]:
+    """What is said of a spec, errors excluded: there must be none."""
+    checked = check(Source("net.cnn", text), Options(**options))  # type: ignore[arg-type]
+    assert checked.ok, checked.diagnostics
+    return list(checked.diagnostics)
+
+
+def codes(text: str, **options: object) -> list[str]:
+    return [d.code for d in found(text, **options)]
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        # a bias before a norm
+        "conv 3x3x8 nobias, bn, relu",
+        "conv 3x3x8, relu, bn",
+        "conv 3x3x8, gn 2, relu",
+        "conv 3x3x8, ln",
+        "conv 3x3x8, pool 2, bn",
+        "conv 3x3x8 as a, bn as b, add a",
+        "conv 3x3x4 pad=1 as a, bn, relu, reuse a",
+        # activations
+        "conv 3x3x8, tanh, conv 3x3x8, relu",
+        "conv 3x3x8, relu, conv 3x3x8, sigmoid",
+        "conv 3x3x8, relu, pool 2, tanh",
+        "dense 2, softmax",
+        "conv 1x1x2, logsoftmax",
+        # dense layers
+        "dense 20, relu, dense 10",
+        "dense 8, dense 20",
+        "dense 20 as a, dense 20, add a",
+        "conv 3x3x8, dense 10",
+        # dropout
+        "conv 3x3x8 nobias, bn, relu, dropout 0.5, conv 3x3x8",
+        "dropout 0.8, dense 10",
+        # what does something
+        "pool 1 /2, dense 3",
+        "pool 2 /1, dense 3",
+        "scale 1 0.5",
+        "upsample 2x1",
+    ],
+)
+def test_silent(lines: str) -> None:
+    assert codes(HEAD + lines + "\n") == []
+
+
+def test_an_activation_that_other_calls_of_a_block_need() -> None:
+    block = "block pre(c):\n    relu, conv 3x3x{c} pad=1\n"
+    assert codes(block + HEAD + "conv 3x3x4, relu, pre 4 * 2\n") == []
+    assert codes(block + HEAD + "conv 3x3x4, relu, pre 4\n") == ["W812"]
+
+
+def test_a_bias_that_other_calls_of_a_block_need() -> None:
+    block = "block unit(c, norm=false):\n    conv 3x3x{c}\n    if norm:\n        bn\n    relu\n"
+    assert codes(block + HEAD + "unit 4 norm, unit 4\n") == []
+    assert codes(block + HEAD + "unit 4 norm, unit 4 norm\n") == ["N811"]
+
+
+def test_numbers_that_may_be_others() -> None:
+    assert codes("network Net(p=0, f=1)\ninput 8x8x4\nconv 3x3x4\ndropout {p}\nupsample {f}\ndense 2\n") == []
+
+
+@pytest.mark.parametrize(
+    "ending", ["dense 10", "dense 10, logsoftmax", "relu, dense 10, flatten", "conv 3x3x10, relu, globalpool"]
+)
+def test_endings_for_cross_entropy(ending: str) -> None:
+    assert codes(f"network Net\ninput 8x8x1\n{ending}\n{TRAIN}") == []
+
+
+def test_an_activation_before_another_loss() -> None:
+    assert codes(f"network Net\ninput 8x8x1\ndense 10, relu\n{TRAIN}    loss mse\n") == []
+
+
+def test_nothing_is_said_where_there_are_errors() -> None:
+    checked = check(Source("net.cnn", HEAD + "conv 3x3x4, relu, relu\nconv 99x99x4\n"))
+    assert [d.code for d in checked.diagnostics] == ["E306"]
+
+
+def test_a_used_file_is_warned_of_once(tmp_path: Path) -> None:
+    (tmp_path / "mine.cnn").write_text("block unit:\n    conv 3x3x4, relu, relu\n", encoding="utf-8")
+    text = 'use "mine.cnn": unit\n' + HEAD + "unit, unit\n"
+    source = Source(str(tmp_path / "net.cnn"), text)
+    (one,) = check(source).diagnostics
+    assert (one.code, one.span.source.name) == ("W812", str(tmp_path / "mine.cnn"))
+
+
+# --- comments -------------------------------------------------------------------------------------------------------
+
+TWICE = "conv 3x3x4, relu, relu"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{HEAD}{TWICE}  # allow W812\n",
+        f"{HEAD}{TWICE}  # allow W812: a reason, with commas # and marks: of all kinds\n",
+        f"{HEAD}{TWICE}# allow W812, N811\nbn\n",
+        f"{HEAD}{TWICE}  # allow W81\n",
+        f"{HEAD}{TWICE}  # as in the paper # allow W812\n",
+        f"{HEAD}# allow W812\n{TWICE}\n",
+        f"{HEAD}# allow W812\n\n# as in the paper\n{TWICE}\n",
+        f"# A network.\n# allow W812: everywhere\n\n{HEAD}{TWICE}\n{TWICE}\n",
+        f"{HEAD}conv 3x3x4 pad=[  # allow W812\n    1, 1, 1, 1], relu, relu\n",
+        f"{HEAD}conv 3x3x4 pad=[\n    # allow W812\n    1, 1, 1, 1], relu, relu\n",
+        f"{HEAD}conv 3x3x4 pad=[\n    1, 1, 1, 1], relu, relu  # allow W812\n",
+        "block unit:\n    conv 3x3x4, relu, relu  # allow W812\n\n" + HEAD + "unit, unit\n",
+        HEAD
+        + "conv 3x3x4 pad=1\nconcat:  # two arms\n    | identity\n    | conv 3x3x4 pad=1, relu, relu  # allow W812\n",
+    ],
+)
+def test_allowed(text: str) -> None:
+    assert [code for code in codes(text) if code not in ("N811", "W802")] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (f"{HEAD}{TWICE}\n# allow W812\n", ["W812", "W802"]),
+        (f"{HEAD}# allow W812\nconv 3x3x4\n{TWICE}\n", ["W802", "W812"]),
+        (f"{HEAD}{TWICE}  # allowing W812\n", ["W812"]),
+        (f"{HEAD}{TWICE}  # allow the second one\n", ["W812"]),
+        (f"{HEAD}{TWICE}  # allow N811\n", ["W812", "W802"]),
+        (f"{HEAD}{TWICE}  # allow W9\n", ["W812", "W801"]),
+        (f'# A text: "#\n{HEAD}{TWICE}  # allow W812\n', []),
+        (f"# allow W802: kept for later\n{HEAD}{TWICE}  # allow W812, N811\n", []),
+        (f"# allow W802: nothing is unused\n{HEAD}conv 3x3x4\n", []),
+    ],
+)
+def test_comments_that_allow_something_else(text: str, expected: list[str]) -> None:
+    assert codes(text) == expected
+
+
+def test_unused_is_only_said_of_what_was_looked_at() -> None:
+    text = "network A\ninput 8\ndense 4\n\nnetwork B(n=4)\ninput 8\ndense {n}\nrelu, relu  # allow W812\n"
+    assert codes(text) == []
+    assert codes(text, network="A") == []
+    unused = text.replace("relu, relu", "relu")
+    assert codes(unused) == ["W802"]
+    assert "W802" not in codes(unused, sets=(("n", "5"),))
+
+
+def test_comments_in_used_files(tmp_path: Path) -> None:
+    (tmp_path / "mine.cnn").write_text("block unit:\n    conv 3x3x4, relu, relu  # allow W812\n", encoding="utf-8")
+    text = 'use "mine.cnn": unit\n' + HEAD + "unit\n"
+    source = Source(str(tmp_path / "net.cnn"), text)
+    assert check(source).diagnostics == ()
+    (tmp_path / "mine.cnn").write_text("block unit:\n    conv 3x3x4, relu, relu\n", encoding="utf-8")
+    assert [d.code for d in check(source, library=Library(source)).diagnostics] == ["W812"]
+    # The main file's head holds for what it uses, too.
+    headed = Source(source.name, "# allow W812\n" + text)
+    assert check(headed).diagnostics == ()
+
+
+def test_every_fix_of_an_unused_allow_takes_it_out() -> None:
+    texts = [
+        f"{HEAD}conv 3x3x4  # allow W812\n",
+        f"{HEAD}conv 3x3x4  # allow W812: why\n",
+        f"{HEAD}# allow W812\nconv 3x3x4\n",
+        f"{HEAD}conv 3x3x4  # allow W812, W813\n",
+        f"{HEAD}conv 3x3x4, relu, relu  # allow W812, W813, W814: why\n",
+    ]
+    for text in texts:
+        while True:
+            one = next((d for d in found(text) if d.code == "W802"), None)
+            if one is None:
+                break
+            (edit,) = one.fixes[0].edits
+            text = text[: edit.span.start] + edit.text + text[edit.span.end :]
+        assert codes(text) == []
+        assert "W813" not in text
+        assert ("allow W812: why" in text) == ("relu, relu" in text)
+
+
+# --- options --------------------------------------------------------------------------------------------------------
+
+SPEC = HEAD + "conv 3x3x4, bn, relu, relu\n"
+
+
+@pytest.mark.parametrize(
+    ("allow", "deny", "expected"),
+    [
+        ((), (), {"N811": "note", "W812": "warning"}),
+        (("W812",), (), {"N811": "note"}),
+        (("W8",), (), {"N811": "note"}),
+        (("notes", "warnings"), (), {}),
+        ((), ("warnings",), {"N811": "note", "W812": "error"}),
+        ((), ("W812", "N811"), {"N811": "error", "W812": "error"}),
+        (("W812",), ("warnings",), {"N811": "note"}),
+        (("W8",), ("W812",), {"N811": "note", "W812": "error"}),
+        (("W812",), ("W8",), {"N811": "note"}),
+        (("W812",), ("W812",), {"N811": "note"}),
+    ],
+)
+def test_options(allow: tuple[str, ...], deny: tuple[str, ...], expected: dict[str, str]) -> None:
+    checked = check(Source("net.cnn", SPEC), Options(allow=allow, deny=deny))
+    assert {d.code: d.severity for d in checked.diagnostics} == expected
+    assert checked.ok == ("error" not in expected.values())
+
+
+def test_a_comment_wins_over_deny() -> None:
+    checked = check(Source("net.cnn", HEAD + TWICE + "  # allow W812\n"), Options(deny=("W812", "warnings")))
+    assert checked.diagnostics == ()
+
+
+def run(*arguments: str, text: str = SPEC) -> tuple[int, str]:
+    done = CliRunner().invoke(check_command, [*arguments, "-"], input=text, standalone_mode=False)
+    return done.return_value if done.exception is None else 2, done.output + str(done.exception or "")
+
+
+def test_the_command_line() -> None:
+    code, output = run("--format", "json", "--deny", "W812", "--allow", "notes")
+    (one,) = json.loads(output)["diagnostics"]
+    assert (code, one["code"], one["severity"]) == (1, "W812", "error")
+    assert one["notes"][0] == "note: `--deny W812` makes this warning an error"
+    assert run()[0] == 0
+    assert run("--fail-on-warning")[0] == 1
+    assert run("--deny", "warnings")[0] == 1
+    assert run("--deny", "warnings", "--allow", "N811, W812")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--allow", "W813x"), "There is no code 'W813x'. Did you mean 'W813'?"),
+        (("--deny", "warning"), "There is no code 'warning'. Did you mean 'warnings'?"),
+        (
+            ("--deny", "style"),
+            "There is no code 'style'. A code is wanted, as W812, its beginning, or 'warnings'.",
+        ),
+        (("--allow", "E306"), "E306 can't be allowed: only warnings and notes can."),
+        (("--deny", "E3"), "E3 can't be denied: it is an error already."),
+    ],
+)
+def test_options_that_say_nothing(arguments: tuple[str, ...], message: str) -> None:
+    code, output = run(*arguments)
+    assert code == 2
+    assert message in output
