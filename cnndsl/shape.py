@@ -2,7 +2,7 @@
 
 Sizes are written as people say them, channels last: `28x28x6` is height x width x channels. A rule
 computes with `+ - * //`, comparison-free, so that the same rule takes Python integers, NumPy vectors
-(every input size at once) and symbols; the four functions below are all it needs besides.
+(every input size at once) and symbols; the functions below are all it needs besides.
 """
 
 from __future__ import annotations
@@ -80,3 +80,8 @@ def maximum(a: Size, b: Size) -> Size:
 def minimum(a: Size, b: Size) -> Size:
     """The smaller, without a comparison (exact for integers of any kind)."""
     return (a + b - abs(a - b)) // 2
+
+
+def named(name: str, value: Size) -> Size:
+    """The same value; a number that knows how it was computed goes on under this name, in which it is explained."""
+    return value.known_as(name) if hasattr(value, "known_as") else value

@@ -225,18 +225,18 @@ def with_expression(value: Any, tree: Expression) -> Any:
     raise Lost
 
 
-def _operation(kind: str, left: Any, right: Any) -> Any:
+def _operation(kind: str, left: Any, right: Any, made: Callable[[Any, Expression], Any]) -> Any:
     plain = [int.__index__(v) if isinstance(v, int) else float.__float__(v) for v in (left, right)]
     tree = simple(kind, expression_of(left), expression_of(right))
-    return with_expression(_OPERATORS[kind](*plain), tree)
+    return made(_OPERATORS[kind](*plain), tree)
 
 
 def _pair(kind: str) -> tuple[Callable[[Any, Any], Any], Callable[[Any, Any], Any]]:
     def forth(self: Any, other: Any) -> Any:
-        return _operation(kind, self, other) if isinstance(other, (int, float)) else NotImplemented
+        return _operation(kind, self, other, self.made) if isinstance(other, (int, float)) else NotImplemented
 
     def back(self: Any, other: Any) -> Any:
-        return _operation(kind, other, self) if isinstance(other, (int, float)) else NotImplemented
+        return _operation(kind, other, self, self.made) if isinstance(other, (int, float)) else NotImplemented
 
     return forth, back
 
@@ -249,7 +249,9 @@ class Said(Record):
 
 
 class Whole(int):
-    """An int that knows its expression."""
+    """An int that knows its expression. What is computed with it is `made` of a value and an expression."""
+
+    made = staticmethod(with_expression)
 
     tree: Expression
 
@@ -265,10 +267,10 @@ class Whole(int):
         raise Lost
 
     def __abs__(self) -> Any:
-        return Whole(int.__abs__(self), simple("abs", self.tree))
+        return self.made(int.__abs__(self), simple("abs", self.tree))
 
     def __neg__(self) -> Any:
-        return Whole(int.__neg__(self), simple("negative", self.tree))
+        return self.made(int.__neg__(self), simple("negative", self.tree))
 
     __add__, __radd__ = _pair("+")
     __sub__, __rsub__ = _pair("-")
@@ -281,6 +283,7 @@ class Whole(int):
 class Real(float):
     """A float that knows its expression."""
 
+    made = staticmethod(with_expression)
     tree: Expression
 
     def __new__(cls, value: float, tree: Expression) -> Real:

@@ -353,7 +353,7 @@ class WeightedLayer(Layer):
         shapes = {"weight": weight, "bias": bias}
         return tuple(self.parameter(name, shapes[name]) for name in self.learned())
 
-    def fan_in(self, *inputs: Shape) -> int:
+    def fan_in(self, *inputs: Shape) -> Size:
         """How many inputs a unit of the layer has."""
         raise NotImplementedError(type(self).__name__)
 

@@ -58,9 +58,9 @@ class _Convolution(WeightedLayer):
     def _sliding(self, x: Shape) -> Sliding:
         return Sliding.over(x.spatial, self.pad, self.kernel, self.stride, self.dilation)
 
-    def _outputs(self, x: Shape) -> int:
+    def _outputs(self, x: Shape) -> Size:
         """How many output channels there are."""
-        return int(self.__dict__["channels"])
+        return self.__dict__["channels"]
 
     def _divisible(self, inputs: Size, outputs: Size) -> tuple[Condition, ...]:
         values = {"kind": self.kind, "name": "groups", "groups": self.groups, "inputs": inputs, "outputs": outputs}
@@ -78,12 +78,12 @@ class _Convolution(WeightedLayer):
     def _channel_conditions(self, x: Shape) -> tuple[Condition, ...]:
         return self._divisible(x.channels, self._outputs(x))
 
-    def _kernels(self, x: Shape) -> int:
+    def _kernels(self, x: Shape) -> Size:
         """How many kernels of one channel there are: pairs of a connected input and output channel."""
-        return int(self._outputs(x) * (x.channels // self.groups))
+        return self._outputs(x) * (x.channels // self.groups)
 
-    def fan_in(self, *inputs: Shape) -> int:
-        return int(inputs[0].channels // self.groups * product(self.kernel))
+    def fan_in(self, *inputs: Shape) -> Size:
+        return inputs[0].channels // self.groups * product(self.kernel)
 
     def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
         (x,) = inputs
@@ -222,7 +222,7 @@ class Conv(_Convolution):
             Condition(x.channels, ">=", highest + 1, "ConnectChannel", "connect", given),
         )
 
-    def _kernels(self, x: Shape) -> int:
+    def _kernels(self, x: Shape) -> Size:
         return sum(map(len, self.connect)) if self.connect else super()._kernels(x)
 
     def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
@@ -295,19 +295,19 @@ class DepthwiseConv(_Convolution):
 
     multiplier: int
 
-    def _outputs(self, x: Shape) -> int:
-        return int(x.channels * self.multiplier)
+    def _outputs(self, x: Shape) -> Size:
+        return x.channels * self.multiplier
 
     def infer(self, *inputs: Shape) -> Inferred:
         x = self.take_map(inputs[0])
         sliding = self._sliding(x)
         return Inferred((Shape((*sliding.positions(), x.channels * self.multiplier)),), sliding.fits())
 
-    def _kernels(self, x: Shape) -> int:
+    def _kernels(self, x: Shape) -> Size:
         return self._outputs(x)
 
-    def fan_in(self, *inputs: Shape) -> int:
-        return int(product(self.kernel))
+    def fan_in(self, *inputs: Shape) -> Size:
+        return product(self.kernel)
 
     def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
         outputs = self._outputs(inputs[0])

@@ -18,7 +18,7 @@ from cnndsl.layers.base import (
     init_argument,
 )
 from cnndsl.layers.code import SELF, Attribute, Call, Code, Subscript, X, call
-from cnndsl.shape import Shape, product
+from cnndsl.shape import Shape, Size, product
 
 UNITS = Argument("units", Count(), positional=True, unit="units", help="number of outputs")
 BIAS = Argument("bias", Flag(), default=True, words={"nobias": False}, help="adds a learned bias per output")
@@ -67,8 +67,8 @@ class Dense(_Sums):
         self.take(inputs[0])
         return Inferred((Shape((self.units,)),))
 
-    def fan_in(self, *inputs: Shape) -> int:
-        return int(inputs[0].elements)
+    def fan_in(self, *inputs: Shape) -> Size:
+        return inputs[0].elements
 
     def operations(self, inputs: tuple[Shape, ...], outputs: tuple[Shape, ...]) -> tuple[Operation, ...]:
         (x,) = inputs
@@ -106,8 +106,8 @@ class Linear(_Sums):
     def infer(self, *inputs: Shape) -> Inferred:
         return Inferred((Shape((*self.take(inputs[0]).spatial, self.units)),))
 
-    def fan_in(self, *inputs: Shape) -> int:
-        return int(inputs[0].channels)
+    def fan_in(self, *inputs: Shape) -> Size:
+        return inputs[0].channels
 
     def operations(self, inputs: tuple[Shape, ...], outputs: tuple[Shape, ...]) -> tuple[Operation, ...]:
         (x,), (y,) = inputs, outputs

@@ -11,7 +11,7 @@ from typing import Any
 from cnndsl.layers.base import Condition, LayerError, Window, axes
 from cnndsl.layers.code import Call, call
 from cnndsl.record import Record
-from cnndsl.shape import SPATIAL_AXES, Size, ceil_div, maximum, minimum
+from cnndsl.shape import SPATIAL_AXES, Size, ceil_div, maximum, minimum, named
 
 Pads = tuple[tuple[Size, Size], ...]
 """Per spatial axis, the cells added before and after."""
@@ -141,7 +141,7 @@ def same(
 ) -> Pads:
     """The cells that make ceil(n / stride) positions, the odd one after (TensorFlow's SAME)."""
     totals = (
-        maximum((ceil_div(n, s) - 1) * s + reach(k, d) - n, 0)
+        named("padding", maximum((ceil_div(n, s) - 1) * s + reach(k, d) - n, 0))
         for n, k, s, d in zip(spatial, kernel, stride, dilation, strict=True)
     )
     return tuple((total // 2, total - total // 2) for total in totals)

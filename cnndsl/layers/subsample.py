@@ -17,7 +17,7 @@ from cnndsl.layers.base import (
 from cnndsl.layers.code import SELF, Call, Code, Support, X, call
 from cnndsl.layers.padding import compact
 from cnndsl.layers.pool import KERNEL, STRIDE, Windowed
-from cnndsl.shape import Shape, product
+from cnndsl.shape import Shape, Size, product
 
 
 class Subsample(Windowed, WeightedLayer):
@@ -57,8 +57,8 @@ class Subsample(Windowed, WeightedLayer):
         sliding = self.sliding(x)
         return Inferred((Shape((*sliding.positions(), x.channels)),), sliding.fits())
 
-    def fan_in(self, *inputs: Shape) -> int:
-        return int(product(self.sides(inputs[0])))
+    def fan_in(self, *inputs: Shape) -> Size:
+        return product(self.sides(inputs[0]))
 
     def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
         channels = (inputs[0].channels,)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from cnndsl.graph import INPUT, Edge, Graph, Node
-from cnndsl.layers.base import Layer, Window
+from cnndsl.layers.base import Layer, Operation, Window
 from cnndsl.measure import Analysis, LayerMeasure, Memory, Totals
 from cnndsl.measure.memory import Activations, Plan, plan
-from cnndsl.measure.primitives import SIZE_ALONE, connections, core_macs
-from cnndsl.measure.receptive import Field, Misaligned, behind, cropped, input_field, misaligned, union
+from cnndsl.measure.primitives import connections, core_macs
+from cnndsl.measure.receptive import Field, Misaligned, Seeing, field_behind, input_field
 from cnndsl.record import Record
 from cnndsl.shape import Shape, product
 
@@ -20,8 +20,7 @@ FLOAT, INTEGER = 4, 8
 class _Fixed(Record):
     """What a layer with given inputs always measures.
 
-    integers: how many buffers are a 64-bit integer, as batch norm's number of batches. first: its first primitive.
-    windows: None where it passes every cell on by itself.
+    integers: how many buffers are a 64-bit integer, as batch norm's number of batches.
     """
 
     params: int
@@ -30,10 +29,8 @@ class _Fixed(Record):
     integers: int
     macs: int
     connections: int
-    first: str
     plan: Plan
-    windows: tuple[Window, ...] | None
-    follows: tuple[int | None, ...]
+    seeing: Seeing
 
 
 def analyse(graph: Graph, batch: int = 1, slots: int = 2) -> Analysis:
@@ -103,30 +100,13 @@ class _Pass:
 
     def _field(self, node: Node, fixed: _Fixed) -> Field | None:
         """What the node's output sees; None where an input is unknown."""
-        fields = [self.fields[edge.node] for edge in node.inputs]
-        if len(fields) > 1 and fixed.first in SIZE_ALONE:
-            del fields[1:]
-        known = [f for f in fields if f is not None]
-        if len(known) != len(fields) or not known:
-            return None
-        field = known[0] if len(known) == 1 else self._merged(node, known)
-        if fixed.windows is None:
-            return field
-        return behind(field, fixed.windows, fixed.follows)
-
-    def _merged(self, node: Node, fields: list[Field]) -> Field:
-        """What a node with several inputs sees; where a merge's don't line up, it is noted."""
-        shapes = [self._shape(edge) for edge in node.inputs]
+        inputs = [(self.fields[edge.node], self._shape(edge)) for edge in node.inputs]
         assert node.layer is not None
         assert node.shapes is not None
-        if node.layer.family == "merge" and any(field != fields[0] for field in fields):
-            if getattr(node.layer, "crop", False):
-                fields = [cropped(f, x, node.shapes[0]) for f, x in zip(fields, shapes, strict=True)]
-                shapes = [x._replace(sizes=(*node.shapes[0].spatial, x.channels)) for x in shapes]
-            found = misaligned(fields, shapes)
-            if found:
-                self.misaligned[node.index] = found
-        return union(fields, shapes)
+        seen, found = field_behind(node.layer, fixed.seeing, inputs, node.shapes[0])
+        if found:
+            self.misaligned[node.index] = found
+        return seen
 
     def totals(self, layers: tuple[LayerMeasure | None, ...]) -> Totals:
         known = [m for m in layers if m is not None]
@@ -184,11 +164,6 @@ class _Pass:
 def _fixed(layer: Layer, inputs: tuple[Shape, ...], outputs: tuple[Shape, ...]) -> _Fixed:
     weights = layer.weights(*inputs)
     operations = layer.operations(inputs, outputs)
-    windows: tuple[Window, ...] | None = layer.window(*inputs)
-    follows = layer.follows(*inputs)
-    rank = inputs[0].rank
-    if windows == (Window(),) * rank and follows == tuple(range(rank)):
-        windows = None
     params = [w for w in weights if w.kind != "buffer"]
     return _Fixed(
         sum(product(w.shape) for w in params),
@@ -197,8 +172,24 @@ def _fixed(layer: Layer, inputs: tuple[Shape, ...], outputs: tuple[Shape, ...]) 
         sum(w.kind == "buffer" and not w.shape for w in weights),
         sum(core_macs(op) for op in operations),
         sum(connections(op) for op in operations),
-        operations[0].primitive if operations else "",
         plan(operations),
-        windows,
-        follows,
+        seeing(layer, inputs, operations),
     )
+
+
+def seeing(layer: Layer, inputs: tuple[Shape, ...], operations: tuple[Operation, ...]) -> Seeing:
+    """What decides what a layer's output sees."""
+    windows: tuple[Window, ...] | None = layer.window(*inputs)
+    follows = layer.follows(*inputs)
+    rank = inputs[0].rank
+    if windows == (Window(),) * rank and follows == tuple(range(rank)):
+        windows = None
+    return Seeing(windows, follows, operations[0].primitive if operations else "")
+
+
+def fields_of(graph: Graph) -> list[Field | None]:
+    """What every node of a graph sees; None where it is not known."""
+    pass_ = _Pass(graph)
+    for node in graph.nodes:
+        pass_.measure(node)
+    return pass_.fields

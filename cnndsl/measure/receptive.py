@@ -12,7 +12,8 @@ Distill, 2019.
 
 from __future__ import annotations
 
-from cnndsl.layers.base import Window
+from cnndsl.layers.base import Layer, Window
+from cnndsl.measure.primitives import SIZE_ALONE
 from cnndsl.record import Record
 from cnndsl.shape import Shape
 
@@ -130,6 +131,45 @@ def behind(field: Field, windows: tuple[Window, ...], follows: tuple[int | None,
                     axes[i] = axes[i]._replace(low=0, span=field.whole[i], full=True)
     runs_along = tuple(None if i is None or i >= len(field.runs_along) else field.runs_along[i] for i in follows)
     return Field(tuple(axes), runs_along, field.whole, field.origin)
+
+
+class Seeing(Record):
+    """What decides what a layer's output sees: its windows along each axis of its input (None where it passes every
+    cell on by itself), which of those axes each of the output's runs along, and its first primitive operation."""
+
+    windows: tuple[Window, ...] | None
+    follows: tuple[int | None, ...]
+    first: str
+
+
+def field_behind(
+    layer: Layer, seeing: Seeing, inputs: list[tuple[Field | None, Shape]], result: Shape
+) -> tuple[Field | None, tuple[Misaligned, ...]]:
+    """What the output of a layer sees, of which the fields and shapes of its inputs are known; None where one of them
+    is not. And where a merge's arms don't line up."""
+    if len(inputs) > 1 and seeing.first in SIZE_ALONE:
+        inputs = inputs[:1]
+    known = [field for field, _ in inputs if field is not None]
+    if len(known) != len(inputs) or not known:
+        return None, ()
+    found: tuple[Misaligned, ...] = ()
+    field = known[0]
+    if len(known) > 1:
+        field, found = _merged(layer, known, [shape for _, shape in inputs], result)
+    return field if seeing.windows is None else behind(field, seeing.windows, seeing.follows), found
+
+
+def _merged(
+    layer: Layer, fields: list[Field], shapes: list[Shape], result: Shape
+) -> tuple[Field, tuple[Misaligned, ...]]:
+    """What a layer with several inputs sees, before its own windows; and where a merge's don't line up."""
+    found: tuple[Misaligned, ...] = ()
+    if layer.family == "merge" and any(field != fields[0] for field in fields):
+        if getattr(layer, "crop", False):
+            fields = [cropped(f, x, result) for f, x in zip(fields, shapes, strict=True)]
+            shapes = [x._replace(sizes=(*result.spatial, x.channels)) for x in shapes]
+        found = misaligned(fields, shapes)
+    return union(fields, shapes), found
 
 
 def cropped(field: Field, shape: Shape, result: Shape) -> Field:
