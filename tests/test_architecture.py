@@ -32,6 +32,7 @@ ORDER = (
     ("measure", "recipe"),
     ("lint",),
     ("pipeline",),
+    ("explain",),
     ("report", "codegen", "reference"),
     ("runtime",),
     ("cli",),

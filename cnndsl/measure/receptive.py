@@ -15,7 +15,7 @@ from __future__ import annotations
 from cnndsl.layers.base import Layer, Window
 from cnndsl.measure.primitives import SIZE_ALONE
 from cnndsl.record import Record
-from cnndsl.shape import Shape
+from cnndsl.shape import Shape, Size, named
 
 MOST_JUMP = 1 << 64
 
@@ -46,14 +46,13 @@ class Axis(Record):
 
     def field(self) -> int:
         """How many input cells one output sees at most."""
-        if self.full:
+        if self.full or not self.tail:
             return self.span
-        seen = 1
+        seen: Size = 1
         for window in reversed(self.tail):
-            seen = (
-                window.dilation * (window.size - 1) + 1 + (window.slack + (seen - 1) * window.stride) // window.upscale
-            )
-        return self.span + (seen - 1) * self.jump
+            more = (window.slack + (seen - 1) * window.stride) // window.upscale
+            seen = named("seen", window.dilation * (window.size - 1) + 1 + more)
+        return self.span + (seen - 1) * self.jump  # type: ignore[no-any-return]
 
     def step(self) -> int | float:
         """Input cells between neighbouring outputs."""
