@@ -81,8 +81,7 @@ def check(
     """
     library = library or Library(source, options.root)
     document, diagnostics = parse(source, memory)
-    wanted = ElaborateOptions(options.sets, options.input, options.network)
-    elaborated, found = elaborate(document, wanted, library)
+    elaborated, found = elaborate(document, elaborate_options(options), library)
     diagnostics += found
     networks = []
     reported: set[Span] = set()
@@ -142,6 +141,11 @@ def _controlled(diagnostics: list[Diagnostic], control: Control | None, options:
 
         diagnostics = decide(diagnostics, options.allow, options.deny)
     return diagnostics
+
+
+def elaborate_options(options: Options) -> ElaborateOptions:
+    """What of the options changes the networks."""
+    return ElaborateOptions(options.sets, options.input, options.network)
 
 
 def _alignment(graph: Graph, analysis: Analysis, reported: set[Span]) -> list[Diagnostic]:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
-from click.testing import CliRunner
 
-from cnndsl.cli.commands import cli
+from cnndsl.cli import main
 from cnndsl.diagnostics.index import CODES
 from cnndsl.elaborate.functions import BUILTINS
 from cnndsl.layers import names
@@ -22,10 +21,20 @@ from cnndsl.terminal import Look, width_of
 ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
 
 
-def explained(*words: str, code: int = 0) -> str:
-    result = CliRunner().invoke(cli, ["explain", *words])
-    assert result.exit_code == code, result.output
-    return result.output
+Explained = Callable[..., str]
+
+
+@pytest.fixture
+def explained(capsys: pytest.CaptureFixture[str]) -> Explained:
+    """Runs `cnndsl explain` with these words, asserts its exit code, and gives all that it printed."""
+
+    def run(*words: str, code: int = 0) -> str:
+        found = main(["explain", *words])
+        output = "".join(capsys.readouterr())
+        assert found == code, output
+        return output
+
+    return run
 
 
 def all_names() -> Iterator[str]:
@@ -49,7 +58,7 @@ def test_a_word_that_is_a_kind_is_both() -> None:
     assert [topic.sort for topic in topics_named("pad")] == ["layer kind", "word"]
 
 
-def test_a_block_is_shown_with_its_lines() -> None:
+def test_a_block_is_shown_with_its_lines(explained: Explained) -> None:
     text = explained("std.residual.bottleneck")
     assert "use std.residual: bottleneck" in text
     assert "conv 3x3x{inner} /{stride} pad=1" in text
@@ -59,17 +68,17 @@ def test_a_block_is_shown_with_its_lines() -> None:
 @pytest.mark.parametrize(
     ("asked", "guess"), [("convv", "conv"), ("repaet", "repeat"), ("WindowTooLrge", None), ("bottelneck", "bottleneck")]
 )
-def test_did_you_mean(asked: str, guess: str | None) -> None:
+def test_did_you_mean(asked: str, guess: str | None, explained: Explained) -> None:
     said = explained(asked, code=2)
     assert f"'{asked}' is no problem's code" in said
     assert guess is None or f"Did you mean '{guess}'?" in said
 
 
-def test_a_wrong_option_is_no_topic() -> None:
+def test_a_wrong_option_is_no_topic(explained: Explained) -> None:
     assert "No such option '--fromat'" in explained("conv", "--fromat", "json", code=2)
 
 
-def test_json() -> None:
+def test_json(explained: Explained) -> None:
     found = json.loads(explained("E306", "--format", "json"))
     assert [topic["name"] for topic in found["topics"]] == ["E306"]
     assert "**Wrong:**" in found["topics"][0]["markdown"]
@@ -88,7 +97,7 @@ def test_pages_fit_the_terminal(width: int) -> None:
             assert "`" not in ESCAPE.sub("", coloured), coloured
 
 
-def test_the_overview_names_everything() -> None:
+def test_the_overview_names_everything(explained: Explained) -> None:
     said = explained().split()
     assert {*names(), *CODES, *KEYWORDS} - {"identity"} - set(said) <= {"bn", *_aliases()}
 

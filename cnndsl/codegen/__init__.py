@@ -15,7 +15,7 @@ from textwrap import wrap
 from cnndsl.codegen.classes import Library
 from cnndsl.codegen.identifiers import class_names
 from cnndsl.codegen.plan import Planner
-from cnndsl.codegen.python import WIDTH
+from cnndsl.codegen.python import WIDTH, Names, expression
 from cnndsl.codegen.writer import Writer
 from cnndsl.graph import Graph
 from cnndsl.layers.code import Support
@@ -68,6 +68,29 @@ def module_paths(graph: Graph) -> dict[int, str]:
             path = library.path(plan, owner)
             paths[node.index] = path.replace('["', ".").replace('"]', "").replace("[", ".").replace("]", "")
     return paths
+
+
+def explained_code(graph: Graph, indices: Iterable[int]) -> dict[int, tuple[str, tuple[str, ...]]]:
+    """Of each of these nodes, the path of its module (empty if it has none) and the lines that make and call it."""
+    paths = module_paths(graph)
+    planner = Planner(graph)
+    found: dict[int, tuple[str, tuple[str, ...]]] = {}
+    for index in indices:
+        path = paths.get(index, "")
+        code = planner.codes.get(planner.owner(index))
+        if code is None:
+            found[index] = (path, ())
+            continue
+        count = max(len(graph.nodes[index].inputs), 1)
+        names = Names(tuple("xyzuvw"[i] if i < 6 else f"x{i}" for i in range(count)), path)
+        made = [
+            f"self.{path}{'_' + suffix if suffix else ''} = {expression(call, names)}" for suffix, call in code.modules
+        ]
+        found[index] = (
+            path,
+            (*made, *(expression(call, names) for call in code.setup), expression(code.forward, names)),
+        )
+    return found
 
 
 def support_names(planners: Iterable[Planner]) -> frozenset[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from cnndsl.diagnostics import Diagnostic, closest, problem
@@ -39,8 +40,12 @@ def elaborate(
     document: Document,
     options: Options = Options(),  # noqa: B008
     library: Library | None = None,
+    expander: Callable[..., Expander] = Expander,
 ) -> tuple[list[Elaborated], list[Diagnostic]]:
-    """The networks of a document, in its order, and what is wrong with them. `library` has the files it may use."""
+    """The networks of a document, in its order, and what is wrong with them.
+
+    `library` has the files it may use. `expander` makes what expands each network.
+    """
     files, diagnostics = gather(document, library or Library(document.source))
     file = files[-1]
     whole = Span(document.source, 0, min(len(document.source.text), 1))
@@ -56,10 +61,10 @@ def elaborate(
         span = network.header.span() if network.header else whole
         # What a network does not have does not change it, nor what it claims.
         own = {p.name: changes.parameters[p.name] for p in network.parameters if p.name in changes.parameters}
-        expander = Expander(network, budget, changes._replace(parameters=own), span, reported)
+        run = expander(network, budget, changes._replace(parameters=own), span, reported)
         for one in files if not results else ():
-            expander.file_lets(one)
-        result, found = expander.run()
+            run.file_lets(one)
+        result, found = run.run()
         results.append(result)
         diagnostics += found
         if result.skipped:

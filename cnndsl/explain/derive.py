@@ -30,7 +30,7 @@ def derive(graph: Graph, node: Node) -> tuple[Section, ...]:
     if len(known) != len(shapes):
         return ()
     layer, inputs = traced_layer(node.layer), traced_inputs(tuple(known))
-    shape, inferred = _shape(layer, inputs)
+    shape, inferred = _shape(layer, inputs, outputs_asked(graph, node))
     if inferred is None or node.shapes is None:
         return (shape,)
     outputs = _named_outputs(node.shapes)
@@ -83,18 +83,23 @@ def _named(shape: Shape, owner: str) -> Shape:
 # --- the shape ------------------------------------------------------------------------------------------------------
 
 
-def _shape(layer: Layer, inputs: tuple[Shape, ...]) -> tuple[Section, Inferred | None]:
-    """How the output's sizes come about; without the shapes if the layer refuses its input at once."""
+def outputs_asked(graph: Graph, node: Node) -> int:
+    """How many outputs count: those after the first exist only where another layer takes them, as a pool's indices."""
+    return max((edge.output for one in graph.nodes for edge in one.inputs if edge.node == node.index), default=0) + 1
+
+
+def _shape(layer: Layer, inputs: tuple[Shape, ...], count: int) -> tuple[Section, Inferred | None]:
+    """How the sizes of the first `count` outputs come about; without the shapes if the layer refuses its input."""
     try:
         inferred = layer.infer(*inputs)
     except LayerError:
         return Section("shape"), None
     found: list[Term] = []
     said: set[int] = set()
-    for number, shape in enumerate(inferred.outputs):
+    for number, shape in enumerate(inferred.outputs[:count]):
         owner = f"{layer.extra_outputs[number - 1]}." if number else ""
         for axis, size in zip(shape.axes, shape.sizes, strict=True):
-            found += terms(owner + axis, size, said=said)
+            found += terms(owner + axis, size, axis=owner + axis, said=said)
     held = tuple(dict.fromkeys(_held(condition) for condition in inferred.conditions if _says(condition)))
     ok = all(condition.holds() for condition in inferred.conditions)
     return Section("shape", tuple(found), (), held), inferred if ok else None
@@ -186,12 +191,12 @@ def _field(
     found: list[Term] = []
     notes: list[str] = []
     for axis, name, whole in zip(after.axes, names, after.whole, strict=True):
-        found += terms(f"{name}: sees", axis.field(), "the whole axis" if axis.full else "")
-        found += terms(f"{name}: stride", axis.step())
+        found += terms("field", axis.field(), "the whole axis" if axis.full else "", name)
+        found += terms("stride", axis.step(), "", name)
         if not axis.full and not axis.tail:
-            found += terms(f"{name}: begins at", axis.low)
+            found += terms("first cell", axis.low, "", name)
         if axis.field() > whole:
-            notes.append(f"along the {name}, more than the {whole:,} cells that there are")
+            notes.append(f"more than the {name}, which has {whole:,}")
     return Section("receptive field", tuple(found), tuple(notes))
 
 
@@ -215,7 +220,7 @@ def _traced_field(field: Field, owner: str) -> Field:
 def _traced_axis(axis: Axis, owner: str) -> Axis:
     """An axis whose numbers are called `input.field`, …; behind an upsampling the field is only begun before it."""
     return axis._replace(
-        low=quantity(f"{owner}begin", axis.low),
+        low=quantity(f"{owner}first", axis.low),
         span=quantity(f"{owner}span" if axis.tail else f"{owner}field", axis.span),
         jump=quantity(f"{owner}stride", axis.jump),
     )

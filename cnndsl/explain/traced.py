@@ -96,16 +96,16 @@ _LEAVES = ("name", "number", "value")
 _ONES = (("number", 1), ("value", 1))
 
 
-def _shorter(tree: Expression) -> Expression:
+def _shorter(tree: Expression) -> Any:
     """Without factors of 1, and without the rules' own numbers where they cancel: `a - 1 + 1`."""
     if tree[0] in _LEAVES:
         return tree
     kind, *parts = (tree[0], *map(_shorter, tree[1:]))
     if kind == "*" and (parts[0] in _ONES or parts[1] in _ONES):
-        return parts[1] if parts[0] in _ONES else parts[0]  # type: ignore[no-any-return]
+        return parts[1] if parts[0] in _ONES else parts[0]
     contrary = {"+": "-", "-": "+"}.get(kind)
     if parts[0][0] == contrary and parts[1][0] == "number" and parts[0][2] == parts[1]:
-        return parts[0][1]  # type: ignore[no-any-return]
+        return parts[0][1]
     return (kind, *parts)
 
 
