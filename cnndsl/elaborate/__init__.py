@@ -21,7 +21,7 @@ from cnndsl.syntax.faults import SyntaxFault
 from cnndsl.syntax.tree import Document
 from cnndsl.terminal import visible
 
-__all__ = ["Changes", "Elaborated", "Expectation", "Options", "Setting", "elaborate"]
+__all__ = ["Changes", "Elaborated", "Expectation", "Options", "Prepared", "Setting", "elaborate", "prepare"]
 
 
 SET, INPUT = "--set", "--input"
@@ -46,15 +46,9 @@ def elaborate(
 
     `library` has the files it may use. `expander` makes what expands each network.
     """
-    files, diagnostics = gather(document, library or Library(document.source))
-    file = files[-1]
-    whole = Span(document.source, 0, min(len(document.source.text), 1))
-    chosen = _choose(file, options, whole, diagnostics)
-    if not own_networks(file) and not any(line.statement is None for line in document.lines):
-        names = ", ".join(f"`{name}`" for name in sorted(file.own))
-        diagnostics.append(problem("OnlyDefinitions", whole, names=names) if names else problem("EmptyFile", whole))
+    files, chosen, changes, diagnostics = prepare(document, options, library or Library(document.source))
+    whole = _whole(document)
     budget = Budget()
-    changes = _changes(chosen, options, document.source.name, diagnostics)
     results: list[Elaborated] = []
     reported: set[tuple[str, str, int, int]] = set()
     for network in chosen:
@@ -79,6 +73,32 @@ def elaborate(
     # What was asked for could not be done: figures of something else would mislead.
     refused = any(d.severity == "error" and d.span.source.name in (SET, INPUT) for d in diagnostics)
     return [] if refused else results, diagnostics
+
+
+class Prepared(Record):
+    """What an expansion begins with: the files, a file's own last, the networks to expand, what is set from outside."""
+
+    files: list[File]
+    networks: list[NetworkLines]
+    changes: Changes
+    diagnostics: list[Diagnostic]
+
+
+def prepare(document: Document, options: Options, library: Library) -> Prepared:
+    """The networks asked for, not yet expanded, and what is wrong with the files or the options."""
+    files, diagnostics = gather(document, library)
+    file = files[-1]
+    whole = _whole(document)
+    chosen = _choose(file, options, whole, diagnostics)
+    if not own_networks(file) and not any(line.statement is None for line in document.lines):
+        names = ", ".join(f"`{name}`" for name in sorted(file.own))
+        diagnostics.append(problem("OnlyDefinitions", whole, names=names) if names else problem("EmptyFile", whole))
+    return Prepared(files, chosen, _changes(chosen, options, document.source.name, diagnostics), diagnostics)
+
+
+def _whole(document: Document) -> Span:
+    """The place of what is wrong with a file as a whole."""
+    return Span(document.source, 0, min(len(document.source.text), 1))
 
 
 def _choose(file: File, options: Options, whole: Span, diagnostics: list[Diagnostic]) -> list[NetworkLines]:

@@ -29,19 +29,27 @@ class EvaluationError(Exception):
 
 
 class Budget:
-    """Steps left for a whole file, and how deep the evaluation is."""
+    """Steps left for a whole file, and how deep the evaluation is. `watch`, if there is one, is called with the node,
+    the scope and the budget in place of evaluating a whole expression."""
 
-    __slots__ = ("depth", "steps")
+    __slots__ = ("depth", "steps", "watch")
 
     def __init__(self) -> None:
         self.steps = MOST_STEPS
         self.depth = 0
+        self.watch: Callable[[Any, Any, Budget], Any] | None = None
 
     def spend(self, steps: int, node: Any) -> None:
         """Take steps. Raises EvaluationError if there are not so many left."""
         self.steps -= steps
         if self.steps < 0:
             raise EvaluationError("TooManySteps", node, limit=MOST_STEPS)
+
+
+class Varying(int):
+    """An integer that stands for one of several: whoever evaluates a name that has it is given what `read` says."""
+
+    read: Callable[[], int]
 
 
 class View:

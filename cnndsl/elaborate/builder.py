@@ -95,7 +95,7 @@ class Builder:
         key = (layer, *shapes)
         inferred = self.inferred.get(key)
         if inferred is None:
-            inferred = self.inferred[key] = _infer(layer, shapes)
+            inferred = self.inferred[key] = infer_integers(layer, shapes)
         if isinstance(inferred, LayerError):
             self.report_refusal(inferred, line, item, frame, None, inputs)
             return self.add(layer.kind, layer, inputs, None, line, item, frame, base, alias)
@@ -289,7 +289,7 @@ class Builder:
             frame.scope.values["input"] = self.view("input", frame.input)
 
 
-def _infer(layer: Layer, shapes: list[Shape]) -> Inferred | LayerError:
+def infer_integers(layer: Layer, shapes: list[Shape]) -> Inferred | LayerError:
     """What a layer's shape rule says to integers: its outputs, or the first thing that is wrong."""
     try:
         inferred = layer.infer(*shapes)

@@ -14,6 +14,7 @@ from cnndsl.elaborate.arithmetic import (
     MOST_ITEMS,
     Budget,
     EvaluationError,
+    Varying,
     View,
     arithmetic,
     compare,
@@ -108,6 +109,8 @@ class Closure:
 
 def evaluate(node: Any, scope: Scope, budget: Budget) -> Any:
     """The value of an expression. Raises EvaluationError, or Silent if a part of it is unknown."""
+    if budget.watch is not None and not budget.depth:
+        return budget.watch(node, scope, budget)
     budget.spend(1, node)
     if budget.depth >= MOST_DEPTH:
         raise EvaluationError("TooDeep", node, limit=MOST_DEPTH)
@@ -136,7 +139,7 @@ def _name(node: tree.Name, scope: Scope, budget: Budget) -> Any:
         raise EvaluationError("UndefinedName", node, name=node.name, known=scope.names()) from None
     if value is UNKNOWN:
         raise Silent
-    return value
+    return value.read() if type(value) is Varying else value
 
 
 def _sides(node: tree.Sides, scope: Scope, budget: Budget) -> Any:

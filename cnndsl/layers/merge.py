@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import reduce
 from typing import Any
 
 from cnndsl.layers.arguments import Argument, Flag, Tensors
 from cnndsl.layers.base import Condition, Example, Inferred, Layer, LayerError, Operation
 from cnndsl.layers.code import Binary, Code, Input, Slice, Subscript, call
-from cnndsl.shape import Shape, Size, minimum
+from cnndsl.shape import Shape, Size, maximum, minimum
 
 NAMES = Argument("names", Tensors(), default=(), positional=True, help="tensors to merge besides the current one")
 CROP = Argument("crop", Flag(), default=False, help="cuts every tensor, about its centre, to the smallest")
@@ -114,9 +115,12 @@ class Mul(_Pairwise):
         conditions = []
         for axis in axes:
             wide = [x for x in inputs if not _is_one(x.sizes[axis])]
-            for x in wide[1:]:
+            known = all(isinstance(x.sizes[axis], int) for x in wide)
+            for i, x in enumerate(wide[1:]):
                 said = {**values, "axis": x.axes[axis]}
-                conditions.append(Condition(x.sizes[axis], "==", wide[0].sizes[axis], "ArmsDiffer", None, said))
+                for other in wide[: 1 if known else i + 1]:
+                    left, right = _repeatable(x.sizes[axis], other.sizes[axis])
+                    conditions.append(Condition(left, "==", right, "ArmsDiffer", None, said))
         return tuple(conditions)
 
     def spatial(self, inputs: tuple[Shape, ...]) -> tuple[tuple[Size, ...], tuple[Condition, ...]]:
@@ -194,6 +198,16 @@ def _is_one(size: Size) -> bool:
     return isinstance(size, int) and size == 1
 
 
+def _repeatable(a: Size, b: Size) -> tuple[Size, Size]:
+    """What must be equal for two sizes, neither known to be 1, to be the same once sizes of 1 are repeated."""
+    if isinstance(a, int) and isinstance(b, int):
+        return a, b
+    return (a - b) * (a - 1) * (b - 1), 0
+
+
 def _widest(inputs: tuple[Shape, ...], axis: int) -> Size:
     """The size of an axis once sizes of 1 are repeated."""
-    return next((x.sizes[axis] for x in inputs if not _is_one(x.sizes[axis])), 1)
+    wide = [x.sizes[axis] for x in inputs if not _is_one(x.sizes[axis])]
+    if all(isinstance(size, int) for size in wide):
+        return wide[0] if wide else 1
+    return reduce(maximum, wide)

@@ -1,0 +1,131 @@
+"""Which input sizes fit: compared with checking size by size, with published minimum sizes, and with gradients."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from cnndsl.elaborate import Options, elaborate
+from cnndsl.graph import Graph
+from cnndsl.sizes import Answer, Line, Question, ask
+from cnndsl.sizes.patterns import members, pattern_of
+from cnndsl.source import Source
+from cnndsl.syntax import parse
+from tests.zoo_specs import ROOT
+
+
+def zoo(file: str) -> Source:
+    return Source(file, (ROOT / "specs" / file).read_text(encoding="utf-8"))
+
+
+def answer_of(source: Source | str, question: Question = Question(), **options: Any) -> Answer:  # noqa: B008
+    source = Source("net.cnn", source) if isinstance(source, str) else source
+    answers, diagnostics = ask(source, question, Options(**options))
+    assert not [d for d in diagnostics if d.severity == "error"], [d.message_text() for d in diagnostics]
+    return answers[0]
+
+
+def graph_at(source: Source, inputs: dict[str, Any], **options: Any) -> Graph | None:
+    """The network at one size, by elaborating it there; None if it has an error that is not its `where`'s."""
+    document, _ = parse(source)
+    text = ",".join(f"{name}={'x'.join(map(str, shape.sizes))}" for name, shape in inputs.items())
+    if len(inputs) == 1:
+        text = text.partition("=")[2]
+    found, diagnostics = elaborate(document, Options(input=text, **options))
+    errors = [d for d in diagnostics if d.severity == "error" and type(d).__name__ != "ExpectFails"]
+    return None if errors or not found else found[0].graph
+
+
+def agrees(source: Source, line: Line, index: int, **options: Any) -> None:
+    """One size of a line is what elaborating there says: whether it fits, what comes out."""
+    graph = graph_at(source, line.inputs(index), **options)
+    where = f"{source.name} {options} {line.title} {line.sizes[index]}"
+    assert bool(line.fits()[index]) == (graph is not None), where
+    if graph is None:
+        assert line.why(index), where
+        return
+    outputs = {o.name: graph.shape_of(o.edge) for o in graph.outputs if not o.training}
+    assert {name: shape.sizes for name, shape in line.outputs(index).items()} == {
+        name: shape.sizes for name, shape in outputs.items() if shape is not None
+    }, where
+
+
+# --- published smallest sizes ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("file", "network", "smallest"),
+    [
+        # torchvision: `min_size` of its models' metadata, which its own tests hold.
+        ("alexnet.cnn", "alexnet", 63),
+        ("vgg.cnn", "vgg16", 32),
+        ("vgg.cnn", "vgg11", 32),
+        ("resnet.cnn", "resnet50", 1),
+        ("resnet.cnn", "resnet152", 1),
+        ("densenet.cnn", "densenet121", 29),
+        ("googlenet.cnn", "googlenet", 15),
+        ("squeezenet.cnn", "squeezenet1_0", 21),
+        ("squeezenet.cnn", "squeezenet1_1", 17),
+        ("mobilenet_v2.cnn", "mobilenet_v2", 1),
+        ("lenet5.cnn", "LeNet5", 16),
+    ],
+)
+def test_smallest_sizes(file: str, network: str, smallest: int) -> None:
+    for line in answer_of(zoo(file), network=network).lines:
+        assert pattern_of(line.sizes, line.fits()).smallest == smallest
+
+
+def test_inception_with_and_without_its_auxiliary_head() -> None:
+    """Keras: "no smaller than 75"; with the head that only serves training it needs the full 299."""
+    answer = answer_of(zoo("inception_v3.cnn"), network="inception_v3")
+    (line,), (inference,) = answer.lines, answer.inference
+    assert pattern_of(line.sizes, line.fits()).smallest == 299
+    assert pattern_of(inference.sizes, inference.fits()).smallest == 75
+
+
+def test_unet_of_the_paper() -> None:
+    """Every pool of the paper's net has an even map for 572, and for sizes that differ by multiples of 16."""
+    answer = answer_of(zoo("unet.cnn"), network="unet")
+    (line,) = answer.lines
+    pattern = pattern_of(line.sizes, line.lossless())
+    assert (pattern.alone, pattern.period, pattern.smallest) == ((), 16, 188)
+    assert 572 in members(pattern, 1024)
+    assert line.outputs(571)["output"].sizes == (388, 388, 2)
+
+
+def test_padded_unet_wants_multiples_of_16() -> None:
+    (line,) = answer_of(zoo("unet.cnn"), network="unet_padded").lines
+    assert list(line.sizes[line.fits()]) == list(range(16, int(line.sizes[-1]) + 1, 16))
+
+
+# --- size by size ---------------------------------------------------------------------------------------------------
+
+ZOO = [
+    ("lenet5.cnn", "LeNet5", range(1, 64)),
+    ("alexnet.cnn", "alexnet", range(55, 80)),
+    ("unet.cnn", "unet_padded", range(1, 50)),
+    ("unet.cnn", "unet", range(180, 200)),
+    ("tiny_yolo.cnn", "tiny_yolo_v3", range(20, 70)),
+    ("crnn.cnn", "crnn", range(1, 40)),
+    ("fcn.cnn", "fcn8s", range(1, 30)),
+    ("textcnn.cnn", "textcnn", range(1, 12)),
+    ("siamese.cnn", "siamese", range(60, 70)),
+    ("c3d.cnn", "c3d", range(1, 20)),
+    ("any_size.cnn", "AnySize", range(1, 20)),
+    ("segnet.cnn", None, range(20, 40)),
+    ("vae.cnn", None, range(1, 40)),
+    ("vit.cnn", "vit_b_32", range(28, 36)),
+]
+
+
+@pytest.mark.parametrize(("file", "network", "sizes"), ZOO, ids=lambda value: str(value))
+def test_zoo_size_by_size(file: str, network: str | None, sizes: range) -> None:
+    source = zoo(file)
+    network = network or next(
+        line.split()[1].split("(")[0] for line in source.text.splitlines() if line[:7] == "network"
+    )
+    answer = answer_of(source, Question(sizes[0], sizes[-1]), network=network)
+    for line in answer.lines:
+        for index in range(len(line.sizes)):
+            agrees(source, line, index, network=network)
