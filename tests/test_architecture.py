@@ -32,7 +32,7 @@ ORDER = (
     ("measure", "recipe"),
     ("lint",),
     ("pipeline",),
-    ("explain", "sizes"),
+    ("explain", "repair", "sizes"),
     ("report", "codegen", "reference"),
     ("runtime",),
     ("cli",),

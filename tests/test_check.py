@@ -16,6 +16,7 @@ from cnndsl.diagnostics.index import CODES
 from cnndsl.diagnostics.render import render_all
 from cnndsl.files import read_source
 from cnndsl.pipeline import Options, check
+from cnndsl.repair import repair
 
 FOLDER = Path(__file__).parent / "check"
 SPECS = sorted(FOLDER.glob("*/*.cnn"))
@@ -53,7 +54,10 @@ def options_of(path: Path) -> Options:
 
 def diagnostics_of(path: Path) -> list[Diagnostic]:
     source = read_source(path.name)
-    return [source] if isinstance(source, Diagnostic) else list(check(source, options_of(path)).diagnostics)
+    if isinstance(source, Diagnostic):
+        return [source]
+    options = options_of(path)
+    return list(repair(check(source, options), options).diagnostics)
 
 
 @pytest.mark.parametrize("path", PARAMETERS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import sys
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -122,7 +122,13 @@ def _check(places: Iterable[Place], options: Options) -> tuple[list[Checked], li
         if isinstance(source, Diagnostic):
             diagnostics.append(source)
             continue
-        one = check_source(source, options._replace(network=place.network))
+        memory: dict[str, Any] = {}
+        asked = options._replace(network=place.network)
+        one = check_source(source, asked, memory)
+        if not one.ok:
+            from cnndsl.repair import repair
+
+            one = repair(one, asked, memory)
         checked.append(one)
         diagnostics.extend(one.diagnostics)
     return checked, diagnostics

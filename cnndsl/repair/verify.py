@@ -1,0 +1,74 @@
+"""Trying a candidate: the edits made, the whole pipeline run again, and what is said then compared with before."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+from cnndsl.diagnostics import Diagnostic, Edit
+from cnndsl.elaborate import Options as ElaborateOptions
+from cnndsl.elaborate import elaborate
+from cnndsl.files import Library
+from cnndsl.pipeline import Checked, Options, check
+from cnndsl.repair.text import Moved, applied
+from cnndsl.source import Source
+from cnndsl.syntax import parse
+
+Key: TypeAlias = tuple[str, str, int, int]
+"""A problem's code and place, in the text before the edits."""
+
+
+def key_of(diagnostic: Diagnostic, main: Source, moved: Moved | None = None) -> Key:
+    """What makes a problem the same before and after an edit of `main`: its code and its place."""
+    source, start, end = diagnostic.span
+    if moved is not None and source is main:
+        start, end = moved.back(start), moved.back(end, is_end=True)
+    return diagnostic.code, source.name, start, end
+
+
+class Budget:
+    """Layers that may still be elaborated. It counts work, not time, so that the output never depends on the clock."""
+
+    def __init__(self, layers: int) -> None:
+        self.left = layers
+
+    def spend(self, layers: int) -> None:
+        self.left -= layers
+
+
+class Trial:
+    """Runs candidates for one checked file. Lines that were parsed, and files that were read, are kept."""
+
+    def __init__(self, checked: Checked, options: Options, memory: dict[str, Any]) -> None:
+        self.checked = checked
+        self.options = options
+        self.memory = memory
+        self.main = checked.source
+        self.before = {key_of(d, self.main) for d in checked.diagnostics}
+        self.errors = {key_of(d, self.main) for d in checked.diagnostics if d.severity == "error"}
+
+    def _edited(self, edits: tuple[Edit, ...]) -> tuple[Source, Library]:
+        source = applied(self.main, edits)
+        library = Library(source, self.checked.library.root)
+        library.sources = self.checked.library.sources
+        return source, library
+
+    def errors_after(self, edits: tuple[Edit, ...], network: str | None, budget: Budget) -> set[Key] | None:
+        """The errors of one network (None: of those asked for) as far as its graph goes; None if there is one more
+        than before."""
+        source, library = self._edited(edits)
+        document, found = parse(source, self.memory)
+        wanted = ElaborateOptions(self.options.sets, self.options.input, network or self.options.network)
+        networks, more = elaborate(document, wanted, library)
+        budget.spend(sum(len(one.graph.nodes) for one in networks))
+        moved = Moved(edits)
+        keys = {key_of(d, source, moved) for d in found + more if d.severity == "error"}
+        return keys if keys <= self.errors else None
+
+    def check(self, edits: tuple[Edit, ...], budget: Budget) -> tuple[Checked, set[Key]]:
+        """Everything about the edited file, and the problems that were not there before."""
+        source, library = self._edited(edits)
+        checked = check(source, self.options, self.memory, library)
+        budget.spend(2 * sum(len(one.graph.nodes) for one in checked.networks))
+        moved = Moved(edits)
+        keys = {key_of(d, source, moved) for d in checked.diagnostics}
+        return checked, keys

@@ -1,0 +1,176 @@
+"""Windows larger than their input: padding, smaller windows, larger inputs, fewer strides and pools before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from cnndsl.graph import INPUT, Node
+from cnndsl.repair import changes
+from cnndsl.repair.candidate import Candidate
+from cnndsl.repair.sizes import input_of, larger, resized
+from cnndsl.repair.spec import Handle, Spec, chain_to
+from cnndsl.repair.spot import Spot
+from cnndsl.shape import Shape
+from cnndsl.source import Span
+
+CONVOLUTIONS = ("conv", "dwconv")
+POOLS = ("pool", "subsample")
+MOST = 5
+"""Earlier layers that are looked at for one kind of change."""
+NOT_FAR = 1.3
+"""An input that would have to grow by no more than this was plainly meant to be larger."""
+
+
+def too_large(spot: Spot, spec: Spec) -> Iterator[Candidate]:
+    """Ways to make room for a window."""
+    handle = spec.handle(spot.node)
+    own = [] if handle is None or handle.calls_block else [handle]
+    yield from swapped(spot, spec)
+    wider = list(larger(spot, spec))
+    is_near = bool(wider) and _growth(spot, wider[0]) <= NOT_FAR
+    if is_near:
+        yield from wider
+    for one in own:
+        if spot.node.kind in POOLS:
+            yield from _without(spec, one)
+        yield from paddings(spec, one)
+        yield from _smaller(spot, one)
+    before = [n for n in chain_to(spot.network.graph, spot.node.inputs[0]) if n.kind != INPUT]
+    yield from _padded_before(spec, before)
+    yield from _less_before(spec, before)
+    if not is_near:
+        yield from wider
+    for one in own:
+        if spot.node.kind not in POOLS:
+            yield from _without(spec, one)
+    for handle in spec.handles(spot.node):
+        if handle.calls_block:
+            edits = changes.with_stride(spec, handle, 1) if changes.slash(handle.item) else None
+            if edits is not None:
+                yield Candidate(f"`{handle.item.kind.name}` without the stride", edits)
+
+
+def _growth(spot: Spot, candidate: Candidate) -> float:
+    old = input_of(spot).shapes
+    assert old is not None
+    sizes = [int(e.text) for e in candidate.edits if e.text.isdigit()]
+    return max([n / min(old[0].spatial) for n in sizes], default=2.0)
+
+
+def swapped(spot: Spot, spec: Spec) -> Iterator[Candidate]:
+    """Sizes in another order than ours: the input's channels first, a kernel's first."""
+    found = input_of(spot)
+    sizes = found.shapes[0].sizes if found.shapes is not None else ()
+    if len(sizes) == 3 and sizes[0] < sizes[1] == sizes[2] and sizes[0] <= 4:
+        wanted = Shape((*sizes[1:], sizes[0]))
+        yield from resized(spec, found, wanted, f"the channels last: an input of {wanted}")
+    handle = spec.handle(spot.node)
+    written = changes.size(handle.item) if handle is not None else None
+    sides = getattr(written, "sides", ())
+    numbers = [getattr(side, "value", None) for side in sides]
+    if handle is not None and len(numbers) == 3 and None not in numbers and numbers[0] != numbers[1] == numbers[2]:
+        text = "x".join(str(n) for n in (*numbers[1:], numbers[0]))
+        yield Candidate(f"the channels last: `{text}`", (handle.edit(written, text),))
+
+
+def paddings(spec: Spec, handle: Handle) -> Iterator[Candidate]:
+    """A convolution or pool padded by half its window, said as the spec says it elsewhere."""
+    for text, cells in padding_texts(spec, handle.node.layer):
+        by = f", {cells} cell{'s' * (cells != 1)} on each side" if text == "same" and cells else ""
+        yield Candidate(f"pad it: `{text}`{by}", changes.with_padding(handle, text))
+
+
+def padding_texts(spec: Spec, layer: Any) -> list[tuple[str, int]]:
+    """`same` and `pad=2`, what the spec uses first; how many cells each adds on a side."""
+    if layer is None or layer.kind not in (*CONVOLUTIONS, *POOLS):
+        return []
+    dilation = max(getattr(layer, "dilation", (1,)))
+    cells = {d // 2 if layer.kind in POOLS else dilation * (d - 1) // 2 for d in layer.kernel}
+    half = max(cells)
+    if layer.kind == "subsample":
+        return []
+    strides = getattr(layer, "stride", (1,)) or layer.kernel
+    known = half if set(strides) == {1} and max(layer.kernel) % 2 else 0
+    texts = [("same", known)] if not getattr(layer, "ceil", False) else []
+    if half and len(cells) == 1:
+        texts.append((f"pad={half}", half))
+    if not spec.uses_word("same") and spec.uses_named("pad"):
+        texts.reverse()
+    return texts
+
+
+def _smaller(spot: Spot, handle: Handle) -> Iterator[Candidate]:
+    """A kernel that fits."""
+    layer: Any = spot.node.layer
+    kernel = getattr(layer, "kernel", None)
+    pad = getattr(layer, "pad", (0,))
+    if (
+        kernel is None
+        or not isinstance(pad, tuple)
+        or pad[:1] == ("sides",)
+        or set(getattr(layer, "dilation", (1,))) != {1}
+    ):
+        return
+    spatial = spot.inputs[0].spatial
+    pads = pad if len(pad) == len(spatial) else pad * len(spatial)
+    sides = kernel if len(kernel) == len(spatial) else kernel * len(spatial)
+    fitted = tuple(min(k, n + 2 * p) for k, n, p in zip(sides, spatial, pads, strict=True))
+    if len(set(sides)) == 1:
+        fitted = (min(fitted),) * len(fitted)
+    if min(fitted) < 2 or fitted == sides:
+        return
+    edits = changes.with_kernel(handle, fitted)
+    if edits is not None:
+        what = "window" if layer.kind in POOLS else "kernel"
+        yield Candidate(f"a {what} that fits: {'x'.join(map(str, fitted))}", edits)
+
+
+def _without(spec: Spec, handle: Handle) -> Iterator[Candidate]:
+    edits = changes.removed(spec, handle)
+    if edits is not None:
+        yield Candidate(f"without this `{handle.span.text}`", edits)
+
+
+def _line(handle: Handle) -> str:
+    return f"line {handle.line.source.position(handle.span.start)[0]}"
+
+
+def _padded_before(spec: Spec, before: list[Node]) -> Iterator[Candidate]:
+    """Padding in an earlier convolution, the first of them first."""
+    found: list[Handle] = []
+    for node in before:
+        layer: Any = node.layer
+        if node.kind in CONVOLUTIONS and layer is not None and max(layer.kernel) > 1 and not _padded(layer):
+            handle = spec.handle(node)
+            if handle is not None and not handle.calls_block and handle.span not in [h.span for h in found]:
+                found.append(handle)
+    for handle in list(reversed(found))[:MOST]:
+        for text, _ in padding_texts(spec, handle.node.layer):
+            title = f"pad the `{handle.item.kind.name}` of {_line(handle)}: `{text}`"
+            yield Candidate(title, changes.with_padding(handle, text))
+
+
+def _padded(layer: Any) -> bool:
+    return layer.pad == "same" or any(layer.pad if layer.pad[:1] != ("sides",) else layer.pad[1])
+
+
+def _less_before(spec: Spec, before: list[Node]) -> Iterator[Candidate]:
+    """An earlier pool removed or an earlier stride taken back, the nearest first."""
+    seen: set[Span] = set()
+    for node in before:
+        layer: Any = node.layer
+        handle = spec.handle(node)
+        if layer is None or handle is None or handle.span in seen or len(seen) == MOST:
+            continue
+        if node.kind in POOLS and not handle.calls_block:
+            seen.add(handle.span)
+            edits = changes.removed(spec, handle)
+            if edits is not None:
+                yield Candidate(f"without the `{handle.span.text}` of {_line(handle)}", edits)
+        strides = getattr(layer, "stride", None)
+        if strides is not None and max(strides) > 1:
+            seen.add(handle.span)
+            edits = changes.with_stride(spec, handle, 1, default=node.kind not in POOLS)
+            if edits is not None:
+                yield Candidate(f"no stride in the `{handle.item.kind.name}` of {_line(handle)}", edits)
