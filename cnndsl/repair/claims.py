@@ -61,7 +61,7 @@ def _resizing(node: Node, spec: Spec, spatial: list[tuple[int, int]]) -> Iterato
             yield Candidate(f"`/{stride * ratio}` in the `{kind}` of {place}", edits)
     for step in (-2, -1, 1, 2):
         kernel = tuple(k + step for k in layer.kernel)
-        changed = changes.with_kernel(handle, kernel) if min(kernel) > 0 else None
+        changed = changes.with_kernel(handle, kernel) if min(kernel) > (node.kind in POOLS) else None
         if changed:
             what = "window" if node.kind in POOLS else "kernel"
             yield Candidate(f"a {what} of {'x'.join(map(str, kernel))} in {place}", changed)
