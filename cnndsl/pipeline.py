@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from cnndsl.diagnostics import Diagnostic
 from cnndsl.elaborate import Elaborated, elaborate
 from cnndsl.elaborate import Options as ElaborateOptions
+from cnndsl.elaborate.unused import unused_names
 from cnndsl.files import Library
 from cnndsl.graph import Graph
 from cnndsl.lint import lint
@@ -97,6 +98,7 @@ def check(
         networks.append(CheckedNetwork(one.graph, analysis, recipe))
     control = _control(document, library)
     if all(d.severity != "error" for d in diagnostics):
+        diagnostics += unused_names(document)
         diagnostics += _suspicions(networks, control)
     diagnostics = _controlled(diagnostics, control, options)
     diagnostics.sort(key=lambda d: (d.span.source is not source, d.span.start))

@@ -12,7 +12,6 @@ from cnndsl.elaborate.file import File, NetworkLines, own_networks
 from cnndsl.elaborate.items import Changes
 from cnndsl.elaborate.network import Elaborated, Expander
 from cnndsl.elaborate.settings import Expectation, Setting
-from cnndsl.elaborate.unused import unused_names
 from cnndsl.elaborate.uses import gather
 from cnndsl.files import Library
 from cnndsl.record import Record
@@ -70,8 +69,6 @@ def elaborate(
             break
     if results:
         diagnostics += _unused_inputs(options, changes, results)
-    if not any(d.severity == "error" for d in diagnostics) and all(_is_read(line) for line in document.lines):
-        diagnostics += unused_names(document)
     diagnostics.sort(key=lambda d: (d.span.source is not document.source, d.span.start))
     # What was asked for could not be done: figures of something else would mislead.
     refused = any(d.severity == "error" and d.span.source.name in (SET, INPUT) for d in diagnostics)
@@ -102,11 +99,6 @@ def prepare(document: Document, options: Options, library: Library) -> Prepared:
 def _whole(document: Document) -> Span:
     """The place of what is wrong with a file as a whole."""
     return Span(document.source, 0, min(len(document.source.text), 1))
-
-
-def _is_read(line: tree.Line) -> bool:
-    """Whether a line and all below it say what they mean: only then it is known what they read."""
-    return line.statement is not None and not line.mended and all(map(_is_read, line.body))
 
 
 def _choose(file: File, options: Options, whole: Span, diagnostics: list[Diagnostic]) -> list[NetworkLines]:

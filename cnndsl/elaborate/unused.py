@@ -40,8 +40,8 @@ class Definition(Record):
 
 
 def unused_names(document: Document) -> list[Diagnostic]:
-    """Warnings for the names of a file that nothing reads. Names that begin with `_` are meant so. A file without
-    networks is there for others: what it defines for them is not looked for."""
+    """Warnings for the names of a file without errors that nothing reads. Names that begin with `_` are meant so. A
+    file without networks is there for others: what it defines for them is not looked for."""
     reads = _Reads()
     networks, blocks, lets = _definitions(document)
     found: list[Diagnostic] = []
