@@ -34,7 +34,7 @@ def read_source(path: str) -> Source | Diagnostic:
         return _about(name, "MissingFile", suggestion=None)
     if len(content) > MAX_BYTES:
         return _about(name, "FileTooLarge")
-    text = _decoded(name, content)
+    text = decoded(name, content)
     return text if isinstance(text, Diagnostic) else Source(name, text)
 
 
@@ -48,7 +48,8 @@ def _content(path: str) -> bytes:
         return file.read(MAX_BYTES + 1)
 
 
-def _decoded(name: str, content: bytes) -> str | Diagnostic:
+def decoded(name: str, content: bytes) -> str | Diagnostic:
+    """The text of a spec's bytes, or why they are none."""
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         return _about(name, "WrongEncoding", reason="it begins as UTF-16 does", encoding="UTF-16")
     zero = content.find(0)

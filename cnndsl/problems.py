@@ -65,6 +65,62 @@ class WrongEncoding(Diagnostic):
     help = "save it as UTF-8 in your editor, or convert it: iconv -f {encoding} -t UTF-8"
 
 
+class NoGit(Diagnostic):
+    """A spec is wanted as it was at a git revision, and there is no program `git` to ask. Install it, or compare two
+    files."""
+
+    code = "E007"
+    title = "git is missing"
+    message = "git is not installed, or not on the PATH"
+    help = "install git, or save the old version as a file and compare the two files"
+
+
+class NoRepository(Diagnostic):
+    """A spec is wanted as it was at a git revision, but its folder lies in no git repository, or git refuses to read
+    that.
+
+    Wrong: `cnndsl diff /tmp/net.cnn --rev HEAD~1`. Right: the same for a file below a folder where `git init` was run.
+    """
+
+    code = "E008"
+    title = "no git repository"
+
+    def message_text(self) -> str:
+        reason = self.values["reason"]
+        return (
+            f"git can't read {self.values['folder']}: {reason}"
+            if reason
+            else (f"{self.values['folder']} is not in a git repository")
+        )
+
+
+class UnknownRevision(Diagnostic):
+    """A git revision is named that the repository does not have: no commit, branch or tag. What begins with `-` is
+    none.
+
+    Wrong: `cnndsl diff net.cnn --rev HEAD~99`. Right: `cnndsl diff net.cnn --rev HEAD~1`.
+    """
+
+    code = "E009"
+    title = "unknown git revision"
+    message = "the repository has no revision {revision}"
+    help = "`git log --oneline -- FILE` lists those in which the file changed"
+
+
+class NotInRevision(Diagnostic):
+    """A git revision does not have the file: it was added later, has another name there, or its path is counted from
+    another folder. Behind `REV:`, paths count from the top of the repository, as git has it, unless they begin with
+    `./`.
+
+    Wrong: `cnndsl diff HEAD~1:net.cnn net.cnn` in the folder `specs`. Right: `cnndsl diff HEAD~1:./net.cnn net.cnn`.
+    """
+
+    code = "E010"
+    title = "not in that revision"
+    message = "there is no file {name} in the revision {revision}"
+    help = "did you mean {suggestion}?"
+
+
 class UseFails(Diagnostic):
     """`use` names a file that is not there or can't be read. Its path counts from the file that it is written in.
 

@@ -42,11 +42,11 @@ def _network(network: Measured, *, why: bool) -> Iterator[str]:
     head = {
         "name": graph.name,
         "span": graph.span.to_json(),
-        "parameters": {name: _value(value) for name, value in graph.parameters.items()},
+        "parameters": {name: value_data(value) for name, value in graph.parameters.items()},
         "inputs": [_input(graph.nodes[i]) for i in graph.inputs],
         "outputs": [_output(graph, output) for output in graph.outputs],
-        "totals": _totals(analysis.totals),
-        "memory": _memory(analysis.memory),
+        "totals": totals_data(analysis.totals),
+        "memory": memory_data(analysis.memory),
     }
     if counted is not None:
         head["count"] = _count(counted, why=why)
@@ -55,7 +55,7 @@ def _network(network: Measured, *, why: bool) -> Iterator[str]:
     for i, (node, measure) in enumerate(zip(graph.nodes, analysis.layers, strict=True)):
         layer = texts.layer(node, measure)
         if counted is not None:
-            layer = f'{layer[:-1]}, "count": {json.dumps(_value(counted.layers[i]))}}}'
+            layer = f'{layer[:-1]}, "count": {json.dumps(value_data(counted.layers[i]))}}}'
         yield (",\n " if i else "\n ") + layer
     yield "\n]}"
 
@@ -69,7 +69,7 @@ def _count(counted: Counted, *, why: bool) -> dict[str, Any]:
         "unit": counter.unit,
         "convention": counter.said(),
     }
-    told |= {"total": _value(counted.total), "core": _value(counted.core)}
+    told |= {"total": value_data(counted.total), "core": value_data(counted.core)}
     if why:
         from cnndsl.report import reasons
 
@@ -79,43 +79,43 @@ def _count(counted: Counted, *, why: bool) -> dict[str, Any]:
 
 def _input(node: Node) -> dict[str, Any]:
     shape = node.shapes[0] if node.shapes else None
-    return {"name": node.name, "layer": node.index, **_shape(shape)}
+    return {"name": node.name, "layer": node.index, **shape_data(shape)}
 
 
 def _output(graph: Graph, output: Output) -> dict[str, Any]:
     where = {"layer": output.edge.node, "output": output.edge.output, "training": output.training}
-    return {"name": output.name, **where, **_shape(graph.shape_of(output.edge))}
+    return {"name": output.name, **where, **shape_data(graph.shape_of(output.edge))}
 
 
-def _shape(shape: Shape | None) -> dict[str, Any]:
+def shape_data(shape: Shape | None) -> dict[str, Any]:
     """Axes and sizes as written, channels last; null where an error left them unknown."""
     if shape is None:
         return {"axes": None, "shape": None}
-    return {"axes": list(shape.axes), "shape": list(map(_value, shape.sizes))}
+    return {"axes": list(shape.axes), "shape": list(map(value_data, shape.sizes))}
 
 
-def _totals(totals: Totals | None) -> dict[str, Any] | None:
+def totals_data(totals: Totals | None) -> dict[str, Any] | None:
     if totals is None:
         return None
-    return {name: _value(value) for name, value in totals._asdict().items()} | {"flops": _value(totals.flops)}
+    return {name: value_data(value) for name, value in totals._asdict().items()} | {"flops": value_data(totals.flops)}
 
 
-def _memory(memory: Memory | None) -> dict[str, Any] | None:
+def memory_data(memory: Memory | None) -> dict[str, Any] | None:
     if memory is None:
         return None
     return {**memory._asdict(), "inference": memory.inference, "training": memory.training}
 
 
-def _value(value: Any) -> Any:
+def value_data(value: Any) -> Any:
     """A value of the language as JSON: what JSON has no form for, a symbol say, as `{"expr": …}`."""
     if value is None or isinstance(value, (bool, int, str)):
         return value
     if isinstance(value, float) and isfinite(value):
         return value
     if isinstance(value, (list, tuple)):
-        return [_value(member) for member in value]
+        return [value_data(member) for member in value]
     if isinstance(value, dict):
-        return {str(key): _value(member) for key, member in value.items()}
+        return {str(key): value_data(member) for key, member in value.items()}
     return {"expr": str(value)}
 
 
@@ -156,12 +156,12 @@ class _Texts:
 
     def _outputs(self, shapes: tuple[Shape, ...] | None) -> str:
         if shapes not in self._shapes:
-            self._shapes[shapes] = json.dumps([_shape(shape) for shape in (shapes or (None,))])
+            self._shapes[shapes] = json.dumps([shape_data(shape) for shape in (shapes or (None,))])
         return self._shapes[shapes]
 
     def _numbers(self, measure: LayerMeasure | None) -> str:
         if measure not in self._measures:
             values = measure if measure is not None else (None,) * len(LayerMeasure._fields)
-            named = {name: _value(value) for name, value in zip(LayerMeasure._fields, values, strict=True)}
+            named = {name: value_data(value) for name, value in zip(LayerMeasure._fields, values, strict=True)}
             self._measures[measure] = json.dumps(named)[1:-1]
         return self._measures[measure]

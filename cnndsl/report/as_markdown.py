@@ -19,7 +19,7 @@ def render(
     why: bool = False,
 ) -> Iterator[str]:
     """What is wrong, a heading and a table for every network, then how things were counted."""
-    yield from _problems(diagnostics)
+    yield from problems(diagnostics)
     shown = [network for network in networks if network.graph.nodes]
     for network in shown:
         yield from _network(network, connections=connections, why=why)
@@ -27,7 +27,7 @@ def render(
         yield f"<sub>{escaped(conventions(shown))}</sub>\n"
 
 
-def _problems(diagnostics: Sequence[Diagnostic]) -> Iterator[str]:
+def problems(diagnostics: Sequence[Diagnostic]) -> Iterator[str]:
     """A list item for every problem, so that a table that is pasted says whether its spec has errors."""
     for one in diagnostics:
         place = f"{one.span.source.name}:{one.span.line}:{one.span.column}"
