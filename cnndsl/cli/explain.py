@@ -91,10 +91,11 @@ def _layers(place: Place, layer: str, options: Options, format: str, color: str,
     made = [explained(checked, options, found.graph, node, found.others) for node in found.nodes]
     made = [one._replace(title=heading(found.graph)) for one in made]
     if found.graph.complete:
-        from cnndsl.codegen import explained_code
+        from cnndsl.codegen import described, node_codes
 
-        torch = explained_code(found.graph, [node.index for node in found.nodes])
-        made = [one._replace(torch=torch[node.index]) for one, node in zip(made, found.nodes, strict=True)]
+        codes = node_codes(found.graph, [node.index for node in found.nodes])
+        torch = {index: (code.path, described(code)) for index, code in codes.items()}
+        made = [one._replace(torch=torch.get(node.index)) for one, node in zip(made, found.nodes, strict=True)]
     if format == "json":
         deliver([as_derivation.to_json(made)], None)
     else:

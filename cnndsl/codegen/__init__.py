@@ -17,10 +17,11 @@ from cnndsl.codegen.identifiers import class_names
 from cnndsl.codegen.plan import Planner
 from cnndsl.codegen.python import WIDTH, Names, expression
 from cnndsl.codegen.writer import Writer
-from cnndsl.graph import Graph
+from cnndsl.graph import Graph, Node
 from cnndsl.layers.code import Support
+from cnndsl.record import Record
 
-__all__ = ["class_name", "emit", "emit_file", "module_paths"]
+__all__ = ["NodeCode", "class_name", "described", "emit", "emit_file", "module_paths", "node_codes"]
 
 _definition = re.compile(r"(?m)^(?:class |def )?([A-Za-z_][A-Za-z0-9_]*)(?= =|\()")
 
@@ -70,27 +71,50 @@ def module_paths(graph: Graph) -> dict[int, str]:
     return paths
 
 
-def explained_code(graph: Graph, indices: Iterable[int]) -> dict[int, tuple[str, tuple[str, ...]]]:
-    """Of each of these nodes, the path of its module (empty if it has none) and the lines that make and call it."""
+class NodeCode(Record):
+    """What one node is in PyTorch.
+
+    path: that of its module in the network's, empty if it has none. made: what its modules are made by, each with its
+    suffix; setup: what is done with them once. forward: the expression of its output, of the inputs x0, x1, … and of
+    `self.layer` (with a `_` and the suffix behind it); it gives a tuple where a layer asks for another output.
+    layout: where the channels are in what it takes and gives: `first`, `last`, or `any`.
+    """
+
+    path: str
+    made: tuple[tuple[str, str], ...]
+    setup: tuple[str, ...]
+    forward: str
+    layout: str
+
+
+def node_codes(graph: Graph, indices: Iterable[int] | None = None) -> dict[int, NodeCode]:
+    """The PyTorch of these nodes, or of all that have a layer, one by one. The graph is complete."""
     paths = module_paths(graph)
     planner = Planner(graph)
-    found: dict[int, tuple[str, tuple[str, ...]]] = {}
-    for index in indices:
-        path = paths.get(index, "")
-        code = planner.codes.get(planner.owner(index))
-        if code is None:
-            found[index] = (path, ())
-            continue
-        count = max(len(graph.nodes[index].inputs), 1)
-        names = Names(tuple("xyzuvw"[i] if i < 6 else f"x{i}" for i in range(count)), path)
-        made = [
-            f"self.{path}{'_' + suffix if suffix else ''} = {expression(call, names)}" for suffix, call in code.modules
-        ]
-        found[index] = (
-            path,
-            (*made, *(expression(call, names) for call in code.setup), expression(code.forward, names)),
-        )
-    return found
+    return {
+        node.index: _node_code(planner, node, paths.get(node.index, ""))
+        for node in (graph.nodes if indices is None else [graph.nodes[index] for index in indices])
+        if node.layer is not None and node.shapes is not None
+    }
+
+
+def _node_code(planner: Planner, node: Node, path: str) -> NodeCode:
+    assert node.layer is not None
+    assert node.shapes is not None
+    code = node.layer.code(planner.input_shapes(node), node.shapes)
+    names = Names(tuple(f"x{i}" for i in range(len(node.inputs))), "layer")
+    forward = code.extended if planner.extended(node.index) and code.extended is not None else code.forward
+    made = tuple((suffix, expression(call, names)) for suffix, call in code.modules)
+    setup = tuple(expression(call, names) for call in code.setup)
+    return NodeCode(path if made else "", made, setup, expression(forward, names), code.layout)
+
+
+def described(code: NodeCode) -> tuple[str, ...]:
+    """The lines that make a node's modules and call them, for people."""
+    makes = [f"self.layer{'_' + suffix if suffix else ''} = {call}" for suffix, call in code.made]
+    whole = code.path or "layer"
+    lines = (line.replace("self.layer", f"self.{whole}") for line in (*makes, *code.setup, code.forward))
+    return tuple(re.sub(r"\bx0\b", "x", line) if "x1" not in line else line for line in lines)
 
 
 def support_names(planners: Iterable[Planner]) -> frozenset[str]:
