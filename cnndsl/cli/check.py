@@ -59,6 +59,9 @@ class Wanted(Record):
     help="How to print the result; sarif and github: what is wrong.",
 )
 @click.option("-o", "--output", metavar="FILE", type=click.Path(), help="Write the result into a file.")
+@click.option(
+    "--torch", is_flag=True, help="Build the PyTorch module, and compare shapes, parameters and MACs with it."
+)
 @control_options
 @color_option
 @click.option("--emit", type=click.Choice(STAGES), help="Print what a stage of the compiler made instead.")
@@ -74,6 +77,7 @@ def check(
     all_rows: bool,
     format: str,
     output: str | None,
+    torch: bool,
     allow: tuple[str, ...],
     deny: tuple[str, ...],
     fail_on_warning: bool,
@@ -89,11 +93,20 @@ def check(
     cnndsl check resnet50                         one that comes with cnndsl: see 'cnndsl list'
     cnndsl check a.cnn b.cnn --format json
     cat lenet.cnn | cnndsl check -
+    cnndsl check resnet50 --torch                 the same numbers from PyTorch itself
 
-    The exit code is 0 if all is well, 1 if a spec has errors, 2 if a file can't be read.
+    The exit code is 0 if all is well, 1 if a spec has errors (or PyTorch differs), 2 if a file can't be read.
     """
     if why and (count is None or format not in ("table", "markdown", "json") or emit):
         raise click.UsageError("--why explains --count=..., in a table, Markdown or JSON.")
+    if torch:
+        if format != "table" or emit or output is not None:
+            raise click.UsageError(
+                "--torch prints below a table on standard output: leave out --format, -o and --emit."
+            )
+        from cnndsl.cli.torch import need_torch
+
+        need_torch()
     places = [locate(file) for file in files]
     keep_inputs(output, [place.path for place in places])
     if sum(place.path == STDIN for place in places) > 1:
@@ -109,7 +122,12 @@ def check(
     deliver(pieces, output)
     if format != "json" or emit:
         show(diagnostics, color, below=output is None and any(one.networks for one in checked))
-    return exit_code(diagnostics)
+    code = exit_code(diagnostics)
+    if torch:
+        from cnndsl.cli.torch import compare_all
+
+        code = code or int(not compare_all(checked, color))
+    return code
 
 
 def _check(places: Iterable[Place], options: Options) -> tuple[list[Checked], list[Diagnostic]]:
