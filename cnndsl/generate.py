@@ -223,7 +223,12 @@ def problems() -> dict[str, type]:
 
 def problem_index() -> str:
     """The text of cnndsl/diagnostics/index.py."""
+    from cnndsl.diagnostics.index import CODES, PROBLEMS
+
     found = sorted(problems().values(), key=lambda p: p.code)  # type: ignore[attr-defined]
+    # What is made after this checks specs, and may come across a problem that is new.
+    PROBLEMS.update({p.__name__: p.__module__ for p in found})
+    CODES.update({p.code: p.__name__ for p in found})  # type: ignore[attr-defined]
     by_name = "".join(f'    "{p.__name__}": "{p.__module__}",\n' for p in found)
     by_code = "".join(f'    "{p.code}": "{p.__name__}",\n' for p in found)  # type: ignore[attr-defined]
     return f"{HEADER}PROBLEMS: dict[str, str] = {{\n{by_name}}}\n\nCODES: dict[str, str] = {{\n{by_code}}}\n"

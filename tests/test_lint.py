@@ -4,22 +4,27 @@ control over it all: comments, `--allow`, `--deny`."""
 from __future__ import annotations
 
 import json
+import random
+import re
 from pathlib import Path
 
 import pytest
+import torch
 from click.testing import CliRunner
 
+from cnndsl import load
 from cnndsl.cli.check import check as check_command
 from cnndsl.diagnostics import Diagnostic
 from cnndsl.files import Library
 from cnndsl.pipeline import Options, check
+from cnndsl.shape import Shape
 from cnndsl.source import Source
 
 HEAD = "network Net\ninput 16x16x4\n"
 TRAIN = "\ntrain:\n    data digits\n"
 
 
-def found(text: str, **options: object) -> list[Diagnostic]:
+def found_of(text: str, **options: object) -> list[Diagnostic]:
     """What is said of a spec, errors excluded: there must be none."""
     checked = check(Source("net.cnn", text), Options(**options))  # type: ignore[arg-type]
     assert checked.ok, checked.diagnostics
@@ -27,7 +32,7 @@ def found(text: str, **options: object) -> list[Diagnostic]:
 
 
 def codes(text: str, **options: object) -> list[str]:
-    return [d.code for d in found(text, **options)]
+    return [d.code for d in found_of(text, **options)]
 
 
 @pytest.mark.parametrize(
@@ -56,10 +61,32 @@ def codes(text: str, **options: object) -> list[str]:
         "conv 3x3x8 nobias, bn, relu, dropout 0.5, conv 3x3x8",
         "dropout 0.8, dense 10",
         # what does something
-        "pool 1 /2, dense 3",
         "pool 2 /1, dense 3",
         "scale 1 0.5",
         "upsample 2x1",
+        # strides and windows
+        "conv 3x3x8 /2 pad=1",
+        "conv 4x4x8 /2 pad=1",
+        "conv 3x3x8 /2 same",
+        "pool 3 /2 ceil",
+        "pool 3 /2 pad=1",
+        "conv 4x4x8 /4",
+        "conv 4x4x8 same",
+        "conv 4x4x8",
+        "conv 3x3x8 pad=2",
+        "deconv 4x4x8 /2 pad=1",
+        "conv 3x3x8 pad=1 as a, pool 3 /2, relu as b\noutput b\nfrom a, conv 3x3x8 /2 pad=1, relu",
+        "add:\n    | conv 3x3x8 /2 pad=1\n    | conv 1x1x8 /2",
+        "globalpool, conv 1x1x8, relu, conv 1x1x4",
+        "pool 8, conv 3x3x8 pad=1",
+        # channels
+        "conv 3x3x8 /2 pad=1, conv 1x1x1",
+        "mul:\n    | identity\n    | conv 1x1x1, sigmoid",
+        "conv 1x1x1 as a, relu, conv 3x3x8\noutput a",
+        "conv 3x3x8 groups=2, relu, conv 3x3x8 groups=2, relu",
+        "conv 3x3x8 groups=2, relu, conv 3x3x8 groups=2, shuffle 2, conv 3x3x8 groups=2",
+        "conv 3x3x4 groups=4, relu, dwconv 3x3, dwconv 3x3, dwconv 3x3",
+        "conv 3x3x8 same, relu, conv 3x3x8 same, relu, dense 10",
     ],
 )
 def test_silent(lines: str) -> None:
@@ -183,7 +210,7 @@ def test_every_fix_of_an_unused_allow_takes_it_out() -> None:
     ]
     for text in texts:
         while True:
-            one = next((d for d in found(text) if d.code == "W802"), None)
+            one = next((d for d in found_of(text) if d.code == "W802"), None)
             if one is None:
                 break
             (edit,) = one.fixes[0].edits
@@ -257,3 +284,132 @@ def test_options_that_say_nothing(arguments: tuple[str, ...], message: str) -> N
     code, output = run(*arguments)
     assert code == 2
     assert message in output
+
+
+# --- strides, against PyTorch ---------------------------------------------------------------------------------------
+
+
+def said(diagnostics: list[Diagnostic]) -> list[Diagnostic]:
+    return [d for d in diagnostics if d.code in ("W821", "N821")]
+
+
+def counts(text: str) -> tuple[int, int]:
+    """The rows and columns that a message says are left out."""
+    match = re.search(r"leaves out the last (.*) of its", text)
+    assert match is not None
+    found = {"row": 0, "column": 0}
+    for part in match.group(1).split(" and "):
+        number, _, word = part.rpartition(" ")
+        found[word.removesuffix("s")] = int(number or 1)
+    return found["row"], found["column"]
+
+
+def unread(module: torch.nn.Module, height: int, width: int) -> tuple[int, int]:
+    """How many of the last rows and columns of an image change nothing of the result, whatever they hold."""
+    still = module(torch.zeros(1, 2, height, width))
+    found = []
+    for axis, size in ((2, height), (3, width)):
+        alive = []
+        for at in range(size):
+            image = torch.zeros(1, 2, height, width)
+            image.index_fill_(axis, torch.tensor([at]), 1000.0)
+            alive.append(bool((module(image) != still).any()))
+        found.append(size - 1 - max((i for i, one in enumerate(alive) if one), default=-1))
+    return found[0], found[1]
+
+
+def sliding_layer(draw: random.Random) -> str:
+    kernel, stride = [draw.randint(1, 4) for _ in range(2)], [draw.randint(1, 4) for _ in range(2)]
+    sides, steps = "x".join(map(str, kernel)), "x".join(map(str, stride))
+    pads = f"pad={'x'.join(str(draw.randint(0, k // 2)) for k in kernel)}"
+    if draw.random() < 0.5:
+        tail = draw.choice(["", pads, "same", pads + " dilation=2"])
+        return f"conv {sides}x3 /{steps} {tail}"
+    return (
+        f"pool {sides} {draw.choice(['max', 'avg'])} /{steps} {draw.choice(['', pads, 'same', 'ceil', pads + ' ceil'])}"
+    )
+
+
+def test_dropped_borders_are_those_that_change_nothing(tmp_path: Path) -> None:
+    draw = random.Random(5)
+    torch.manual_seed(0)
+    path, warned = tmp_path / "net.cnn", 0
+    for _ in range(150):
+        height, width = draw.randint(5, 12), draw.randint(5, 12)
+        layer = sliding_layer(draw)
+        text = f"network Net\ninput {height}x{width}x2\n{layer}\n"
+        checked = check(Source("net.cnn", text))
+        node = checked.networks[0].graph.nodes[-1]
+        if not checked.ok or node.layer is None:
+            continue
+        path.write_text(text, encoding="utf-8")
+        windows = node.layer.window(Shape((height, width, 2)))
+        # Where windows leave out certain cells everywhere, another warning says so.
+        gaps = [len({t * w.dilation % w.stride for t in range(w.size)}) < w.stride for w in windows]
+        truth = tuple(0 if gap else n for gap, n in zip(gaps, unread(load(str(path)), height, width), strict=True))
+        found = said(list(checked.diagnostics))
+        assert (counts(found[0].message_text()) if found else (0, 0)) == truth, text
+        assert (
+            "W822" in [d.code for d in checked.diagnostics] or "N822" in [d.code for d in checked.diagnostics]
+        ) == any(gaps), text
+        warned += bool(found)
+    assert warned > 20
+
+
+def test_sizes_without_loss_are_the_nearest() -> None:
+    draw = random.Random(8)
+    noted = 0
+    for _ in range(25):
+        layers = [f"conv {k}x{k}x4 /{draw.choice([1, 2, 3])}" for k in (draw.choice([3, 5]) for _ in range(3))]
+        layers.insert(draw.randint(1, 3), draw.choice(["pool 2", "pool 3 /2"]))
+        size = draw.randint(60, 90)
+
+        def loses(n: int, lines: str = "\n".join(layers)) -> bool:
+            checked = check(Source("net.cnn", f"network Net\ninput {n}x{n}x3\n{lines}\n"))
+            return not checked.ok or bool(said(list(checked.diagnostics)))
+
+        text = f"network Net\ninput {size}x{size}x3\n" + "\n".join(layers) + "\n"
+        found = said(list(check(Source("net.cnn", text)).diagnostics))
+        if not found or not found[0].notes:
+            continue
+        below = next((n for n in range(size - 1, size - 65, -1) if n > 0 and not loses(n)), None)
+        above = next((n for n in range(size + 1, size + 65) if not loses(n)), None)
+        sizes = " or ".join(f"{n}x{n}x3" for n in (below, above) if n is not None)
+        assert found[0].notes == (f"no border is lost with an input of {sizes} (here {size}x{size}x3)",)
+        noted += 1
+    assert noted > 5
+
+
+def test_weights_that_meet_only_padding_have_no_gradient(tmp_path: Path) -> None:
+    draw = random.Random(3)
+    path, warned = tmp_path / "net.cnn", 0
+    for _ in range(80):
+        n, kernel, dilation, stride = draw.randint(1, 4), draw.randint(2, 5), draw.randint(1, 3), draw.randint(1, 2)
+        pad = draw.randint(0, dilation * (kernel - 1))
+        text = f"network Net\ninput {n}x{n}x2\nconv {kernel}x{kernel}x3 /{stride} pad={pad} dilation={dilation}\n"
+        checked = check(Source("net.cnn", text))
+        if not checked.ok:
+            continue
+        path.write_text(text, encoding="utf-8")
+        module = load(str(path))
+        module(torch.rand(1, 2, n, n) + 1).abs().sum().backward()
+        (gradient,) = (p.grad for p in module.parameters() if p.grad is not None and p.dim() == 4)
+        dead = int((gradient[0, 0] == 0).sum())
+        found = [d for d in checked.diagnostics if d.code == "W825"]
+        assert bool(found) == (2 * (kernel**2 - dead) < kernel**2), text
+        if found:
+            assert found[0].message_text().startswith(f"{dead} of the {kernel**2} weights")
+            warned += 1
+    assert warned > 10
+
+
+def test_a_bias_before_a_norm_changes_nothing(tmp_path: Path) -> None:
+    """What N811 says: in training the output is the same whatever the bias."""
+    path = tmp_path / "net.cnn"
+    path.write_text("network Net\ninput 8x8x4\nconv 3x3x8 as a, bn\n", encoding="utf-8")
+    assert [d.code for d in check(Source("net.cnn", path.read_text(encoding="utf-8"))).diagnostics] == ["N811"]
+    module, images = load(str(path)).double(), torch.rand(4, 4, 8, 8, dtype=torch.double)
+    before = module(images)
+    with torch.no_grad():
+        module.a.bias += 5
+    assert torch.allclose(module(images), before)
