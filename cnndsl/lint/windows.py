@@ -34,7 +34,7 @@ def has_window(layer: Any) -> bool:
     return bool(max(layer.kernel) > 1)
 
 
-MUCH = 0.25
+MUCH = 0.3
 """Share of a map's rows from which on losing them is worth a warning."""
 
 

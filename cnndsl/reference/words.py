@@ -83,7 +83,7 @@ WORDS = (
         "source and in checkpoints; merges, `from`, `reuse`, `output` and `expect` find it by that. A repeated "
         "item, and one in a loop, has an index: `as stage[i]`. Names given in a block are seen in it only.",
         "network Named\ninput 32x32x3\nconv 3x3x8 pad=1 as stem, relu\nconv 3x3x8 pad=1, add stem\n"
-        "dense 4 * 2 as head\nexpect stem.params == 224 and head[1].params == 20\n",
+        "conv 3x3x8 * 2 as head\nexpect stem.params == 224 and head[1].params == 584\n",
     ),
     Word(
         ("from",),
@@ -163,7 +163,7 @@ WORDS = (
         ("*", "count"),
         "Behind an item: how often it is repeated, each time with weights of its own; 0 leaves it out. Within "
         "braces it multiplies.",
-        "network Hidden\ninput 64\ndense 32 * 3 as hidden, relu\nexpect hidden[2].params == 32*32 + 32\n",
+        "network Deep\ninput 16x16x3\nconv 3x3x8 * 3 as body, relu\nexpect body[2].params == 3*3*8*8 + 8\n",
     ),
     Word(
         ("for", "in"),
