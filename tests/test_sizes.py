@@ -129,3 +129,167 @@ def test_zoo_size_by_size(file: str, network: str | None, sizes: range) -> None:
     for line in answer.lines:
         for index in range(len(line.sizes)):
             agrees(source, line, index, network=network)
+
+
+# --- specs that ask for sizes, axes that depend on each other -------------------------------------------------------
+
+SPECS = {
+    "if": """
+input 20x20x3
+if input.height > 7:
+    conv 3x3x4 /2
+else:
+    conv 1x1x4
+pool 2
+""",
+    "if both": """
+input 20x12x3
+if input.height > 7:
+    pool 2x1
+if input.width > 9 and here.height < 8:
+    pool 1x3
+conv 3x3x4
+""",
+    "nested": """
+block shrink(n):
+    if n > 4:
+        pool 2
+        shrink {here.height}
+network N
+input 40x40x2
+shrink {input.height}
+conv 2x2x3
+""",
+    "loop": """
+input 30x6
+repeat input.length // 8:
+    conv 3x4
+dense 3
+""",
+    "let": """
+network N
+input HxWx1 = 20x20x1 where H >= 4, W % 2 == 0
+let half = H // 2
+let f(x) = x % 5
+if f(half) == 3:
+    conv 5x5x2
+else:
+    pool {1 + W % 3}
+conv {min(half, 4)}x1x2
+""",
+    "mistakes": """
+input 12x12x2
+conv 1x1x{10 // (input.height - 6)}
+conv 3x3x{[4, 5, 6, 7][input.width % 5]}
+""",
+    "flatten": """
+input 14x14x4
+pool 2
+reshape 7x7x4
+conv 3x3x2
+""",
+    "only square": """
+input 9x9x2
+add:
+    | identity
+    | permute 1x0x2
+""",
+    "instancenorm": """
+input 6x6x2
+conv 3x3x2, instancenorm
+""",
+    "branch on both": """
+input 8x8x2
+if input.height == input.width:
+    conv 3x3x2
+else:
+    conv 5x5x2
+""",
+    "squeeze": """
+input 9x5x4
+mul:
+    | pool 3
+    | pool 3 /3, conv 1x1x4
+    | globalpool avg, conv 1x1x4
+""",
+    "mul of ones": """
+input 9x5x4
+mul:
+    | pool 3
+    | pool 4
+""",
+    "crop": """
+input 9x9x4 
+identity as x
+conv 3x3x4 /2, deconv 2x2x4 /2
+concat crop x
+conv 4x4x2
+""",
+    "same": """
+input 9x9x4 
+conv 3x3x4 /2 same, pool 3 /2 same avg
+upsample 4
+pad 2 reflect
+pixelunshuffle 4
+""",
+    "unpool": """
+input 9x9x4 
+pool 3 /2 ceil as p, conv 3x3x4 same, unpool 3 p /2
+pool 2
+""",
+    "three": """
+input 5x6x7x2
+conv 3x3x3x2, pool 2x1x2, dense 3
+""",
+    "shared": """
+network N
+input left 9x9x1
+input right 9x9x1
+from left, pool 2, dense 4 as d
+from right, pool 3 /2, reuse d
+absdiff d
+""",
+    "open": """
+input HxHx3
+conv 3x3x2 /2
+""",
+    "dropped late": """
+input 20x3
+adaptivepool 7
+pool 2
+""",
+}
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_spec_size_by_size(name: str) -> None:
+    text = SPECS[name].lstrip()
+    source = Source(f"{name}.cnn", text if "network" in text else f"network N\n{text}")
+    last = 14 if name in ("three", "shared", "if both") else 26
+    answer = answer_of(source, Question(1, last))
+    for line in answer.lines:
+        assert not line.unknown().any()
+        for index in range(len(line.sizes)):
+            agrees(source, line, index)
+    if len(answer.axes) == 2:
+        every_pair(source, answer)
+
+
+def every_pair(source: Source, answer: Answer) -> None:
+    """What an answer says of two axes together holds for every pair of sizes."""
+    sizes = answer.lines[0].sizes
+    lines = answer.lines if len(answer.lines) == 2 else answer.lines * 2
+    count = 0
+    for h in range(len(sizes)):
+        for w in range(len(sizes)):
+            given = dict(answer.inputs)
+            for axis, size in zip(answer.axes, (sizes[h], sizes[w]), strict=True):
+                for name, place in axis.places:
+                    old = given[name].sizes
+                    given[name] = given[name]._replace(sizes=(*old[:place], int(size), *old[place + 1 :]))
+            fits = graph_at(source, given) is not None
+            count += fits
+            if answer.coupled is None:
+                assert fits == bool(lines[0].fits()[h] and lines[1].fits()[w]), (source.name, h + 1, w + 1)
+    if answer.pairs is not None:
+        assert answer.pairs[0] == count
