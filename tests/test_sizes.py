@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import csv
+import json
+import subprocess
+import sys
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from torch.nn import functional as F  # noqa: N812
 
 from cnndsl.elaborate import Options, elaborate
 from cnndsl.graph import Graph
-from cnndsl.sizes import Answer, Line, Question, ask
-from cnndsl.sizes.patterns import members, pattern_of
+from cnndsl.report.sizes import sizes_text
+from cnndsl.sizes import Answer, Line, Question, ask, ask_at, nearest
+from cnndsl.sizes.patterns import as_ranges, members, pattern_of
 from cnndsl.source import Source
 from cnndsl.syntax import parse
 from tests.zoo_specs import ROOT
@@ -108,7 +120,7 @@ ZOO = [
     ("unet.cnn", "unet", range(180, 200)),
     ("tiny_yolo.cnn", "tiny_yolo_v3", range(20, 70)),
     ("crnn.cnn", "crnn", range(1, 40)),
-    ("fcn.cnn", "fcn8s", range(1, 30)),
+    ("fcn.cnn", "fcn8s", range(1, 10)),
     ("textcnn.cnn", "textcnn", range(1, 12)),
     ("siamese.cnn", "siamese", range(60, 70)),
     ("c3d.cnn", "c3d", range(1, 20)),
@@ -219,21 +231,21 @@ mul:
     | pool 4
 """,
     "crop": """
-input 9x9x4 
+input 9x9x4
 identity as x
 conv 3x3x4 /2, deconv 2x2x4 /2
 concat crop x
 conv 4x4x2
 """,
     "same": """
-input 9x9x4 
+input 9x9x4
 conv 3x3x4 /2 same, pool 3 /2 same avg
 upsample 4
 pad 2 reflect
 pixelunshuffle 4
 """,
     "unpool": """
-input 9x9x4 
+input 9x9x4
 pool 3 /2 ceil as p, conv 3x3x4 same, unpool 3 p /2
 pool 2
 """,
@@ -293,3 +305,195 @@ def every_pair(source: Source, answer: Answer) -> None:
                 assert fits == bool(lines[0].fits()[h] and lines[1].fits()[w]), (source.name, h + 1, w + 1)
     if answer.pairs is not None:
         assert answer.pairs[0] == count
+
+
+# --- generated networks ---------------------------------------------------------------------------------------------
+
+
+@st.composite
+def layers(draw: st.DrawFn, rank: int) -> str:
+    """A layer that slides, enlarges, cuts or pads, for a map of so many axes."""
+    kernel = "x".join(str(draw(st.integers(1, 4))) for _ in range(rank))
+    stride = "x".join(str(draw(st.integers(1, 3))) for _ in range(rank))
+    pad = draw(st.sampled_from(["", " pad=1", " same"]))
+    plain = [
+        f"conv {kernel}x2 /{stride}{pad}",
+        f"conv {kernel}x2 dilation={draw(st.integers(1, 3))}{pad}",
+        f"pool {kernel} /{stride}" + draw(st.sampled_from(["", " ceil", " same", " avg"])),
+        f"deconv {kernel}x2 /{stride}",
+        f"upsample {draw(st.integers(2, 3))}",
+        f"crop {draw(st.integers(1, 2))}",
+        f"pad {draw(st.integers(1, 2))} {draw(st.sampled_from(['constant', 'reflect', 'circular']))}",
+        f"adaptivepool {draw(st.integers(1, 4))}",
+        "relu",
+    ]
+    return draw(st.sampled_from(plain))
+
+
+@st.composite
+def specs(draw: st.DrawFn) -> str:
+    """A chain with merges and conditions on sizes, one or two axes."""
+    rank = draw(st.integers(1, 2))
+    axes = ("length",) if rank == 1 else ("height", "width")
+    lines = ["network N", f"input {'x'.join(['12'] * rank)}x2"]
+    for _ in range(draw(st.integers(1, 5))):
+        sort = draw(st.sampled_from(["plain", "plain", "merge", "if", "let"]))
+        one, other = draw(layers(rank)), draw(layers(rank))
+        axis, number = draw(st.sampled_from(axes)), draw(st.integers(2, 12))
+        if sort == "plain":
+            lines.append(one)
+        elif sort == "merge":
+            kind = draw(st.sampled_from(["add", "mul", "concat", "concat crop"]))
+            lines += [f"{kind}:", f"    | {one}", f"    | {draw(st.sampled_from(['identity', other]))}"]
+        elif sort == "if":
+            where = draw(st.sampled_from(["here", "input"]))
+            lines += [f"if {where}.{axis} > {number}:", f"    {one}"]
+            lines += ["else:", f"    {other}"] if draw(st.booleans()) else []
+        else:
+            name = f"n{len(lines)}"
+            lines += [f"let {name} = here.{axis} // {number}", f"if {name} % 2 == 0:", f"    {one}"]
+    lines += [draw(st.sampled_from(["dense 3", "conv " + "1x" * rank + "2", "globalpool"]))]
+    return "\n".join(lines) + "\n"
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(specs())
+def test_generated_networks_size_by_size(text: str) -> None:
+    source = Source("generated.cnn", text)
+    answers, diagnostics = ask(source, Question(1, 14))
+    assert answers, [d.message_text() for d in diagnostics]
+    for line in answers[0].lines:
+        assert not line.unknown().any()
+        for index in range(len(line.sizes)):
+            agrees(source, line, index)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.tuples(st.booleans(), st.integers(1, 5), st.integers(1, 4), st.integers(0, 2)), min_size=1, max_size=4)
+)
+def test_what_is_left_out_has_no_gradient(drawn: list[tuple[bool, int, int, int]]) -> None:
+    """Cells behind the last window: PyTorch gives them no gradient."""
+    chain = [(pool, max(k, s), s, min(p, max(k, s) // 2)) for pool, k, s, p in drawn]
+    items = [f"pool {k} /{s} pad={p} avg" if pool else f"conv {k}x1 /{s} pad={p}" for pool, k, s, p in chain]
+    answer = answer_of("network N\ninput 40x1\n" + "\n".join(items) + "\n", Question(1, 48))
+    (line,) = answer.lines
+    for index in np.flatnonzero(line.fits()):
+        left = {layer: cells for layer, _, cells, _ in line.losses(int(index))}
+        part = line.part(int(index))
+        assert part is not None
+        names = [node.name for node in part.graph.nodes[1:]]
+        length = int(line.sizes[index])
+        for name, (pool, k, s, p) in zip(names, chain, strict=True):
+            x = torch.ones(1, 1, length, requires_grad=True)
+            y = F.avg_pool1d(x, k, s, p) if pool else F.conv1d(x, torch.ones(1, 1, k), stride=s, padding=p)
+            y.sum().backward()
+            assert x.grad is not None
+            assert left.get(name, 0) == int((x.grad == 0).sum()), (items, line.sizes[index], name)
+            length = y.shape[-1]
+
+
+# --- sets of sizes in words -----------------------------------------------------------------------------------------
+
+
+@given(st.lists(st.booleans(), min_size=1, max_size=60), st.integers(1, 20), st.integers(1, 9))
+def test_patterns_are_exact(start: list[bool], times: int, low: int) -> None:
+    mask = np.array(start + start[-7:] * times, dtype=bool)
+    sizes = np.arange(low, low + len(mask))
+    pattern = pattern_of(sizes, mask)
+    wanted = list(sizes[mask])
+    assert members(pattern, int(sizes[-1])) == wanted
+    ranges = as_ranges(pattern, int(sizes[-1]))
+    assert sorted(n for r in ranges for n in range(r["first"], r["last"] + 1, r["step"])) == wanted
+
+
+@pytest.mark.parametrize(
+    ("wanted", "text"),
+    [
+        ([], "none"),
+        (range(1, 101), "every size"),
+        (range(21, 101), "every size from 21"),
+        (range(16, 101, 16), "multiples of 16: 16, 32, 48, ..."),
+        (range(32, 101, 16), "multiples of 16 from 32: 32, 48, 64, ..."),
+        (range(28, 101, 16), "every 16th size from 28: 28, 44, 60, ..."),
+        ([3, *range(5, 8), *range(20, 101)], "3, 5-7, and every size from 20"),
+        ([n for n in range(31, 101) if n % 16 in (15, 0, 1)], "31-33, 47-49, 63-65, ... (the same every 16)"),
+        ([7, 30], "7, 30"),
+        ([1, 2, 4, 8, 16, 32, 64], "1-2, 4, 8, 16, 32, 64"),
+    ],
+)  # fmt: skip
+def test_sets_in_words(wanted: Iterable[int], text: str) -> None:
+    sizes = np.arange(1, 101)
+    mask = np.isin(sizes, list(wanted))
+    line = answer_of("network N\ninput 9x1\nrelu\n", Question(1, 100)).lines[0]
+    assert sizes_text(pattern_of(sizes, mask), line, "...") == text
+
+
+# --- one size, and the command --------------------------------------------------------------------------------------
+
+
+def test_one_size() -> None:
+    (at,), _ = ask_at(zoo("vgg.cnn"), (225, 300), options=Options(network="vgg16"))
+    left = {stage.layer: stage.losses for stage in at.stages if stage.losses}
+    # 225 -> 112 -> 56 -> ..., 300 -> 150 -> 75 -> 37 -> 18: halved and rounded down.
+    assert left == {
+        "stage[0]": (("height", 1, 225),),
+        "stage[2]": (("width", 1, 75),),
+        "stage[3]": (("width", 1, 37),),
+    }
+    assert [(near.title, near.lossless) for near in at.near] == [("height", (224, 256)), ("width", (288, 320))]
+
+
+def test_nearest() -> None:
+    (line,) = answer_of(zoo("unet.cnn"), network="unet_padded").lines
+    assert nearest(line, 100) == (96, 112)
+    assert nearest(line, 16) == (None, 32)
+    (line,) = answer_of(zoo("lenet5.cnn")).lines
+    assert nearest(line, 28, lossless=True) == (24, 32)
+
+
+def run(*words: str) -> tuple[int, str, str]:
+    command = [sys.executable, "-m", "cnndsl", "sizes", *words]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_formats() -> None:
+    code, out, _ = run("crnn", "--format", "json", "--range", "1..100")
+    data = json.loads(out)
+    assert code == 0
+    assert [line["fits"] for line in data["networks"][0]["lines"]] == [
+        [{"first": 32, "last": 100, "step": 1}],
+        [{"first": 4, "last": 100, "step": 1}],
+    ]
+    code, out, _ = run("lenet5", "--format", "csv", "--range", "14..17")
+    rows = list(csv.DictReader(out.splitlines()))
+    assert [(row["size"], row["fits"], row["loses_nothing"], row["output"]) for row in rows] == [
+        ("14", "no", "no", ""), ("15", "no", "no", ""), ("16", "yes", "yes", "10"), ("17", "yes", "no", "10"),
+    ]  # fmt: skip
+    code, out, _ = run("lenet5", "--format", "markdown", "--at", "33")
+    assert code == 0
+    assert "1 of 29 in height and width" in out
+
+
+def test_exit_codes(tmp_path: Path) -> None:
+    nothing = tmp_path / "nothing.cnn"
+    nothing.write_text("network N\ninput 8x8x3\nglobalpool\nconv 3x3x4\n", encoding="utf-8")
+    code, out, _ = run(str(nothing))
+    assert code == 1
+    assert "none" in out
+    misspelt = tmp_path / "misspelt.cnn"
+    misspelt.write_text("network N\ninput 8x8x3\ncnov 3x3x4\n", encoding="utf-8")
+    code, out, err = run(str(misspelt))
+    assert code == 1
+    assert "E201" in err
+    assert run("lenet5", "--at", "3")[0] == 1
+    vector = tmp_path / "vector.cnn"
+    vector.write_text("network N\ninput 784\ndense 10\n", encoding="utf-8")
+    code, _, err = run(str(vector))
+    assert code == 2
+    assert "nothing varies" in err
+    for words in (("--range", "9..3"), ("--axis", "depth"), ("--input", "left"), ("--at", "3x4x5")):
+        code, out, err = run("lenet5", *words)
+        assert (code, out) == (2, ""), words
+        assert "Error" in err

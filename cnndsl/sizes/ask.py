@@ -17,6 +17,7 @@ from cnndsl.elaborate.items import Changes
 from cnndsl.files import Library
 from cnndsl.record import Record
 from cnndsl.sizes.answer import Allowed, Answer, Line, weighing
+from cnndsl.sizes.at import At, at_point
 from cnndsl.sizes.domain import Axis, Domain, apart, pairs, together
 from cnndsl.sizes.examine import Examined, examine
 from cnndsl.sizes.forward import Forward
@@ -50,21 +51,38 @@ def ask(
     root: str | None = None,
 ) -> tuple[list[Answer], list[Diagnostic]]:
     """The answer for each network of a spec; or what is wrong with it, whatever the size. Raises NotThere."""
+    networks, diagnostics = _asked(source, options, root)
+    return [one.answer(question) for one in networks], diagnostics
+
+
+def ask_at(
+    source: Source,
+    sizes: tuple[int, ...],
+    question: Question = Question(),  # noqa: B008
+    options: Options = Options(),  # noqa: B008
+    root: str | None = None,
+) -> tuple[list[At], list[Diagnostic]]:
+    """The answer about one size, for each network: a number for all axes, or one for each. Raises NotThere."""
+    networks, diagnostics = _asked(source, options, root)
+    return [one.at(sizes, question) for one in networks], diagnostics
+
+
+def _asked(source: Source, options: Options, root: str | None) -> tuple[list[_Asked], list[Diagnostic]]:
+    """The networks that can be asked about; what is wrong, whatever the size."""
     document, diagnostics = parse(source)
     files, networks, changes, found = prepare(document, options, Library(source, root))
     diagnostics += found
     if any(d.severity == "error" for d in diagnostics):
         return [], diagnostics
-    answers = []
+    asked = []
     for network in networks:
         own = {p.name: changes.parameters[p.name] for p in network.parameters if p.name in changes.parameters}
         span = network.header.span() if network.header else Span(source, 0, 1)
         one = _Asked(network, changes._replace(parameters=own), span, look_at(network, changes, span, files))
         blocking = one.blocking()
         diagnostics += blocking
-        if not blocking:
-            answers.append(one.answer(question))
-    return answers, diagnostics
+        asked += [] if blocking else [one]
+    return asked, diagnostics
 
 
 class _Asked:
@@ -99,6 +117,29 @@ class _Asked:
             self.network.name, graph, self.given.shapes, axes, coupled, lines, counted, inference, depending,
             tuple(self._allowed(lines)),
         )  # fmt: skip
+
+    def at(self, sizes: tuple[int, ...], question: Question) -> At:
+        """The answer about one size. Raises NotThere."""
+        axes = self._axes(question)
+        chosen = self._chosen(axes, sizes)
+        high = question.high or max(LARGEST, 2 * max(*sizes, *(axis.declared for axis in axes)))
+        answer = self.answer(question._replace(high=high))
+        fixed = {name: shape.sizes for name, shape in self.given.shapes.items()}
+        domain = Domain((tuple((axis, np.array([size])) for axis, size in chosen.items()),), fixed)
+        examined = self._examine(domain, frozenset())
+        return at_point(answer, Line("", axes, np.array(sizes[:1]), examined, (None,)), chosen)
+
+    def _chosen(self, axes: tuple[Axis, ...], sizes: tuple[int, ...]) -> dict[Axis, int]:
+        """The size of each axis. Raises NotThere."""
+        places = [axis for axis in axes for name, _ in axis.places if name == axes[0].places[0][0]]
+        if len(sizes) not in (1, len(places)):
+            names = " and ".join(word for axis in axes for word in axis.name.split(" = "))
+            raise NotThere(f"{self.network.name}: {len(sizes)} sizes are given, but what varies is {names}.")
+        chosen: dict[Axis, int] = {}
+        for axis, size in zip(places, sizes * len(places) if len(sizes) == 1 else sizes, strict=True):
+            if chosen.setdefault(axis, size) != size:
+                raise NotThere(f"{self.network.name}: {axis.name} have one size.")
+        return chosen
 
     def _axes(self, question: Question) -> tuple[Axis, ...]:
         """The axes that vary. Raises NotThere."""

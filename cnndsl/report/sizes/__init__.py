@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cnndsl.shape import Shape
-from cnndsl.sizes import Answer, Line
+from cnndsl.sizes import Answer, At, Line, Near, Stage
 from cnndsl.sizes.patterns import Pattern, Run, pattern_of
 
 MOST_RUNS = 6
@@ -132,3 +132,34 @@ def _where(text: str, answer: Answer, line: Line, misfit: int | None, lossy: int
         lost = losses_text(line, lossy)
         return [f"all that `where {text}` allows fits, but from {int(line.sizes[lossy])} some lose cells: {lost}"]
     return [f"all that `where {text}` allows fits, and loses nothing"]
+
+
+def verdict(at: At) -> str:
+    """Whether the size fits."""
+    given = f"input {shapes_text(at.inputs)}"
+    if at.refused is None:
+        lost = any(stage.losses for stage in at.stages)
+        return f"{given} fits{', but some of it is left out' if lost else ', and nothing is left out'}"
+    layer, line, why = at.refused
+    return f"{given} does not fit: {why} (`{layer}`, line {line})"
+
+
+def stage_cells(stage: Stage) -> tuple[str, str, str, str, str]:
+    """A layer's name, its line, what goes in, what comes out, and what is left out."""
+    found: dict[str, list[str]] = {}
+    for axis, cells, size in stage.losses:
+        found.setdefault(f"{cells} of {size}", []).append(axis)
+    left = "; ".join(f"{text} in {' and '.join(axes)}" for text, axes in found.items())
+    return stage.layer, str(stage.line), str(stage.input), str(stage.output), left
+
+
+def near_texts(near: Near) -> list[str]:
+    """The sizes next to one, in sentences."""
+    found = [f"{near.title}, nearest that fit: {_both(near.fits)}"]
+    if near.lossless != near.fits:
+        found.append(f"{near.title}, nearest that lose nothing: {_both(near.lossless)}")
+    return found
+
+
+def _both(sizes: tuple[int | None, int | None]) -> str:
+    return " and ".join(str(size) for size in sizes if size is not None) or "none"

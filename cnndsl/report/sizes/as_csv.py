@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from cnndsl.report.as_csv import cell
-from cnndsl.report.sizes import losses_text, shapes_text
-from cnndsl.sizes import Answer, Line
+from cnndsl.report.sizes import losses_text, shapes_text, stage_cells
+from cnndsl.sizes import Answer, At, Line
 from cnndsl.terminal import visible
 
 COLUMNS = ("file", "network", "along", "size", "fits", "loses_nothing", "input", "output", "left_out", "reason")
@@ -33,3 +33,15 @@ def _rows(line: Line) -> Iterator[tuple[str, ...]]:
             yield str(size), "yes", "yes" if lossless[index] else "no", inputs, outputs, left, ""
         else:
             yield str(size), "no", "no", inputs, "", "", line.why(index) or ""
+
+
+STAGES = ("file", "network", "layer", "line", "input", "output", "left_out")
+
+
+def render_at(answers: Sequence[At]) -> Iterator[str]:
+    """One size: a row for every layer that changes sizes or leaves something out."""
+    yield ",".join(STAGES) + "\r\n"
+    for one in answers:
+        head = [visible(one.graph.span.source.name), visible(one.name)]
+        for stage in one.stages:
+            yield ",".join(cell(visible(text)) for text in (*head, *stage_cells(stage))) + "\r\n"

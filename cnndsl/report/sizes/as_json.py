@@ -8,7 +8,7 @@ from typing import Any
 
 from cnndsl.diagnostics import Diagnostic
 from cnndsl.shape import Shape
-from cnndsl.sizes import Allowed, Answer, Line
+from cnndsl.sizes import Allowed, Answer, At, Line
 from cnndsl.sizes.patterns import as_ranges, pattern_of
 
 VERSION = 1
@@ -100,4 +100,46 @@ def _where(one: Allowed) -> dict[str, Any]:
         "smallest_misfit": None if one.misfit is None else int(sizes[one.misfit]),
         "smallest_lossy": None if one.lossy is None else int(sizes[one.lossy]),
         "excluded": as_ranges(pattern_of(sizes, one.excluded), int(sizes[-1])),
+    }
+
+
+def render_at(answers: Sequence[At], diagnostics: Sequence[Diagnostic]) -> str:
+    """The document about one size."""
+    found = {
+        "version": VERSION,
+        "networks": [_at(one) for one in answers],
+        "diagnostics": [d.to_json() for d in diagnostics],
+    }
+    return json.dumps(found, indent=1) + "\n"
+
+
+def _at(one: At) -> dict[str, Any]:
+    refused = None
+    if one.refused is not None:
+        refused = dict(zip(("layer", "line", "message"), one.refused, strict=True))
+    return {
+        "name": one.name,
+        "inputs": [{"name": name, **_shape(shape)} for name, shape in one.inputs.items()],
+        "fits": one.refused is None,
+        "refused": refused,
+        "stages": [
+            {
+                "layer": stage.layer,
+                "line": stage.line,
+                "input": list(stage.input.sizes),
+                "output": list(stage.output.sizes),
+                "left_out": [{"axis": axis, "cells": cells, "of": size} for axis, cells, size in stage.losses],
+            }
+            for stage in one.stages
+        ],
+        "outputs": [{"name": name, **_shape(shape)} for name, shape in one.outputs.items()],
+        "near": [
+            {
+                "along": near.title,
+                "size": near.size,
+                "fits": {"below": near.fits[0], "above": near.fits[1]},
+                "loses_nothing": {"below": near.lossless[0], "above": near.lossless[1]},
+            }
+            for near in one.near
+        ],
     }

@@ -6,8 +6,18 @@ from collections.abc import Iterator, Sequence
 
 from cnndsl.report import heading
 from cnndsl.report.as_markdown import code, escaped
-from cnndsl.report.sizes import fits_text, losses_text, lossless_text, notes, reasons, shapes_text
-from cnndsl.sizes import Answer
+from cnndsl.report.sizes import (
+    fits_text,
+    losses_text,
+    lossless_text,
+    near_texts,
+    notes,
+    reasons,
+    shapes_text,
+    stage_cells,
+    verdict,
+)
+from cnndsl.sizes import Answer, At
 
 
 def render(answers: Sequence[Answer]) -> Iterator[str]:
@@ -30,4 +40,19 @@ def render(answers: Sequence[Answer]) -> Iterator[str]:
             yield "\n"
         for note in notes(answer, "..."):
             yield f"- {escaped(note)}\n"
+        yield "\n"
+
+
+def render_at(answers: Sequence[At]) -> Iterator[str]:
+    """One size: whether it fits, and what each layer makes of it."""
+    for one in answers:
+        yield f"### {escaped(heading(one.graph))}\n\n{escaped(verdict(one))}\n\n"
+        if one.stages:
+            yield "| layer | line | input | output | left out |\n| :--- | ---: | :--- | :--- | :--- |\n"
+        for stage in one.stages:
+            yield f"| {' | '.join(map(escaped, stage_cells(stage)))} |\n"
+        yield f"\noutput {escaped(shapes_text(one.outputs))}\n\n" if one.outputs else ""
+        for near in one.near:
+            for text in near_texts(near):
+                yield f"- {escaped(text)}\n"
         yield "\n"

@@ -6,8 +6,18 @@ from collections.abc import Sequence
 
 from cnndsl.report import heading
 from cnndsl.report.grid import Column, draw, fit
-from cnndsl.report.sizes import fits_text, losses_text, lossless_text, notes, reasons, shapes_text
-from cnndsl.sizes import Answer, Line
+from cnndsl.report.sizes import (
+    fits_text,
+    losses_text,
+    lossless_text,
+    near_texts,
+    notes,
+    reasons,
+    shapes_text,
+    stage_cells,
+    verdict,
+)
+from cnndsl.sizes import Answer, At, Line
 from cnndsl.terminal import BOLD, PLAIN, Look, visible, wrap
 
 LOSES = "Left out: rows and columns behind the last window of a stride or a pool, which nothing sees."
@@ -62,3 +72,29 @@ def _hanging(head: str, text: str, look: Look) -> list[str]:
     width = None if look.width is None else max(look.width - len(head), 20)
     first, *rest = wrap(text, width)
     return [head + first, *(" " * len(head) + line for line in rest)]
+
+
+def render_at(answers: Sequence[At], look: Look = PLAIN) -> str:
+    """For every network whether the size fits, and what each layer makes of it."""
+    return "\n".join("".join(line + "\n" for line in _at(one, look)) for one in answers)
+
+
+def _at(one: At, look: Look) -> list[str]:
+    name = visible(heading(one.graph))
+    lines = [
+        look.paint(name, BOLD) + "  " + visible(one.graph.span.source.name),
+        *wrap(visible(verdict(one)), look.width),
+    ]
+    if one.stages:
+        cells = list(zip(*map(stage_cells, one.stages), strict=True))
+        titles = ("layer", "line", "input", "output", "left out")
+        columns = [
+            Column(title, [visible(text) for text in texts], right=title == "line", elastic=title == "layer")
+            for title, texts in zip(titles, cells, strict=True)
+        ]
+        columns = columns if any(cells[-1]) else columns[:-1]
+        lines += ["", *draw(fit(columns, look).columns, look)]
+    if one.outputs:
+        lines += ["", f"output {visible(shapes_text(one.outputs))}"]
+    texts = [text for near in one.near for text in near_texts(near)]
+    return [*lines, *([""] if texts else []), *(row for text in texts for row in wrap(text, look.width))]
