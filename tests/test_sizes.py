@@ -304,7 +304,7 @@ def every_pair(source: Source, answer: Answer) -> None:
             if answer.coupled is None:
                 assert fits == bool(lines[0].fits()[h] and lines[1].fits()[w]), (source.name, h + 1, w + 1)
     if answer.pairs is not None:
-        assert answer.pairs[0] == count
+        assert answer.pairs.fit == count
 
 
 # --- generated networks ---------------------------------------------------------------------------------------------

@@ -154,6 +154,14 @@ class Allowed(Record):
     excluded: Array
 
 
+class Pairs(Record):
+    """How many pairs of sizes of two coupled axes fit, out of how many, and the first of them."""
+
+    fit: int
+    all: int
+    first: tuple[tuple[int, int], ...]
+
+
 class Answer(Record):
     """Everything about the sizes of one network.
 
@@ -161,7 +169,7 @@ class Answer(Record):
     lines: one for each axis, the others at sizes that fit, for what fits along one does not depend on the others; one
     for all axes if they are alike. Of coupled axes the first line has equal sizes for all, the others vary one with
     the rest as declared.
-    pairs: how many pairs of sizes fit, where they are coupled and could be counted, out of how many. inference: the
+    pairs: of two that are coupled, where they could be looked at. inference: the
     same lines without what only serves training, where that differs. weighing: layers whose weights depend on the
     size. allowed: what `where` says.
     """
@@ -172,7 +180,7 @@ class Answer(Record):
     axes: tuple[Axis, ...]
     coupled: str | None
     lines: tuple[Line, ...]
-    pairs: tuple[int, int] | None
+    pairs: Pairs | None
     inference: tuple[Line, ...]
     weighing: tuple[str, ...]
     allowed: tuple[Allowed, ...]

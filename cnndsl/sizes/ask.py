@@ -16,7 +16,7 @@ from cnndsl.elaborate.file import NetworkLines
 from cnndsl.elaborate.items import Changes
 from cnndsl.files import Library
 from cnndsl.record import Record
-from cnndsl.sizes.answer import Allowed, Answer, Line, weighing
+from cnndsl.sizes.answer import Allowed, Answer, Line, Pairs, weighing
 from cnndsl.sizes.at import At, at_point
 from cnndsl.sizes.domain import Axis, Domain, apart, pairs, together
 from cnndsl.sizes.examine import Examined, examine
@@ -28,6 +28,9 @@ from cnndsl.syntax import parse
 
 LARGEST = 1024
 """The largest size that is examined, unless the declared one is half of it or more."""
+
+
+MOST_PAIRS_SHOWN = 12
 
 
 class Question(Record):
@@ -187,8 +190,8 @@ class _Asked:
 
     def _pairs(
         self, axes: tuple[Axis, ...], sizes: Array, fixed: dict[str, tuple[int, ...]], lines: tuple[Line, ...]
-    ) -> tuple[int, int] | None:
-        """How many pairs of sizes fit, out of how many; None where they are too many to look at."""
+    ) -> Pairs | None:
+        """The pairs of sizes that fit; None where they are too many to look at."""
         domain = pairs(axes, sizes, fixed)
         if domain is None or lines[0].examined.asked:
             return None
@@ -196,7 +199,9 @@ class _Asked:
             examined = self._examine(domain, frozenset())
         except Coupled:
             return None
-        return sum(int(part.box[0].sum()) for part in examined.parts), len(sizes) ** 2
+        fits = np.logical_or.reduce([part.box[0] for part in examined.parts] or [np.zeros(len(sizes) ** 2, dtype=bool)])
+        first = [divmod(int(index), len(sizes)) for index in np.flatnonzero(fits)[:MOST_PAIRS_SHOWN]]
+        return Pairs(int(fits.sum()), len(fits), tuple((int(sizes[a]), int(sizes[b])) for a, b in first))
 
     def _inference(
         self, axes: tuple[Axis, ...], sizes: Array, fixed: dict[str, tuple[int, ...]], lines: tuple[Line, ...]

@@ -113,7 +113,8 @@ def reason(failure: Failure, point: tuple[int, ...]) -> str:
     if failure.reported is not None:
         return failure.reported.message_text()
     if failure.layer is None:
-        return f"the weights of `{failure.name}` don't fit both of its inputs"
+        mine, others = (at_point(shape, point) for shape in failure.shapes)
+        return f"`{failure.name}` takes weights that were made for the input {others}, and its own is {mine}"
     made = infer_integers(failure.layer, [at_point(shape, point) for shape in failure.shapes])
     assert isinstance(made, LayerError)
     return problem(made.problem, failure.span, **made.values).message_text()

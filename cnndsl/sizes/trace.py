@@ -40,7 +40,8 @@ Box = tuple[Array, ...]
 
 
 class Failure(Record):
-    """Points at which the network can't be, and why: the layer with its input's shapes, or what was reported."""
+    """Points at which the network can't be, and why: the layer with its inputs' shapes, or what was reported; or, with
+    neither, what goes into a layer and into the one whose weights it takes."""
 
     box: Box
     name: str
@@ -150,11 +151,6 @@ class Trace(Expander):
         self.made = len(self.nodes)
         raise Stop
 
-    def _keep(self, dim: int, mask: Array) -> None:
-        """Go on with some of the points; the others are left."""
-        self._leave(self._narrowed(dim, ~mask))
-        self.box = self._narrowed(dim, mask)
-
     def _require(self, must: Must, failure: Failure) -> None:
         """Go on with the points where something holds; the others fail."""
         if must.difference is not None:
@@ -220,8 +216,11 @@ class Trace(Expander):
         def fit(shapes: tuple[Shape, ...]) -> bool:
             return layer.weights(*shapes[: len(mine)]) == layer.weights(*shapes[len(mine) :])
 
-        must = by_rows(fit, (*mine, *others))
-        self._require(must, Failure((), node.name, node.span, None, (), None))
+        try:
+            must = by_rows(fit, (*mine, *others))
+        except Coupled:
+            raise Coupled(node.name) from None
+        self._require(must, Failure((), node.name, node.span, None, (mine[0], others[0]), None))
 
     def _inputs_of(self, node: Node) -> tuple[Shape, ...]:
         return tuple(self.known[edge.node][edge.output] for edge in node.inputs)
@@ -312,10 +311,13 @@ class Trace(Expander):
             vector[np.flatnonzero(self.box[dim])] = np.array(values, dtype=vector.dtype)[index]
             vector[~self.box[dim]] = here
             return self._varying(here, self.forward.interned(Sizes(vector, dim)))
-        alike = np.array([_alike(value, here) for value in values], dtype=bool)
-        mask = np.zeros_like(self.box[dim])
-        mask[np.flatnonzero(self.box[dim])] = alike[index]
-        self._keep(dim, mask)
+        classes = {_seen(here): 0}
+        numbers = np.array([classes.setdefault(_seen(value), len(classes)) for value in values])
+        found = np.full(len(self.box[dim]), -1)
+        found[np.flatnonzero(self.box[dim])] = numbers[index]
+        for other in range(1, len(classes)):
+            self._leave(self._narrowed(dim, found == other))
+        self.box = self._narrowed(dim, found == 0)
         return here
 
     def _elsewhere(self, node: Any, scope: Scope) -> tuple[int, Array, list[Any]]:
@@ -361,16 +363,16 @@ def _outcome(node: Any, scope: Scope, budget: Budget) -> Any:
         return error
 
 
-def _alike(one: Any, other: Any) -> bool:
-    """Whether two values are the same to all that a spec may do with them."""
-    if type(one) is not type(other):
-        return False
-    if isinstance(one, EvaluationError):
-        return bool(one.problem == other.problem)
-    if isinstance(one, (list, tuple)):
-        return len(one) == len(other) and all(map(_alike, one, other))
-    if isinstance(one, dict):
-        return _alike(list(one.items()), list(other.items()))
-    if isinstance(one, (View, Closure, Silent)) or callable(one):
-        return one is other or isinstance(one, Silent)
-    return bool(one == other)
+def _seen(value: Any) -> tuple[Any, ...]:
+    """What is equal for two values that are the same to all that a spec may do with them."""
+    if isinstance(value, (list, tuple)):
+        return type(value), *map(_seen, value)
+    if isinstance(value, dict):
+        return dict, *((key, _seen(member)) for key, member in value.items())
+    if isinstance(value, EvaluationError):
+        return EvaluationError, value.problem
+    if isinstance(value, Silent):
+        return (Silent,)
+    if isinstance(value, (View, Closure)) or callable(value):
+        return type(value), id(value)
+    return type(value), value

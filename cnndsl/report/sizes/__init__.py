@@ -8,6 +8,8 @@ from cnndsl.sizes.patterns import Pattern, Run, pattern_of
 
 MOST_RUNS = 6
 """Runs of sizes that are written out before an ellipsis."""
+MOST_LOSSES = 2
+"""Layers in a line of a table that leave something out, before the others are only counted."""
 AGAIN = 3
 """How often a rule is shown at work."""
 
@@ -71,9 +73,13 @@ def reasons(line: Line) -> list[tuple[int, str, str]]:
     layer and its line, the sentence."""
     fits, unknown = line.fits(), line.unknown()
     known = [index for index in range(len(fits)) if not fits[index] and not unknown[index]]
-    smallest = next((index for index in range(len(fits)) if fits[index]), len(fits))
-    below = [index for index in known if index < smallest][-1:]
-    above = [index for index in known if index > smallest][:1]
+    smallest = next((index for index in range(len(fits)) if fits[index]), None)
+    if smallest is None:
+        # Of sizes that all fail, the one that the spec has says most.
+        below, above = sorted(known, key=lambda index: abs(int(line.sizes[index]) - line.axes[0].declared))[:1], []
+    else:
+        below = [index for index in known if index < smallest][-1:]
+        above = [index for index in known if index > smallest][:1]
     found = []
     for index in (*below, *above):
         failure, why = line.failure(index), line.why(index)
@@ -90,12 +96,14 @@ def shapes_text(shapes: dict[str, Shape]) -> str:
     return ", ".join(f"{name} {shape}" for name, shape in shapes.items())
 
 
-def losses_text(line: Line, index: int) -> str:
-    """What a size loses: `pool2 1 of 13 in height`; the layers that lose along the same axes together."""
+def losses_text(line: Line, index: int, most: int | None = None) -> str:
+    """What a size loses: `pool2: 1 of 13 in height`; of more layers than `most`, how many more there are."""
     found: dict[str, list[str]] = {}
     for layer, axis, cells, size in line.losses(index):
         found.setdefault(f"{layer}: {cells} of {size}", []).append(axis)
-    return "; ".join(f"{text} in {' and '.join(axes)}" for text, axes in found.items())
+    texts = [f"{text} in {' and '.join(axes)}" for text, axes in found.items()]
+    more = f"; and {len(texts) - most} more" if most is not None and len(texts) > most else ""
+    return "; ".join(texts[:most]) + more
 
 
 def notes(answer: Answer, ellipsis: str) -> list[str]:
@@ -103,8 +111,7 @@ def notes(answer: Answer, ellipsis: str) -> list[str]:
     found = []
     names = " and ".join(axis.name for axis in answer.axes)
     if answer.coupled is not None:
-        fitting = f" Of {answer.pairs[1]:,} pairs {answer.pairs[0]:,} fit." if answer.pairs else ""
-        found.append(f"{names} depend on each other by {answer.coupled}.{fitting}")
+        found.append(f"{names} depend on each other by {answer.coupled}{_pairs_text(answer, ellipsis)}")
     for line in answer.inference:
         found.append(f"without what only serves training: {line.title}: {fits_text(line, ellipsis)}")
     if answer.weighing:
@@ -123,6 +130,14 @@ def notes(answer: Answer, ellipsis: str) -> list[str]:
             if not unknown.empty:
                 found.append(f"not examined, as that would take too long: {sizes_text(unknown, line, ellipsis)}")
     return found
+
+
+def _pairs_text(answer: Answer, ellipsis: str) -> str:
+    if answer.pairs is None:
+        return ""
+    shown = ", ".join(f"{first}x{second}" for first, second in answer.pairs.first)
+    more = f", {ellipsis}" if answer.pairs.fit > len(answer.pairs.first) else ""
+    return f"; of {answer.pairs.all:,} pairs {answer.pairs.fit:,} fit{': ' if shown else ''}{shown}{more}"
 
 
 def _where(text: str, answer: Answer, line: Line, misfit: int | None, lossy: int | None) -> list[str]:

@@ -38,7 +38,9 @@ def _answer(answer: Answer) -> dict[str, Any]:
         "examined": {"first": int(first.sizes[0]), "last": int(first.sizes[-1])},
         "complete": answer.complete,
         "coupled": answer.coupled is not None,
-        "pairs": {"fit": answer.pairs[0], "of": answer.pairs[1]} if answer.pairs else None,
+        "pairs": {"fit": answer.pairs.fit, "of": answer.pairs.all, "first": list(answer.pairs.first)}
+        if answer.pairs
+        else None,
         "lines": [_line(line) for line in answer.lines],
         "inference": [_sets(line) for line in answer.inference],
         "weights_depend": list(answer.weighing),

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from cnndsl.report import heading
 from cnndsl.report.as_markdown import code, escaped
 from cnndsl.report.sizes import (
+    MOST_LOSSES,
     fits_text,
     losses_text,
     lossless_text,
@@ -35,7 +36,11 @@ def render(answers: Sequence[Answer]) -> Iterator[str]:
                 yield f"- not {size}: {escaped(why)} ({escaped(layer)})\n"
             yield "\n| input | output | left out |\n| :--- | :--- | :--- |\n" if line.examples() else ""
             for index in line.examples():
-                cells = (shapes_text(line.inputs(index)), shapes_text(line.outputs(index)), losses_text(line, index))
+                cells = (
+                    shapes_text(line.inputs(index)),
+                    shapes_text(line.outputs(index)),
+                    losses_text(line, index, MOST_LOSSES),
+                )
                 yield f"| {' | '.join(map(escaped, cells))} |\n"
             yield "\n"
         for note in notes(answer, "..."):

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from cnndsl.report import heading
 from cnndsl.report.grid import Column, draw, fit
 from cnndsl.report.sizes import (
+    MOST_LOSSES,
     fits_text,
     losses_text,
     lossless_text,
@@ -56,7 +57,12 @@ def _line(line: Line, ellipsis: str, look: Look) -> list[str]:
         columns = [
             Column("input", [shapes_text(line.inputs(index)) for index in shown], right=False),
             Column("output", [visible(shapes_text(line.outputs(index))) for index in shown], right=False),
-            Column("left out", [visible(losses_text(line, index)) for index in shown], right=False, elastic=True),
+            Column(
+                "left out",
+                [visible(losses_text(line, index, MOST_LOSSES)) for index in shown],
+                right=False,
+                elastic=True,
+            ),
         ]
         columns = columns if any(columns[2].cells) else columns[:2]
         lines += ["", *(f"  {row}".rstrip() for row in draw(fit(columns, _narrower(look)).columns, look))]
