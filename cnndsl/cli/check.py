@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 FORMATS = ("table", "json", "csv", "markdown", "sarif", "github")
 COUNTERS = ("core", "torch", "fvcore", "torchinfo", "thop", "ptflops", "calflops")
+MOST_REMEMBERED = 20_000
+"""Parsed lines that `--watch` remembers."""
 STAGES = ("tree", "graph", "analysis", "source")
 
 
@@ -59,6 +61,7 @@ class Wanted(Record):
     help="How to print the result; sarif and github: what is wrong.",
 )
 @click.option("-o", "--output", metavar="FILE", type=click.Path(), help="Write the result into a file.")
+@click.option("--watch", is_flag=True, help="Check again at each save, until Ctrl-C.")
 @click.option(
     "--torch", is_flag=True, help="Build the PyTorch module, and compare shapes, parameters and MACs with it."
 )
@@ -77,6 +80,7 @@ def check(
     all_rows: bool,
     format: str,
     output: str | None,
+    watch: bool,
     torch: bool,
     allow: tuple[str, ...],
     deny: tuple[str, ...],
@@ -93,6 +97,7 @@ def check(
     cnndsl check resnet50                         one that comes with cnndsl: see 'cnndsl list'
     cnndsl check a.cnn b.cnn --format json
     cat lenet.cnn | cnndsl check -
+    cnndsl check lenet.cnn --watch                again at each save
     cnndsl check resnet50 --torch                 the same numbers from PyTorch itself
 
     The exit code is 0 if all is well, 1 if a spec has errors (or PyTorch differs), 2 if a file can't be read.
@@ -116,31 +121,65 @@ def check(
     gc.disable()  # the program ends before a collection would pay: a fifth of the time of a large network
     deny += ("warnings",) if fail_on_warning else ()
     options = Options(sets=sets, input=input_, batch=batch, root=root, allow=allow, deny=deny)
-    checked, diagnostics = _check(places, options)
     wanted = Wanted(format, connections, all_rows, output, color, count, why)
-    pieces = _stage(emit, checked) if emit else _report(checked, diagnostics, wanted)
-    deliver(pieces, output)
-    if format != "json" or emit:
-        show(diagnostics, color, below=output is None and any(one.networks for one in checked))
+    if watch:
+        return _watch(places, options, wanted, emit, torch=torch)
+    return _display(*_check(places, options), wanted, emit, torch=torch)
+
+
+def _display(
+    checked: list[Checked], diagnostics: list[Diagnostic], wanted: Wanted, emit: str | None, *, torch: bool
+) -> int:
+    """Print the results and all that is wrong; the exit code."""
+    deliver(_stage(emit, checked) if emit else _report(checked, diagnostics, wanted), wanted.output)
+    if wanted.format != "json" or emit:
+        show(diagnostics, wanted.color, below=wanted.output is None and any(one.networks for one in checked))
     code = exit_code(diagnostics)
     if torch:
         from cnndsl.cli.torch import compare_all
 
-        code = code or int(not compare_all(checked, color))
+        code = code or int(not compare_all(checked, wanted.color))
     return code
 
 
-def _check(places: Iterable[Place], options: Options) -> tuple[list[Checked], list[Diagnostic]]:
-    """Every file's networks, and all that is wrong, the files that can't be read included."""
+def _watch(places: list[Place], options: Options, wanted: Wanted, emit: str | None, *, torch: bool) -> int:
+    """Check again at each save of a file that was read. Lines that stay are parsed once."""
+    import os
+
+    from cnndsl.cli.watch import Round
+    from cnndsl.cli.watch import watch as run_again
+
+    if any(place.path == STDIN for place in places):
+        raise click.UsageError("--watch needs files: standard input ('-') does not change.")
+    memory: dict[str, Any] = {}
+
+    def run() -> Round:
+        if len(memory) > MOST_REMEMBERED:
+            memory.clear()
+        checked, diagnostics = _check(places, options, memory)
+        code = exit_code(diagnostics)
+        files = dict.fromkeys([*(p.path for p in places), *(path for one in checked for path in one.library.sources)])
+        folders = dict.fromkeys(os.path.dirname(path) or "." for path in files) if code else ()
+        return Round(
+            code, lambda: _display(checked, diagnostics, wanted, emit, torch=torch), tuple(files), tuple(folders)
+        )
+
+    return run_again(run, [place.path for place in places], wanted.color)
+
+
+def _check(
+    places: Iterable[Place], options: Options, memory: dict[str, Any] | None = None
+) -> tuple[list[Checked], list[Diagnostic]]:
+    """Every file's networks, and all that is wrong, the files that can't be read included. `memory` remembers lines."""
     from cnndsl.pipeline import check as check_source
 
+    memory = {} if memory is None else memory
     checked, diagnostics = [], []
     for place in places:
         source = read(place)
         if isinstance(source, Diagnostic):
             diagnostics.append(source)
             continue
-        memory: dict[str, Any] = {}
         asked = options._replace(network=place.network)
         one = check_source(source, asked, memory)
         if not one.ok:
