@@ -323,7 +323,11 @@ class Items(Control):
                 elif isinstance(statement, (tree.Let, tree.Function)):
                     self.show_tensors(inner)
                     self.let(line, inner.scope, inner.calls)
-                elif statement is not None:
+                elif statement is None:  # what it would have given is unknown, and so is what the merge gives
+                    self.forget(line, inner)
+                    if inner.here is not None and self.nodes[inner.here.node].shapes is None:
+                        ends.append(inner.here)
+                else:
                     self.report("ArmExpected", line.span(), frame.calls)
                 taken = None
 

@@ -29,7 +29,17 @@ def check_expectations(elaborated: Elaborated, analysis: Analysis) -> list[Diagn
     return found
 
 
-_MEASURES = ("params", "macs", "flops", "connections", "rf", "stride", "depth", "memory")
+_MEANINGS = {
+    "params": "the number of parameters",
+    "macs": "the multiply-accumulates",
+    "flops": "the operations",
+    "connections": "the number of connections",
+    "rf": "the receptive field",
+    "stride": "the stride",
+    "depth": "the number of layers with weights on the longest path",
+    "memory": "the memory for training",
+}
+"""The network's own numbers, and what they are."""
 _KEYWORDS = frozenset({"expect", "and"})
 _word = re.compile(r"[A-Za-z]\w*")
 _COMPARING = (tree.Compare, tree.Binary, tree.Unary, tree.Conditional, tree.Call)
@@ -39,7 +49,7 @@ _COMPARING = (tree.Compare, tree.Binary, tree.Unary, tree.Conditional, tree.Call
 def _check(expectation: Expectation, names: dict[str, Any], graph: Graph) -> list[Diagnostic]:
     line = expectation.line
     # A parameter hides the network's number of that name: `expect depth == 50` of `network N(depth=50)`.
-    own = {n for n in _MEASURES if expectation.scope.has(n)}
+    own = {n for n in _MEANINGS if expectation.scope.has(n)}
     scope = Scope(expectation.scope, {n: value for n, value in names.items() if n not in own})
     found: list[Diagnostic] = []
     for condition in _parts(expectation.condition):
@@ -47,6 +57,7 @@ def _check(expectation: Expectation, names: dict[str, Any], graph: Graph) -> lis
             span = line.span(condition)
             found.append(problem("NothingExpected", span, text=span.text))
             continue
+        found += _hidden(expectation, condition, own)
         try:
             if not evaluate(condition, scope, Budget()):
                 found.append(_failure(expectation, condition, scope))
@@ -58,6 +69,17 @@ def _check(expectation: Expectation, names: dict[str, Any], graph: Graph) -> lis
         except Silent:
             pass
     return found
+
+
+def _hidden(expectation: Expectation, condition: Any, own: set[str]) -> list[Diagnostic]:
+    """Warnings where a side of a comparison is a parameter or `let` that has the name of a measure: it is the
+    parameter that is compared. Within an expression, as in `{18: …}[depth]`, that is what is meant."""
+    sides = condition.operands if isinstance(condition, tree.Compare) else ()
+    return [
+        problem("HiddenMeasure", expectation.line.span(side), name=side.name, measure=_MEANINGS[side.name])
+        for side in sides
+        if isinstance(side, tree.Name) and side.name in own
+    ]
 
 
 def _nearest(name: str, known: list[str], graph: Graph) -> str | None:

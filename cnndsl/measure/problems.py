@@ -55,3 +55,19 @@ class ArmsApart(Diagnostic):
         "padding shifts the middle: in the arm that looks further back, move {distance} of it from the beginning to "
         "the end, as `pad=1` does in place of `pad=[2, 0, 2, 0]`; or cut the arms with `crop`"
     )
+
+
+class HiddenMeasure(Diagnostic):
+    """An `expect` compares a parameter or a `let` whose name is also that of a measure: within the network the name
+    means the value that the spec gives it, so nothing is checked. Give the parameter another name.
+
+    Wrong: `expect depth == 50` in `network ResNet(depth=50)`, which holds whatever is built. Right: `network
+    ResNet(layers=50)`, and `expect depth == 50`.
+    """
+
+    code = "W506"
+    severity = "warning"
+    title = "a parameter hides the measure"
+    message = "`{name}` is a value of the spec here, not {measure}"
+    label = "the spec's own `{name}`"
+    help = "to expect the measure, give what the spec calls `{name}` another name"

@@ -15,7 +15,7 @@ from cnndsl.record import Record
 from cnndsl.source import Source, Span
 from cnndsl.syntax.faults import SyntaxFault, mended
 from cnndsl.syntax.parser import MOST_OPEN, parse_line
-from cnndsl.syntax.tree import Arm, Block, Chain, Document, Else, If, Instance, Line, Network, Trivia
+from cnndsl.syntax.tree import Arm, Chain, Document, Else, If, Instance, Line, Network, Train, Trivia
 
 MOST_NESTING = 50
 """Levels of indentation; a person gets lost at ten."""
@@ -399,7 +399,7 @@ class _Layout:
             if not line.body and line not in self.leaning:
                 word = "|" if isinstance(statement, Arm) else self._opening_word(line)
                 self._report("EmptyBody", line.span(), word=word)
-            if not line.body and isinstance(statement, (Block, Chain)):
+            if not line.body and not isinstance(statement, Train):
                 # Whatever follows from its having no body has been said.
                 line.statement = None
 

@@ -453,12 +453,27 @@ class UnevenIndent(Diagnostic):
 
 
 class EmptyBody(Diagnostic):
-    """A line ends with `:` (or is a `|`) and nothing is indented under it."""
+    """A line ends with `:` and nothing is indented under it, or nothing stands behind a `|`.
+
+    Wrong: `repeat 3:` and `relu` below its first letter. Right: `relu` four spaces further right. An arm that gives
+    what its merge was given is `| identity`.
+    """
 
     code = "E133"
     title = "empty body"
-    message = "nothing stands under this `{word}`"
-    label = "its body is indented on the lines below"
+
+    def message_text(self) -> str:
+        if self.values["word"] == "|":
+            return "this arm has no layers"
+        return f"nothing stands under this `{self.values['word']}`"
+
+    def label_text(self) -> str:
+        return "nothing behind it" if self.values["word"] == "|" else "no line below is indented further"
+
+    def help_text(self) -> str | None:
+        if self.values["word"] == "|":
+            return "`| identity` gives what the merge was given"
+        return "indent the lines that belong to it, or remove it"
 
 
 class LineTooLong(Diagnostic):
