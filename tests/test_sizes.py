@@ -277,7 +277,7 @@ pool 2
 def test_spec_size_by_size(name: str) -> None:
     text = SPECS[name].lstrip()
     source = Source(f"{name}.cnn", text if "network" in text else f"network N\n{text}")
-    last = 14 if name in ("three", "shared", "if both") else 26
+    last = 14 if name in ("three", "shared", "if both") else 20
     answer = answer_of(source, Question(1, last))
     for line in answer.lines:
         assert not line.unknown().any()
@@ -356,7 +356,7 @@ def specs(draw: st.DrawFn) -> str:
     return "\n".join(lines) + "\n"
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(specs())
 def test_generated_networks_size_by_size(text: str) -> None:
     source = Source("generated.cnn", text)
@@ -368,7 +368,7 @@ def test_generated_networks_size_by_size(text: str) -> None:
             agrees(source, line, index)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     st.lists(st.tuples(st.booleans(), st.integers(1, 5), st.integers(1, 4), st.integers(0, 2)), min_size=1, max_size=4)
 )
