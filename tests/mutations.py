@@ -177,8 +177,8 @@ def examine(mutation: Mutation) -> str:
 
 
 def first_broken(mutation: Mutation) -> int | None:
-    """The first line of the broken text up to which it is wrong, while the original is right up to there; None if
-    no such line is found."""
+    """The first line from which on the broken text is wrong wherever it is cut off, while the original is right; None
+    if no such line is found."""
     before, after = mutation.before.split("\n"), mutation.text.split("\n")
 
     def wrong(last: int) -> bool | None:
@@ -187,10 +187,12 @@ def first_broken(mutation: Mutation) -> int | None:
             return None
         return not checked(mutation.file, "\n".join(after[:last])).ok
 
+    found = None
     for last in range(mutation.last, min(len(after), mutation.last + LINES_READ) + 1):
-        if wrong(last):
-            return last
-    return None
+        now = wrong(last)
+        if now is not None:
+            found = (found or last) if now else None
+    return found
 
 
 def main(count: int, seed: int) -> int:

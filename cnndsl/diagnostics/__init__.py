@@ -90,6 +90,21 @@ class Diagnostic:
         """What stands at the marked place, in a few words."""
         return self.label.format(**self.values)
 
+    def guess(self) -> str | None:
+        """What was meant by a misspelt `name` or `word`, if that can be guessed."""
+        found: str | None = self.values.get("guess")
+        return found
+
+    def guess_fixes(self) -> tuple[Fix, ...]:
+        """The fix that writes what was meant, where the misspelt word stands at the marked place."""
+        guess, word = self.guess(), self.values.get("word", self.values.get("name"))
+        if not guess or not isinstance(word, str) or guess == word or not self.span.text.startswith(word):
+            return ()
+        if self.span.text[len(word) : len(word) + 1].isalnum():
+            return ()
+        place = Span(self.span.source, self.span.start, self.span.start + len(word))
+        return (Fix(f"did you mean `{guess}`?", (Edit(place, guess),), "likely"),)
+
     def help_text(self) -> str | None:
         """What to do about it, or None where nothing sensible can be said."""
         if not self.help:
@@ -156,7 +171,10 @@ def problem_class(name: str) -> type[Diagnostic]:
 
 def problem(name: str, span: Span, /, **values: Any) -> Diagnostic:
     """A diagnostic of the named class at `span`; `values` as its templates and constructor want."""
-    return problem_class(name)(span, **values)
+    made = problem_class(name)(span, **values)
+    if not made.fixes:
+        made.fixes = made.guess_fixes()
+    return made
 
 
 _LONGEST_WORD = 80
@@ -164,7 +182,7 @@ _MOST_CANDIDATES = 300
 
 
 def closest(word: str, candidates: Any, *, cutoff: float = 0.6) -> str | None:
-    """The candidate spelled most like `word`, for "did you mean"; None if none is near.
+    """The candidate spelled most like `word`, for "did you mean"; None if none is near. One letter of two may differ.
 
     Of many candidates only the last ones are compared: those that were named most recently.
     """
@@ -173,5 +191,5 @@ def closest(word: str, candidates: Any, *, cutoff: float = 0.6) -> str | None:
     from difflib import get_close_matches
 
     lowered = {str(c).lower(): str(c) for c in [*candidates][-_MOST_CANDIDATES:]}
-    found = get_close_matches(word.lower(), list(lowered), n=1, cutoff=cutoff)
+    found = get_close_matches(word.lower(), list(lowered), n=1, cutoff=0.5 if len(word) == 2 else cutoff)
     return lowered[found[0]] if found else None

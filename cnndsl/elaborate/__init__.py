@@ -18,7 +18,7 @@ from cnndsl.record import Record
 from cnndsl.source import Source, Span
 from cnndsl.syntax import parse_line, tree
 from cnndsl.syntax.faults import SyntaxFault
-from cnndsl.syntax.tree import Document
+from cnndsl.syntax.tree import Document, Line
 from cnndsl.terminal import visible
 
 __all__ = ["Changes", "Elaborated", "Expectation", "Options", "Prepared", "Setting", "elaborate", "prepare"]
@@ -51,6 +51,7 @@ def elaborate(
     budget = Budget()
     results: list[Elaborated] = []
     reported: set[tuple[str, str, int, int]] = set()
+    misclaimed: set[Line | None] = set()
     for network in chosen:
         span = network.header.span() if network.header else whole
         # What a network does not have does not change it, nor what it claims.
@@ -59,6 +60,11 @@ def elaborate(
         for one in files if not results else ():
             run.file_lets(one)
         result, found = run.run()
+        base = network.base.header if network.base is not None else None
+        if run.claim_failed or (base is not None and base in misclaimed):
+            # What it expects may fail for the same cause.
+            misclaimed.add(network.header)
+            result = result._replace(expectations=())
         results.append(result)
         diagnostics += found
         if result.skipped:

@@ -52,6 +52,9 @@ class Builder:
         self.prefixes = Names()
         self.calls: list[BlockCall] = []
         self.inferred: dict[tuple[Any, ...], Inferred | LayerError] = {}
+        # The shapes that tensors would have if the claims that fail were right: what only fails because of those
+        # has the same cause, and is not reported.
+        self.supposed: dict[Edge, Shape] = {}
 
     def report(self, name: str, span: Span, calls: tuple[Span, ...] = (), /, **values: Any) -> None:
         """Add a diagnostic, once for a place; the calls of the blocks it lies in are shown with it."""
@@ -96,10 +99,25 @@ class Builder:
         inferred = self.inferred.get(key)
         if inferred is None:
             inferred = self.inferred[key] = infer_integers(layer, shapes)
+        if self.supposed and self._suppose(layer, inputs) and isinstance(inferred, LayerError):
+            self.troubled = True
+            return self.add(layer.kind, layer, inputs, None, line, item, frame, base, alias)
         if isinstance(inferred, LayerError):
             self.report_refusal(inferred, line, item, frame, None, inputs)
             return self.add(layer.kind, layer, inputs, None, line, item, frame, base, alias)
         return self.add(layer.kind, layer, inputs, inferred.outputs, line, item, frame, base, alias)
+
+    def _suppose(self, layer: Layer, inputs: tuple[Edge, ...]) -> bool:
+        """Infer what the next node would give if the claims that fail were right; whether it would give anything."""
+        if not any(edge in self.supposed for edge in inputs):
+            return False
+        shapes = [self.supposed.get(edge) or self.nodes[edge.node].shapes[edge.output] for edge in inputs]  # type: ignore[index]
+        inferred = infer_integers(layer, shapes)
+        if isinstance(inferred, LayerError):
+            return False
+        index = len(self.nodes)
+        self.supposed.update((Edge(index, number), shape) for number, shape in enumerate(inferred.outputs))
+        return True
 
     def add(
         self, kind: str, layer: Layer | None, inputs: tuple[Edge, ...], shapes: tuple[Shape, ...] | None, line: Line,

@@ -13,9 +13,14 @@ class UndefinedName(Diagnostic):
     message = "`{name}` has no value here"
     label = "not defined"
 
+    def guess(self) -> str | None:
+        known = [*self.values["known"], "true", "false"]
+        found: str | None = self.values.get("guess") or closest(self.values["name"], known)
+        return found if found != self.values["name"] else None
+
     def help_text(self) -> str | None:
-        guess = self.values.get("guess") or closest(self.values["name"], [*self.values["known"], "true", "false"])
-        return f"did you mean `{guess}`?" if guess and guess != self.values["name"] else None
+        guess = self.guess()
+        return f"did you mean `{guess}`?" if guess else None
 
 
 class DivisionByZero(Diagnostic):

@@ -59,6 +59,7 @@ class Items(Control):
         super().__init__(budget, reported)
         self.changes = changes
         self.checking = True
+        self.claim_failed = False
         self.skipped = 0
 
     # --- layers -------------------------------------------------------------------------------------------------
@@ -269,6 +270,8 @@ class Items(Control):
         """The tensors a layer takes: the current one or a merge's arms, then those its arguments name."""
         if body is not None:
             arms = self._arms(body, frame)
+            if arms is None:
+                return None
             if not arms:
                 self.report("EmptyMerge", line.span(item), frame.calls)
                 return None
@@ -298,9 +301,11 @@ class Items(Control):
             return None
         return tuple(inputs)
 
-    def _arms(self, body: list[Line], frame: Frame) -> list[Edge]:
-        """Run each arm from the current tensor; their ends. `if` and `for` among them choose arms."""
+    def _arms(self, body: list[Line], frame: Frame) -> list[Edge] | None:
+        """Run each arm from the current tensor; their ends. `if` and `for` among them choose arms. None if some lines
+        are no arms, which is reported."""
         start = frame.here
+        others: list[Line] = []
         ends: list[Edge] = []
 
         def run(lines: Iterable[Line], inner: Frame) -> None:
@@ -327,13 +332,20 @@ class Items(Control):
                     self.forget(line, inner)
                     if inner.here is not None and self.nodes[inner.here.node].shapes is None:
                         ends.append(inner.here)
-                else:
-                    self.report("ArmExpected", line.span(), frame.calls)
+                elif not line.mended and line not in others:
+                    others.append(line)
                 taken = None
 
         run(body, frame)
         frame.here = start
-        return ends
+        if not others:
+            return ends
+        fix = Fix(
+            "make an arm of each line", tuple(Edit(line.span()._replace(end=line.start), "| ") for line in others)
+        )
+        fixes = (fix,) if not ends and not any(line.body for line in others) else ()
+        self.report("ArmExpected", others[0].span(), frame.calls, fixes=fixes)
+        return None
 
     def _reuse(self, item: tree.Item, line: Line, frame: Frame, base: str, alias: str | None) -> None:
         """The same layer or block again, with the same weights; a repeated one as often as it was."""
@@ -468,8 +480,16 @@ class Items(Control):
             return
         actual = shape[frame.here.output].sizes
         same_length = len(wanted) == len(actual)
-        if same_length and all(w is None or w == a for w, a in zip(wanted, actual, strict=True)):
+        if _fits(wanted, actual):
+            self.supposed.pop(frame.here, None)
             return
+        supposed = self.supposed.get(frame.here)
+        if supposed is not None and _fits(wanted, supposed.sizes):
+            return
+        if same_length:
+            sizes = tuple(a if w is None else w for w, a in zip(wanted, actual, strict=True))
+            self.supposed[frame.here] = shape[frame.here.output]._replace(sizes=sizes)
+        self.claim_failed = True
         text = "x".join(map(str, actual))
         span = line.span(claim.shape)
         # In a block or a loop, what is right this time may be wrong the next.
@@ -497,6 +517,11 @@ class Items(Control):
 
 _NOT_A_WORD = LayerError("UnknownWord", 0)
 """The refusal of a word that may be the next layer, behind a missing comma."""
+
+
+def _fits(wanted: tuple[int | None, ...], sizes: tuple[int, ...]) -> bool:
+    """Whether a claim holds of these sizes; None in it fits any."""
+    return len(wanted) == len(sizes) and all(w is None or w == a for w, a in zip(wanted, sizes, strict=True))
 
 
 class _NoLine:

@@ -55,6 +55,10 @@ FOREIGN_KINDS = {
 }
 
 
+def _plain(name: str) -> str:
+    return name.lower().replace("_", "").replace("-", "")
+
+
 class UnknownKind(Diagnostic):
     """A line names a layer that is neither a kind of the language nor a block of the file.
 
@@ -66,13 +70,19 @@ class UnknownKind(Diagnostic):
     message = "there is no layer kind or block named `{name}`"
     label = "not a layer"
 
+    def guess(self) -> str | None:
+        name = self.values["name"]
+        if self.values["is_tensor"] or _plain(name) in FOREIGN_KINDS:
+            return None
+        return closest(name, self.values["known"])
+
     def help_text(self) -> str | None:
         if self.values["is_tensor"]:
             return f"`{self.values['name']}` is a tensor, not a layer"
-        name = self.values["name"].lower().replace("_", "").replace("-", "")
+        name = _plain(self.values["name"])
         if name in FOREIGN_KINDS:
             return f"it is called `{FOREIGN_KINDS[name]}` here"
-        guess = closest(self.values["name"], self.values["known"])
+        guess = self.guess()
         return (
             f"did you mean `{guess}`?"
             if guess
@@ -346,12 +356,21 @@ class WrongNumberOfInputs(Diagnostic):
 
 
 class ArmExpected(Diagnostic):
-    """The body of a merge consists of arms, each beginning with `|`."""
+    """The body of a merge consists of arms, each beginning with `|`; an arm's further lines stand below its first.
+
+    Right:
+
+        add:
+            | conv 3x3x8 same, relu
+              conv 3x3x8 same
+            | identity
+    """
 
     code = "E216"
     title = "an arm is expected"
     message = "the body of a merge consists of arms, each beginning with `|`"
     label = "not an arm"
+    help = "lines of one arm stand below each other, behind its `|`"
 
 
 class EmptyMerge(Diagnostic):
@@ -466,46 +485,6 @@ class InstanceOfInstance(Diagnostic):
 # --- shapes and claims ------------------------------------------------------------------------------------------
 
 
-class ClaimFails(Diagnostic):
-    """A claim `-> 14x14x6` differs from what the layers before it give."""
-
-    code = "E501"
-    title = "claim does not hold"
-    message = "the claim says {claimed}, but this is {actual}"
-    label = "{actual} here"
-
-
-class ExpectFails(Diagnostic):
-    """An `expect` line is not true of the network."""
-
-    code = "E502"
-    title = "expectation not met"
-    message = "expected {wanted}, but {actual}"
-    label = "does not hold"
-
-
-class ClaimShape(Diagnostic):
-    """A claim is a size: whole numbers, `_` for any."""
-
-    code = "E503"
-    title = "not a size"
-    message = "a claim is a size such as 14x14x6, with `_` where any size may stand"
-    label = "not a size"
-
-
-class NothingExpected(Diagnostic):
-    """An `expect` line that compares nothing, and so holds whatever the network is.
-
-    Wrong: `expect 61706`. Right: `expect params == 61_706`.
-    """
-
-    code = "E505"
-    title = "nothing is expected"
-    message = "`{text}` compares nothing"
-    label = "write what it should be"
-    help = "for example `expect params == 61_706` or `expect macs < 5M`"
-
-
 class HidesKind(Diagnostic):
     """A block has the name of a built-in layer kind, and is meant wherever this file says that name."""
 
@@ -513,16 +492,6 @@ class HidesKind(Diagnostic):
     severity = "note"
     title = "a block instead of a built-in kind"
     message = "in this file `{name}` means this block, not the built-in kind"
-
-
-class ClaimsNotApplicable(Diagnostic):
-    """Claims and expectations hold for the declared input and default parameters; others were asked for."""
-
-    code = "N504"
-    severity = "note"
-    title = "claims don't apply"
-    message = "{claims} of `{name}` not checked: they hold for the sizes and parameters in the file"
-    label = "changed by {by}"
 
 
 # --- limits -----------------------------------------------------------------------------------------------------

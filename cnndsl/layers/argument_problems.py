@@ -49,11 +49,14 @@ class UnknownArgument(Diagnostic):
     message = "`{kind}` has no argument `{name}`"
     label = "no such argument"
 
-    def help_text(self) -> str | None:
+    def guess(self) -> str | None:
         name = self.values["name"]
+        return None if name in FOREIGN_ARGUMENTS else closest(name, self.values["known"])
+
+    def help_text(self) -> str | None:
+        name, guess = self.values["name"], self.guess()
         if name in FOREIGN_ARGUMENTS:
             return FOREIGN_ARGUMENTS[name]
-        guess = closest(name, self.values["known"])
         if guess:
             return f"did you mean `{guess}=`?"
         return _known(self.values["kind"], self.values["known"])
@@ -69,6 +72,13 @@ class UnknownWord(Diagnostic):
     title = "unknown word"
     message = "`{kind}` does not know the word `{word}`"
     label = "not a word of `{kind}`"
+
+    def guess(self) -> str | None:
+        word, words, names = self.values["word"], self.values["known"], self.values.get("names", ())
+        if word in names:
+            return None
+        found = closest(word, [*words, *names])
+        return found if found in words else None
 
     def help_text(self) -> str | None:
         word, words, names = self.values["word"], self.values["known"], self.values.get("names", ())

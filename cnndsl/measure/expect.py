@@ -90,8 +90,7 @@ def _nearest(name: str, known: list[str], graph: Graph) -> str | None:
     inside = next((node.name for node in graph.nodes if node.name.endswith(f".{name}")), None)
     # What was named last, the network's layers, comes first in `known`: of many, `closest` compares the last ones.
     names = ["true", "false", *reversed(known)]
-    # One letter of two is a slip, too: `c2` for `c1`.
-    return inside or closest(name, names, cutoff=0.5 if len(name) == 2 else 0.6)
+    return inside or closest(name, names)
 
 
 def _parts(condition: Any) -> list[Any]:

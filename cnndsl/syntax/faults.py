@@ -16,7 +16,7 @@ class SyntaxFault(Exception):  # noqa: N818 (a mistake in a spec, not in the pro
 
     `fix` is the title of a plain way to mend it and what to write instead of the marked text, or instead of
     what stands at `fix_at`. `ends`: the line is not read on with that fix, as words get another
-    place by it, or more is missing.
+    place by it, or more is missing. applicability: how sure the fix is (diagnostics.Fix).
     """
 
     def __init__(
@@ -28,6 +28,7 @@ class SyntaxFault(Exception):  # noqa: N818 (a mistake in a spec, not in the pro
         fix: tuple[str, str] | None = None,
         fix_at: tuple[int, int] | None = None,
         ends: bool = False,
+        applicability: str = "safe",
         **values: Any,
     ) -> None:
         super().__init__(problem)
@@ -37,6 +38,7 @@ class SyntaxFault(Exception):  # noqa: N818 (a mistake in a spec, not in the pro
         self.fix = fix
         self.fix_at = fix_at or (start, end)
         self.ends = ends
+        self.applicability = applicability
         self.values = values
 
 
@@ -75,6 +77,8 @@ _MEANT = {
 }
 
 _number_with_letters = re.compile(r"[0-9][0-9A-Za-z_.]*")
+_plain_number = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,6})?")
+_named_side = re.compile(r"((?:[0-9]+x)+)([A-Za-z_][A-Za-z0-9_]*[A-Za-wyz0-9_]|[A-Za-wyz])")
 _small_suffix = re.compile(r"[0-9]+(?:\.[0-9]+)?[kmgt]")
 _spaced_size = re.compile(r"[0-9]+(?:\s*[xX×✕*]\s*[0-9]+)+(?![0-9A-Za-z_.])")
 _quoted = re.compile(r"[“”„‘’']([^\"“”„‘’'\n]*)[“”„‘’']")
@@ -125,6 +129,13 @@ def lexical_fault(text: str, position: int) -> SyntaxFault:
         if small is not None:
             return small
         fix = (f"write `{word.upper()}`", word.upper()) if _small_suffix.fullmatch(word) else None
+        named = _named_side.fullmatch(word)
+        if named is not None:
+            plain = f"{named[1]}{{{named[2]}}}"
+            return SyntaxFault(
+                "NameInSize", position, number.end(), fix=(f"write `{plain}`", plain), applicability="likely",
+                ends=True, name=named[2], plain=plain,
+            )  # fmt: skip
         return SyntaxFault("BadNumber", position, number.end(), fix=fix, text=word)
     quoted = _quoted.match(text, position)
     if quoted is not None:
@@ -236,6 +247,15 @@ def unexpected(text: str, tokens: list[Token], token: Token, wanted: list[str]) 
         return SyntaxFault("SingleEquals", start, end, fix=("write `==`", "=="))
     if kind == "COMPARE" and word == "==" and "EQUAL" in wanted:
         return SyntaxFault("DoubleEquals", start, end, fix=("write `=`", "="))
+    if word == "%" and before is not None and _plain_number.fullmatch(before[1]) and "NAME" in wanted:
+        plain = f"{float(before[1]) / 100:g}"
+        return SyntaxFault(
+            "Percentage", before[2], end, fix=(f"write `{plain}`", plain), applicability="likely", plain=plain
+        )
+    if kind == "ARROW" and tokens[index + 1][0] == "NAME" and first[0] in (*_CHAINS, "INPUT"):
+        return SyntaxFault("ArrowBetweenLayers", start, end, ends=True, text=tokens[index + 1][1])
+    if first[0] == "INPUT" and kind == "EQUAL" and index == 1:
+        return SyntaxFault("AssignedInput", start, end, fix=("remove it", ""), fix_at=(start, tokens[index + 1][2]))
     style = _other_style(tokens, index)
     if style is not None:
         return style

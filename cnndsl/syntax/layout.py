@@ -40,6 +40,10 @@ _plain_line = re.compile(r'[^\n#"()\[\]{}]*')
 _new_statement = re.compile(r"(?:network|block|train|let|expect|use|output)\b|input\s|\||[a-z][a-z0-9_]*\s+[0-9{]")
 # What other languages end a body with.
 _end_word = re.compile(r"end(?:[ _]?(?:if|for|while|repeat|block|network|train|add|concat))?[;.]?")
+_curly_body = re.compile(
+    r"(?:(?:network|block|train|repeat|for|if|elif|else|output)\b[^\n{}#\"]*?|[a-z][a-z_]*(?=[ \t]*\{[ \t]*\n[ \t]+\|))"
+    r"(?P<space>[ \t]*)(?P<brace>\{)(?=[ \t]*(?:#[^\n]*)?(?:\r?\n|$))"
+)
 _named_end = re.compile(r"(?m)^[ \t]*(?:block[ \t]+end\b|use\b[^\n]*\bend\b)")
 _OPENERS = {")": "(", "]": "[", "}": "{"}
 
@@ -66,6 +70,12 @@ def _read(text: str) -> Any:
         try:
             statement = parse_line(line, keyword)
         except SyntaxFault as fault:
+            if not faults and "(" in text:
+                from cnndsl.syntax.foreign import foreign_call  # Only where something is wrong.
+
+                call = foreign_call(text)
+                if call is not None:
+                    return _Faulty((call,), None)
             faults.append(fault)
             keyword = fault.values.get("keyword", keyword)
             line = mended(line, fault)
@@ -97,11 +107,15 @@ class _Layout:
         self.bodies: list[tuple[int, list[Line]]] = [(0, self.lines)]
         self.mended = False
         self.ends: list[Span] = []
+        self.curly: list[Span] = []
+        self.curly_ends: list[Span] = []
         self.end_is_name: bool | None = None
         self.leaning: set[Line] = set()
         """Merges whose arms stand at their own column, or further out."""
         self.indentation_reported = False
         self.depth_reported = False
+        # Up to where unexpected indentation has been reported, with the edits that remove it.
+        self.dedented = 0
         # Characters that were looked at in vain for the end of a bracket.
         self.rescanned = 0
 
@@ -112,6 +126,7 @@ class _Layout:
             position = self._physical(position)
         self._check_bodies()
         self._report_ends()
+        self._report_curly()
         self.diagnostics.sort(key=lambda d: d.span.start)
         return Document(self.source, self.lines, tuple(self.trivia)), self.diagnostics
 
@@ -141,6 +156,12 @@ class _Layout:
             return self._comment(start, len(text) if newline < 0 else newline)
         if first == "|":
             return self._arm(start, column)
+        curly = _curly_body.match(text, start)
+        if curly is not None:
+            return self._curly(curly, column)
+        if self.curly and text[start : self._line_end(start)[0]].split("#")[0].rstrip() == "}":
+            self.curly_ends.append(Span(self.source, start, start + 1))
+            return self._line_end(start)[1]
         end, after = self._logical_end(start)
         stripped = text[start:end].rstrip()
         if _end_word.fullmatch(stripped) and not self._names_end():
@@ -150,6 +171,29 @@ class _Layout:
         line.mended = self.mended
         self._place(line)
         return after
+
+    def _curly(self, found: re.Match[str], column: int) -> int:
+        """A line that opens its body with a brace, read as if it were a colon."""
+        start, brace = found.start(), found.start("brace")
+        self.curly.append(Span(self.source, found.start("space"), brace + 1))
+        line = Line(self.source, start, brace + 1, column, self._parse(start, self.text[start:brace] + ":"))
+        line.mended = True
+        self._place(line)
+        end, after = self._line_end(brace)
+        comment = self.text.find("#", brace, end)
+        return after if comment < 0 else self._comment(comment, end)
+
+    def _report_curly(self) -> None:
+        """Bodies in braces: once, with the edit that mends them all."""
+        if not self.curly:
+            return
+        edits = [Edit(span, ":") for span in self.curly]
+        edits += [Edit(self._whole_line(span), "") for span in self.curly_ends]
+        fixes = (Fix("write `:`, and nothing at the end", tuple(edits), "likely"),) if len(edits) <= MOST_EDITS else ()
+        brace = self.curly[0]
+        span = Span(self.source, brace.end - 1, brace.end)
+        labels = tuple(Label(span, "nothing ends a body but indentation") for span in self.curly_ends[:1])
+        self._report("CurlyBody", span, labels=labels, fixes=fixes)
 
     def _names_end(self) -> bool:
         """Whether the file has a block named `end`."""
@@ -230,7 +274,10 @@ class _Layout:
         # others are looked at again.
         first_end = first_end or self._line_end(position)
         self.rescanned += position - first_end[0]
-        return self._unclosed(max(at for at in open_brackets if at < first_end[1]), first_end)
+        on_first = [at for at in open_brackets if at < first_end[1]]
+        if not on_first:  # All of that line's brackets are closed, on a line that opens another.
+            return self._unclosed(open_brackets[0], self._line_end(open_brackets[0]))
+        return self._unclosed(on_first[-1], first_end)
 
     def _begins_statement(self, position: int) -> bool:
         """Whether the text of a line looks like a new statement, so that no bracket before it goes on."""
@@ -273,7 +320,7 @@ class _Layout:
         if fault.fix is not None:
             title, replacement = fault.fix
             place = Span(self.source, start + fault.fix_at[0], start + fault.fix_at[1])
-            fixes = (Fix(title, (Edit(place, replacement),), "safe"),)
+            fixes = (Fix(title, (Edit(place, replacement),), fault.applicability),)
         self._report(fault.problem, span, fixes=fixes, **fault.values)
 
     def _report(self, name: str, span: Span, /, **values: Any) -> None:
@@ -373,12 +420,43 @@ class _Layout:
             if isinstance(last.statement, (Network, Instance)):
                 end = Span(self.source, last.end, last.end)
                 fixes.append(Fix("let the layers stand under their network", (Edit(end, ":"),), "likely"))
-        indent = Span(self.source, line.start - (line.column - at), line.start)
-        if not indent.text.strip(" "):
-            fixes.append(Fix("remove the indentation", (Edit(indent, ""),), "likely"))
+        if line.start < self.dedented:  # What mends the line above mends this one.
+            return
+        edits = self._dedent(line, at)
+        if edits:
+            fixes.append(Fix("remove the indentation", edits, "likely"))
         self._report("UnexpectedIndent", line.span(), labels=labels, fixes=tuple(fixes), columns=at)
 
+    def _dedent(self, first: Line, at: int) -> tuple[Edit, ...]:
+        """The edits that bring a line back to a column, and with it those below that stand further in; none where
+        they are too many, or not indented with spaces."""
+        columns = {first.column: at}
+        edits: list[Edit] = []
+        before, opens = first.column, False
+        position = first.start - first.column
+        while position < len(self.text):
+            match = _indentation.match(self.text, position)
+            assert match is not None
+            end, after = self._line_end(position)
+            text = self.text[match.end() : end].split("#")[0].rstrip()
+            column = len(match.group())
+            if text:
+                if column <= at:
+                    break
+                if column > before:
+                    columns[column] = columns[before] + (column - before if opens else 0)
+                elif column not in columns:
+                    columns[column] = at
+                if match.group().strip(" ") or len(edits) == MOST_EDITS:
+                    return ()
+                edits.append(Edit(Span(self.source, position + columns[column], match.end()), ""))
+                before, opens = column, text.endswith(":") or text.startswith("|")
+            position = after
+        self.dedented = position
+        return tuple(edits)
+
     def _uneven(self, line: Line, deeper: int) -> None:
+        line.mended = True
         if self.indentation_reported:
             return
         columns = [str(column) for column, _ in self.bodies] + [str(deeper)]

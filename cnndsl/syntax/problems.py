@@ -187,6 +187,87 @@ class Parentheses(Diagnostic):
     help = "for example `conv 3x3x8 /2, relu`"
 
 
+class ForeignCall(Diagnostic):
+    """A layer is written as a call, as in PyTorch or Keras.
+
+    Wrong: `nn.Conv2d(1, 32, 3, padding=1)`. Right: `conv 3x3x32 pad=1`: kernel and output channels as one size; how
+    many channels come in is known.
+    """
+
+    code = "E152"
+    title = "a layer written as a call"
+    label = "Python, not a layer of a spec"
+
+    def message_text(self) -> str:
+        return f"a layer is not written as a call: `{self.values['name']}(…)`"
+
+    def help_text(self) -> str | None:
+        plain = self.values["plain"]
+        return (
+            f"write `{plain}`" if plain else "arguments follow the name of a layer with spaces between: `conv 3x3x8 /2`"
+        )
+
+
+class NameInSize(Diagnostic):
+    """A name within a size is an expression, and stands in braces.
+
+    Wrong: `conv 3x3xwidth`. Right: `conv 3x3x{width}`.
+    """
+
+    code = "E153"
+    title = "a name in a size without braces"
+    message = "`{name}` in a size stands in braces: `{plain}`"
+    label = "the value of a name is written `{{{name}}}`"
+
+
+class Percentage(Diagnostic):
+    """Shares are numbers from 0 to 1.
+
+    Wrong: `dropout 50%`. Right: `dropout 0.5`.
+    """
+
+    code = "E154"
+    title = "a percentage"
+    message = "there is no percent sign: this is `{plain}`"
+    label = "a share is written as a number from 0 to 1"
+
+
+class ArrowBetweenLayers(Diagnostic):
+    """Layers stand on lines of their own, or have commas between them; `->` claims the shape of what is before it.
+
+    Wrong: `conv 3x3x8 -> relu`. Right: `conv 3x3x8, relu -> 26x26x8`.
+    """
+
+    code = "E155"
+    title = "an arrow between layers"
+    message = "`->` is followed by the shape that comes out, such as `-> 14x14x6`, not by a layer"
+    label = "to go on with `{text}`, begin a new line (between layers a comma does, too)"
+
+
+class AssignedInput(Diagnostic):
+    """The size of an input follows its word, without a sign between.
+
+    Wrong: `input = 28x28x1`. Right: `input 28x28x1`.
+    """
+
+    code = "E156"
+    title = "an equals sign behind `input`"
+    message = "the size follows `input` without `=`"
+    label = "nothing is needed here"
+
+
+class CurlyBody(Diagnostic):
+    """A body begins behind `:` and is indented; no braces stand around it.
+
+    Wrong: `block unit(c) {`. Right: `block unit(c):`.
+    """
+
+    code = "E157"
+    title = "a body in braces"
+    message = "a body begins with `:` and is indented, without braces"
+    label = "write `:` here"
+
+
 class AssignmentHere(Diagnostic):
     """`name = value` on a line of its own.
 
