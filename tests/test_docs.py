@@ -227,7 +227,7 @@ def test_python(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_blocks_are_marked_as_something_known() -> None:
-    known = {"cnn", "console", "python", "json", "sh", "text", "toml"}
+    known = {"cnn", "console", "python", "json", "sh", "text", "toml", "yaml"}
     assert not [fence.name for fence in FENCES if not fence.words or fence.words[0] not in known]
 
 
