@@ -114,6 +114,10 @@ class Control:
         for document in documents:
             if has_comments(document.source.text):
                 self._read(document)
+        self.whole: dict[Source | None, list[Allow]] = {}
+        self.lines: dict[tuple[Source, int], list[Allow]] = {}
+        self.firsts: dict[Source, list[int]] = {}
+        self._index()
 
     def _read(self, document: Document) -> None:
         text = document.source.text
@@ -145,16 +149,34 @@ class Control:
 
     def covers(self, code: str, severity: str, span: Span) -> bool:
         """Whether a comment allows this code at this place; then the comment counts as used."""
-        found = False
+        if severity == "error":
+            return False
+        found = [allow for allow in self._near(span) if matches(allow.selector, code, severity)]
+        self.used.update(allow.span for allow in found)
+        return bool(found)
+
+    def _near(self, span: Span) -> list[Allow]:
+        """The comments that hold at a place. What they hold for are lines, which don't overlap, and files."""
+        source = span.source
+        near = [*self.whole.get(source, ()), *(self.whole.get(self.main, ()) if source is not self.main else ())]
+        firsts = self.firsts.get(source, [])
+        number = bisect_right(firsts, span.start)
+        if number:
+            near += [allow for allow in self.lines[source, firsts[number - 1]] if span.start < allow.last]
+        return near
+
+    def _index(self) -> None:
+        """Sort the comments by what they hold for."""
         for allow in self.allows:
-            own = allow.span.source
-            place = (own is span.source and allow.first <= span.start < allow.last) or (
-                allow.whole and own is self.main
-            )
-            if place and severity != "error" and matches(allow.selector, code, severity):
-                self.used.add(allow.span)
-                found = True
-        return found
+            source = allow.span.source
+            if allow.whole:
+                self.whole.setdefault(source, []).append(allow)
+            else:
+                self.lines.setdefault((source, allow.first), []).append(allow)
+        for source, first in self.lines:
+            self.firsts.setdefault(source, []).append(first)
+        for firsts in self.firsts.values():
+            firsts.sort()
 
     def apply(self, diagnostics: list[Diagnostic], *, complete: bool) -> list[Diagnostic]:
         """The diagnostics that no comment allows, and what is wrong with the comments themselves.

@@ -73,7 +73,7 @@ def _is_for_nothing(view: View, made: Node) -> bool:
     """Whether the bias of a layer reaches nothing but the norm behind it, and nothing else uses the layer's weights."""
     if len(view.users[made.index]) > 1 or view.is_result(made):
         return False
-    return made.shares is None and not any(one.shares == made.index for one in view.nodes)
+    return not view.shares_weights(made)
 
 
 def _without_bias(span: Span) -> Edit:

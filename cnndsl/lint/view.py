@@ -20,6 +20,8 @@ WEIGHTED = frozenset({"conv", "dwconv", "deconv", "dense", "linear"})
 """Kinds that are weighted sums with a bias."""
 PASSING = frozenset({"identity", "dropout", "droppath", "flatten", "noise"})
 """Kinds that leave the values that they pass on as they are, or zero some of them."""
+MOST_PASSED = 100
+"""Layers that are passed in search of what they pass on."""
 MOST_CALLS = 3
 """Calls of blocks that are shown with a finding inside them."""
 
@@ -28,7 +30,7 @@ class View:
     """One network as the rules see it.
 
     allowed: whether a comment allows a code at a place. reported: what was reported for networks of the same lines.
-    found: what the rules report.
+    results: the numbers of the nodes that give outputs. found: what the rules report.
     """
 
     def __init__(
@@ -45,8 +47,10 @@ class View:
         self.recipe = recipe
         self.allowed = allowed
         self.reported = reported
+        self.results = frozenset(output.edge.node for output in graph.outputs)
         self.found: list[Diagnostic] = []
         self._users: list[list[Node]] | None = None
+        self._shared: set[int | None] | None = None
         self._places: dict[Span, list[Node]] = {}
 
     @property
@@ -58,6 +62,12 @@ class View:
                 for edge in node.inputs:
                     self._users[edge.node].append(node)
         return self._users
+
+    def shares_weights(self, node: Node) -> bool:
+        """Whether a node uses another one's weights, or another one its."""
+        if self._shared is None:
+            self._shared = {one.shares for one in self.nodes}
+        return node.shares is not None or node.index in self._shared
 
     def made_at(self, span: Span) -> list[Node]:
         """The nodes that an item of the spec made: several in a block or a loop."""
@@ -77,15 +87,17 @@ class View:
         return self.nodes[node.inputs[0].node]
 
     def source_of(self, node: Node, passing: frozenset[str] = PASSING) -> Node:
-        """The node that makes what a node takes, behind those that pass it on."""
+        """The node that makes what a node takes, behind those that pass it on; one of those where they are many."""
         one = self.before(node)
-        while one.kind in passing:
+        for _ in range(MOST_PASSED):
+            if one.kind not in passing:
+                break
             one = self.before(one)
         return one
 
     def is_result(self, node: Node) -> bool:
         """Whether an output of the network is this node's."""
-        return any(output.edge.node == node.index for output in self.graph.outputs)
+        return node.index in self.results
 
     def report(self, name: str, node: Node, /, *, inside: bool = True, span: Span | None = None, **values: Any) -> None:
         """Report a finding about a node, once for a place.
