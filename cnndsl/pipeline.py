@@ -87,7 +87,7 @@ def check(
     networks = []
     reported: set[Span] = set()
     for one in elaborated:
-        recipe, found = _recipe(one)
+        recipe, found = recipe_of(one)
         diagnostics += found
         states = recipe.optimizer.states if recipe else ADAM_STATES
         analysis = analyse(one.graph, options.batch, states)
@@ -161,7 +161,7 @@ def _alignment(graph: Graph, analysis: Analysis, reported: set[Span]) -> list[Di
     return found
 
 
-def _recipe(one: Elaborated) -> tuple[Recipe | None, list[Diagnostic]]:
+def recipe_of(one: Elaborated) -> tuple[Recipe | None, list[Diagnostic]]:
     """The network's recipe. The training vocabulary is only loaded for networks that have one."""
     if one.train is None:
         return None, []

@@ -32,7 +32,7 @@ ORDER = (
     ("measure", "recipe"),
     ("lint",),
     ("pipeline",),
-    ("compare", "explain", "repair", "sizes"),
+    ("compare", "explain", "fit", "repair", "sizes"),
     ("report", "codegen", "reference"),
     ("runtime",),
     ("cli",),

@@ -13,6 +13,7 @@ COMMANDS = {
     "check": "Every layer's shape, parameters and cost; or what is wrong, and where.",
     "sizes": "Which input sizes fit, which lose nothing, and what comes out.",
     "diff": "Compare two networks: layers, shapes, costs, and which weights fit.",
+    "fit": "The largest setting of a parameter that keeps a budget.",
     "train": "Train a network by the recipe in its file.",
     "explain": "What an error code, a layer kind or a word of the language means.",
     "fmt": "Format specs: the one way to write them.",

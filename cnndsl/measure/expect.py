@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from cnndsl.diagnostics import Diagnostic, Edit, Fix, closest, problem
@@ -21,15 +22,15 @@ def check_expectations(elaborated: Elaborated, analysis: Analysis) -> list[Diagn
     """What the network's `expect` lines say that is not so. Silent while the network has errors of its own."""
     if analysis.totals is None or not elaborated.expectations:
         return []
-    words = {word for one in elaborated.expectations for word in _word.findall(one.line.text)}
-    names = _names(elaborated.graph, analysis, words)
+    words = words_of(one.line.text for one in elaborated.expectations)
+    names = names_for(elaborated.graph, analysis, words)
     found: list[Diagnostic] = []
     for expectation in elaborated.expectations:
         found += _check(expectation, names, elaborated.graph)
     return found
 
 
-_MEANINGS = {
+MEASURES = {
     "params": "the number of parameters",
     "macs": "the multiply-accumulates",
     "flops": "the operations",
@@ -42,18 +43,23 @@ _MEANINGS = {
 """The network's own numbers, and what they are."""
 _KEYWORDS = frozenset({"expect", "and"})
 _word = re.compile(r"[A-Za-z]\w*")
-_COMPARING = (tree.Compare, tree.Binary, tree.Unary, tree.Conditional, tree.Call)
+COMPARING = (tree.Compare, tree.Binary, tree.Unary, tree.Conditional, tree.Call)
 """Expressions that can be a condition; a number or a name is none."""
+
+
+def words_of(texts: Iterable[str]) -> set[str]:
+    """Every word that `expect` lines have: what they may name."""
+    return {word for text in texts for word in _word.findall(text)}
 
 
 def _check(expectation: Expectation, names: dict[str, Any], graph: Graph) -> list[Diagnostic]:
     line = expectation.line
     # A parameter hides the network's number of that name: `expect depth == 50` of `network N(depth=50)`.
-    own = {n for n in _MEANINGS if expectation.scope.has(n)}
+    own = {n for n in MEASURES if expectation.scope.has(n)}
     scope = Scope(expectation.scope, {n: value for n, value in names.items() if n not in own})
     found: list[Diagnostic] = []
-    for condition in _parts(expectation.condition):
-        if not isinstance(condition, _COMPARING):
+    for condition in conditions(expectation.condition):
+        if not isinstance(condition, COMPARING):
             span = line.span(condition)
             found.append(problem("NothingExpected", span, text=span.text))
             continue
@@ -64,7 +70,7 @@ def _check(expectation: Expectation, names: dict[str, Any], graph: Graph) -> lis
         except EvaluationError as error:
             values = error.values
             if error.problem == "UndefinedName":
-                values = {**values, "guess": _nearest(values["name"], values["known"], graph)}
+                values = {**values, "guess": nearest(values["name"], values["known"], graph)}
             found.append(problem(error.problem, line.span(error.node or condition), **values))
         except Silent:
             pass
@@ -76,13 +82,13 @@ def _hidden(expectation: Expectation, condition: Any, own: set[str]) -> list[Dia
     parameter that is compared. Within an expression, as in `{18: …}[depth]`, that is what is meant."""
     sides = condition.operands if isinstance(condition, tree.Compare) else ()
     return [
-        problem("HiddenMeasure", expectation.line.span(side), name=side.name, measure=_MEANINGS[side.name])
+        problem("HiddenMeasure", expectation.line.span(side), name=side.name, measure=MEASURES[side.name])
         for side in sides
         if isinstance(side, tree.Name) and side.name in own
     ]
 
 
-def _nearest(name: str, known: list[str], graph: Graph) -> str | None:
+def nearest(name: str, known: list[str], graph: Graph) -> str | None:
     """What an unknown name in an `expect` line may stand for, of those known; None if none is near.
 
     One that stands within a block has the block's name before it.
@@ -93,7 +99,7 @@ def _nearest(name: str, known: list[str], graph: Graph) -> str | None:
     return inside or closest(name, names)
 
 
-def _parts(condition: Any) -> list[Any]:
+def conditions(condition: Any) -> list[Any]:
     """The conditions that `and` joins: each fails by itself."""
     parts = []
     while isinstance(condition, tree.Binary) and condition.operator == "and":
@@ -124,7 +130,7 @@ def _shown(value: Any) -> str:
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else written(value)
 
 
-def _names(graph: Graph, analysis: Analysis, words: set[str]) -> dict[str, Any]:
+def names_for(graph: Graph, analysis: Analysis, words: set[str]) -> dict[str, Any]:
     """What an `expect` line of these words can name: the network's numbers, and those of its parts."""
     totals, memory = analysis.totals, analysis.memory
     assert totals is not None
