@@ -163,18 +163,12 @@ def _rules(example: Example) -> str:
 
     graph = _checked(example).graph
     sections = {section.title: section.terms for section in derive(graph, graph.nodes[-1])}
-    found = [
-        term
-        for title in ("shape", "parameters", "MACs")
-        for term in sections[title]
-        if term.name != "params" and term.value
-    ]
-    rows = {term.name.split(" ")[0]: f"`{term.rule}`" for term in found if term.rule}
-    if all(term.rule.startswith("input") and not term.sum for term in found):
+    weights = [term._replace(name=term.name.split(" ")[0]) for term in sections["parameters"] if term.name != "params"]
+    found = [term for term in (*sections["shape"], *weights, *sections["MACs"]) if term.rule]
+    if all(term.rule.startswith("input.") and not term.sum for term in found):
         return ""
-    return f"Computed of `{example.item}`:\n\n" + table(
-        ("", "from"), [(f"`{name}`", rule) for name, rule in rows.items()]
-    )
+    rows = dict.fromkeys((f"`{term.name}`", f"`{term.rule}`") for term in found)
+    return f"Computed of `{example.item}`:\n\n" + table(("number", "sum"), rows)
 
 
 def _example(example: Example) -> tuple[str, ...]:
