@@ -43,12 +43,12 @@ PLAIN = Look()
 def look_of(stream: Any, color: str = "auto") -> Look:
     """What the stream can show. `color` is `auto`, `always` or `never`.
 
-    A stream that is no terminal gets plain text of any width. NO_COLOR, FORCE_COLOR, COLUMNS, TERM=dumb
-    and a locale that is explicitly C are heeded.
+    A stream that is no terminal gets plain text of any width, or of COLUMNS. NO_COLOR, FORCE_COLOR, TERM=dumb and a
+    locale that is explicitly C are heeded.
     """
     terminal = _is_terminal(stream)
     return Look(
-        _columns(stream) if terminal else None,
+        _asked_columns() or (_columns(stream) if terminal else None),
         color == "always" or (color == "auto" and _wants_colour(terminal)),
         terminal and _says(stream, _DRAWN),
     )
@@ -69,10 +69,13 @@ def _wants_colour(terminal: bool) -> bool:
     return terminal and os.environ.get("TERM") != "dumb"
 
 
-def _columns(stream: Any) -> int:
+def _asked_columns() -> int:
+    """What COLUMNS says; 0 if that is no width."""
     given = os.environ.get("COLUMNS", "")
-    if given.isascii() and given.isdigit() and int(given[:6]) > 0:
-        return int(given[:6])
+    return int(given[:6]) if given.isascii() and given.isdigit() else 0
+
+
+def _columns(stream: Any) -> int:
     try:
         return os.get_terminal_size(stream.fileno()).columns or 80
     except (AttributeError, ValueError, OSError):

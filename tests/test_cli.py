@@ -550,6 +550,19 @@ def test_colours_can_be_forced_and_forbidden(folder: Path) -> None:
     assert "\x1b" in in_terminal(folder, "check", "broken.cnn", "--color", "always", NO_COLOR="1")
 
 
+def test_a_pipe_is_as_wide_as_columns_says(folder: Path) -> None:
+    narrow = run("check", "small.cnn", cwd=folder, env=environment(COLUMNS="40")).stdout
+    assert max(map(len, narrow.splitlines())) <= 40
+    assert "\x1b" not in narrow
+    for nonsense in ("", "0", "wide", "-3"):
+        assert run("check", "small.cnn", cwd=folder, env=environment(COLUMNS=nonsense)).stdout.startswith(SMALL_TABLE)
+
+
+def test_colours_of_the_list() -> None:
+    plain, coloured = (run("list", "lenet", "--color", color).stdout for color in ("auto", "always"))
+    assert re.sub("\x1b\\[[0-9;]*m", "", coloured) == plain != coloured
+
+
 def test_a_spec_can_not_write_to_the_terminal(folder: Path) -> None:
     (folder / "evil.cnn").write_text('network A\ninput 3x3x1 \x1b[2J\x9b31m\u202e\nconv "\x07"\n', encoding="utf-8")
     text = in_terminal(folder, "check", "evil.cnn", NO_COLOR="1")

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 import click
 
-from cnndsl.cli.options import CONTEXT
+from cnndsl.cli.options import CONTEXT, color_option
 from cnndsl.cli.output import deliver
 from cnndsl.terminal import look_of, visible
 from cnndsl.zoo import Entry, entries, key
@@ -19,7 +19,8 @@ FORMATS = ("table", "json", "csv", "markdown")
 @click.command(context_settings=CONTEXT)
 @click.argument("words", nargs=-1)
 @click.option("--format", type=click.Choice(FORMATS), default="table", help="How to print the list.")
-def list(words: tuple[str, ...], format: str) -> int:  # noqa: A001 - the command's name
+@color_option
+def list(words: tuple[str, ...], format: str, color: str) -> int:  # noqa: A001 - the command's name
     """List the networks that come with cnndsl: parameters, MACs, receptive field, input and paper.
 
     \b
@@ -34,7 +35,7 @@ def list(words: tuple[str, ...], format: str) -> int:  # noqa: A001 - the comman
     found = found or [entry for entry in known if all(_has(entry, word) for word in words)]
     if not found:
         raise click.UsageError(_nothing(words, known))
-    deliver(_report(found, format), None)
+    deliver(_report(found, format, color), None)
     return 0
 
 
@@ -68,7 +69,7 @@ def _nothing(words: Iterable[str], known: Iterable[Entry]) -> str:
     return f"No network has {said} in its name, file or paper." + (f" Did you mean '{near}'?" if near else "")
 
 
-def _report(found: Iterable[Entry], format: str) -> Iterable[str]:
+def _report(found: Iterable[Entry], format: str, color: str) -> Iterable[str]:
     from cnndsl.report import zoo
 
     shown = tuple(found)
@@ -78,4 +79,4 @@ def _report(found: Iterable[Entry], format: str) -> Iterable[str]:
         return zoo.csv(shown)
     if format == "markdown":
         return zoo.markdown(shown)
-    return [zoo.text(shown, look_of(sys.stdout))]
+    return [zoo.text(shown, look_of(sys.stdout, color))]

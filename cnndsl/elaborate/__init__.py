@@ -68,7 +68,7 @@ def elaborate(
         results.append(result)
         diagnostics += found
         if result.skipped:
-            by = " and ".join(["--set"] * bool(changes.parameters) + ["--input"] * bool(changes.inputs))
+            by = " and ".join(["--set"] * bool(run.changes.parameters) + ["--input"] * bool(run.changes.inputs))
             claims = f"{result.skipped} claim{'s' if result.skipped > 1 else ''}"
             diagnostics.append(problem("ClaimsNotApplicable", span, claims=claims, name=network.name, by=by))
         if budget.steps < 0:

@@ -217,7 +217,7 @@ class Expander(Items):
         header = self.network.header
         assert header is not None
         if parameter.name in self.changes.parameters:
-            return self.changes.parameters[parameter.name]
+            return self._set(parameter, given, frame)
         node = given[parameter.name].value if parameter.name in given else parameter.default
         base = self.network.base
         if parameter.name not in given and base is not None and base.header is not None:
@@ -236,6 +236,20 @@ class Expander(Items):
         except Silent:
             pass
         return UNKNOWN
+
+    def _set(self, parameter: tree.Parameter, given: dict[str, tree.Named], frame: Frame) -> Any:
+        """What is asked for in place of the file's value. If that is the same, nothing is changed by it."""
+        parameters = self.changes.parameters
+        value = parameters[parameter.name]
+        others = {name: other for name, other in parameters.items() if name != parameter.name}
+        node = given[parameter.name].value if parameter.name in given else parameter.default
+        own_file = self.network.own_file if parameter.name in given else None
+        scope = frame.scope if own_file is None else Scope(own_file.scope, dict(frame.scope.values))
+        with suppress(EvaluationError, Silent):
+            own = value if node is None else argument_value(node, scope, self.budget)
+            if node is not None and _same(own, value):
+                self.changes = self.changes._replace(parameters=others)
+        return value
 
     def _input(self, line: Line, frame: Frame) -> None:
         statement = line.statement
@@ -317,7 +331,23 @@ class Expander(Items):
                     return None
                 frame.scope.values[side.name] = size
         self._check_where(line, frame)
+        if wanted is not None and (statement.example is not None or not free):
+            self._compare_input(name, tuple(example), statement, frame)
         return tuple(example)
+
+    def _compare_input(self, name: str, sizes: tuple[int, ...], statement: tree.Input, frame: Frame) -> None:
+        """An input that is asked for in the sizes which the file says changes nothing."""
+        node = statement.shape if statement.example is None else statement.example
+        try:
+            own = evaluate(node, frame.scope, self.budget)
+        except (EvaluationError, Silent):
+            return
+        if (tuple(own) if isinstance(own, (list, tuple)) else (own,)) != sizes:
+            return
+        key = name if name in self.changes.inputs else ""
+        inputs = {other: size for other, size in self.changes.inputs.items() if other != key}
+        self.changes = self.changes._replace(inputs=inputs)
+        self.checking = self.checking or (not self.changes.any and self.network.base is None)
 
     def _fits(self, example: tuple[int, ...], sides: tuple[Any, ...], line: Line, *, overridden: bool) -> bool:
         """Whether the sizes have the form that the input is written in; if not, that is reported."""
@@ -424,3 +454,8 @@ class Expander(Items):
         self.settings.append(
             Setting(item.kind.name, tuple(given), line.span(item), tuple(places), line.span(item.kind))
         )
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Whether two values mean the same in a spec: true is no 1, but a name may be written as a string."""
+    return one == other and isinstance(one, bool) == isinstance(other, bool)
