@@ -1,4 +1,4 @@
-"""Run the benchmarks and print one table: `python -m benchmarks [startup parsing checking compiled zoo sizes]`."""
+"""Run the benchmarks and print one table: `python -m benchmarks [startup parsing checking compiled repair zoo sizes]`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import platform
 import sys
 from importlib import import_module
 
-ALL = ("startup", "parsing", "checking", "compiled", "zoo", "sizes")
+ALL = ("startup", "parsing", "checking", "compiled", "repair", "zoo", "sizes")
 
 
 def main(names: list[str]) -> int:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cnndsl.cli.fixing import CHOICES, CheckCommand, fix_files, refuse
 from cnndsl.cli.options import CONTEXT, color_option, control_options, input_option, root_option, set_option
 from cnndsl.cli.output import deliver, exit_code, keep_inputs, show
 from cnndsl.diagnostics import Diagnostic
@@ -40,7 +41,7 @@ class Wanted(Record):
     why: bool
 
 
-@click.command(context_settings=CONTEXT)
+@click.command(cls=CheckCommand, context_settings=CONTEXT)
 @click.argument("files", metavar="FILE[:NETWORK]...", nargs=-1, required=True, type=click.Path())
 @set_option
 @input_option
@@ -65,6 +66,11 @@ class Wanted(Record):
 @click.option(
     "--torch", is_flag=True, help="Build the PyTorch module, and compare shapes, parameters and MACs with it."
 )
+@click.option(
+    "--fix",
+    type=click.Choice(CHOICES),
+    help="Make the fixes that are safe, in the file, then check it; --fix=ask shows each fix and asks.",
+)
 @control_options
 @color_option
 @click.option("--emit", type=click.Choice(STAGES), help="Print what a stage of the compiler made instead.")
@@ -82,6 +88,7 @@ def check(
     output: str | None,
     watch: bool,
     torch: bool,
+    fix: str | None,
     allow: tuple[str, ...],
     deny: tuple[str, ...],
     fail_on_warning: bool,
@@ -99,6 +106,7 @@ def check(
     cat lenet.cnn | cnndsl check -
     cnndsl check lenet.cnn --watch                again at each save
     cnndsl check resnet50 --torch                 the same numbers from PyTorch itself
+    cnndsl check --fix lenet.cnn                  make the safe fixes; --fix=ask asks for each
 
     The exit code is 0 if all is well, 1 if a spec has errors (or PyTorch differs), 2 if a file can't be read.
     """
@@ -118,9 +126,15 @@ def check(
         raise click.UsageError("Standard input ('-') can be read only once.")
     from cnndsl.pipeline import Options
 
+    if fix is not None and watch:
+        raise click.UsageError("--fix changes the file once; --watch looks on as you change it. Use one of them.")
+    if fix is not None:
+        refuse(places, fix)
     gc.disable()  # the program ends before a collection would pay: a fifth of the time of a large network
     deny += ("warnings",) if fail_on_warning else ()
     options = Options(sets=sets, input=input_, batch=batch, root=root, allow=allow, deny=deny)
+    if fix is not None:
+        fix_files(places, options, fix, color)
     wanted = Wanted(format, connections, all_rows, output, color, count, why)
     if watch:
         return _watch(places, options, wanted, emit, torch=torch)

@@ -85,13 +85,13 @@ def of_option(diagnostic: Diagnostic) -> bool:
     return diagnostic.span.source.name.startswith("--")
 
 
-def render(diagnostic: Diagnostic, look: Look = PLAIN) -> str:
-    """One diagnostic: header, the marked source, notes, help and fixes. Ends with a newline."""
+def render(diagnostic: Diagnostic, look: Look = PLAIN, *, fixes: bool = True) -> str:
+    """One diagnostic: header, the marked source, notes, help and, if asked for, fixes. Ends with a newline."""
     colour = _COLOURS.get(diagnostic.severity, CYAN)
     lines = _header(diagnostic, look, colour)
-    fixes = diagnostic.fixes[:FIXES_SHOWN]
+    shown = diagnostic.fixes[:FIXES_SHOWN] if fixes else ()
     sources = {} if unread(diagnostic) else _by_source(diagnostic)
-    margin = _margin(sources, fixes)
+    margin = _margin(sources, shown)
     for source, marks in sources.items():
         arrow = "-->" if source is diagnostic.span.source else ":::"
         place = f"{visible(source.name)}:{marks[0].first}:{marks[0].start + 1}"
@@ -101,11 +101,17 @@ def render(diagnostic: Diagnostic, look: Look = PLAIN) -> str:
     if notes and sources:
         lines.append(gutter(look, margin))
     lines += notes
-    for fix in fixes:
+    for fix in shown:
         lines += _fix(fix, diagnostic.span.source, look, margin)
-    left_out = len(diagnostic.fixes) - len(fixes)
-    if left_out:
+    left_out = len(diagnostic.fixes) - len(shown)
+    if left_out and fixes:
         lines.append(f"{' ' * margin} = and {left_out} more way{'s' * (left_out != 1)} to mend it")
+    return "\n".join(line.rstrip() for line in lines) + "\n"
+
+
+def render_fix(fix: Fix, diagnostic: Diagnostic, look: Look = PLAIN) -> str:
+    """One fix of a diagnostic alone: its title, and the lines before and after it. Ends with a newline."""
+    lines = _fix(fix, diagnostic.span.source, look, _margin({}, [fix]))[1:]
     return "\n".join(line.rstrip() for line in lines) + "\n"
 
 

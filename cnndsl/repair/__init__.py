@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from cnndsl.diagnostics import Diagnostic, Fix
+from cnndsl.diagnostics import Diagnostic, Edit, Fix
 from cnndsl.graph import Graph
 from cnndsl.pipeline import Checked, Options
 from cnndsl.record import Record
@@ -13,9 +13,10 @@ from cnndsl.repair.candidates import candidates
 from cnndsl.repair.cost import cost
 from cnndsl.repair.spec import Spec
 from cnndsl.repair.spot import Spot, spot_of
-from cnndsl.repair.text import overlap
+from cnndsl.repair.text import Moved, overlap
 from cnndsl.repair.verify import Budget, Key, Trial, key_of
 from cnndsl.shape import Shape
+from cnndsl.syntax import tree
 
 __all__ = ["repair"]
 
@@ -24,6 +25,8 @@ LAYERS = 20_000
 MOST_TRIED = 60
 """Candidates that are tried for one error."""
 OFFERED = 4
+MOST_LOOKED_BEHIND, MOST_SECONDS = 3, 6
+"""Candidates behind which another error is mended, too, and ways of that which are tried for each."""
 
 
 class _Survivor(Record):
@@ -69,31 +72,50 @@ def _with(diagnostic: Diagnostic, fixes: tuple[Fix, ...]) -> Diagnostic:
 def _fixes(diagnostic: Diagnostic, spot: Spot, spec: Spec, trial: Trial, budget: Budget) -> tuple[Fix, ...]:
     """The fixes of one error, the smallest change first."""
     own = [Candidate(fix.title, fix.edits, fix.applicability) for fix in diagnostic.fixes]
-    survivors = _survivors(diagnostic, own + list(candidates(diagnostic, spot, spec)), spot, trial, budget)
-    clean = [one for one in survivors if not one.new]
-    if not clean and survivors:
-        # What every way to mend it shows was there before, unseen behind the error.
-        hidden = frozenset.intersection(*(one.new for one in survivors)) if len(survivors) > 1 else frozenset()
-        clean = [one for one in survivors if one.new == hidden]
+    tried = [one for one in (*own, *candidates(diagnostic, spot, spec)) if one.edits and not overlap(one.edits)]
+    survivors, refuted = _survivors(diagnostic, tried, spot, trial, budget)
+    if not survivors:
+        survivors = _in_two(diagnostic, tried, spot, trial, budget)
+    clean = [one for one in survivors if one.new <= _hidden(survivors, diagnostic)]
     offered = clean[:OFFERED]
-    return tuple(_fix(one, spot, alone=len(clean) == 1) for one in offered)
+    told = len(clean) == 1 and len(survivors) == 1 and refuted and budget.left >= 0
+    return tuple(_fix(one, spot, safe=told and _is_within(one.candidate, spec)) for one in offered)
+
+
+def _hidden(survivors: list[_Survivor], diagnostic: Diagnostic) -> frozenset[Key]:
+    """The new warnings that were there before, unseen behind the error: those that every way to mend it shows; of an
+    only way, those about other lines than it edits."""
+    if len(survivors) > 1:
+        return frozenset.intersection(*(one.new for one in survivors))
+    position = diagnostic.span.source.position
+    touched = {
+        position(d.start)[0] for one in survivors for d in (diagnostic.span, *(e.span for e in one.candidate.edits))
+    }
+    name = diagnostic.span.source.name
+    return frozenset(k for one in survivors for k in one.new if k[1] != name or position(k[2])[0] not in touched)
 
 
 def _survivors(
     diagnostic: Diagnostic, tried: list[Candidate], spot: Spot, trial: Trial, budget: Budget
-) -> list[_Survivor]:
-    """The candidates with which the error is gone and no other has come, those that mend most first."""
+) -> tuple[list[_Survivor], bool]:
+    """The candidates with which the error is gone and no other has come, those that mend most first; and whether
+    claims of the file refuted others."""
     key = key_of(diagnostic, trial.main)
     network = spot.network.graph.name if len(trial.checked.networks) > 1 else None
     passed: list[tuple[int, int, Candidate]] = []
     seen = set()
+    refuted = False
     for number, candidate in enumerate(tried[:MOST_TRIED]):
         texts = tuple((e.span.start, e.span.end, e.text) for e in candidate.edits)
-        if budget.left < 0 or texts in seen or not candidate.edits or overlap(candidate.edits):
+        if budget.left < 0 or texts in seen:
             continue
         seen.add(texts)
         errors = trial.errors_after(candidate.edits, network, budget)
-        if errors is not None and key not in errors:
+        if key in errors:
+            continue
+        if errors - trial.errors:
+            refuted = refuted or _are_claims(errors - trial.errors)
+        else:
             passed.append((len(errors), number, candidate))
     survivors: list[_Survivor] = []
     results = set()
@@ -101,15 +123,71 @@ def _survivors(
         if len(survivors) == OFFERED + 2 or (budget.left < 0 and survivors):
             break
         after, keys = trial.check(candidate.edits, budget)
-        new = keys - trial.before
-        if key in keys or any(one[0][0] == "E" for one in new):
+        new = {one for one in keys - trial.before if one[0][0] != "N"}
+        wrong = {one for one in new if one[0][0] == "E"}
+        if key in keys or wrong:
+            refuted = refuted or (key not in keys and _are_claims(wrong))
             continue
         result = _result(after)
         if result in results:
             continue
         results.add(result)
         survivors.append(_Survivor(candidate, after, len(keys & trial.errors), frozenset(new)))
-    return survivors
+    return survivors, refuted
+
+
+def _in_two(
+    diagnostic: Diagnostic, tried: list[Candidate], spot: Spot, trial: Trial, budget: Budget
+) -> list[_Survivor]:
+    """Where an error hid another: candidates that bring the other to light, each with what mends that."""
+    key = key_of(diagnostic, trial.main)
+    both: list[Candidate] = []
+    looked = 0
+    for candidate in tried[:MOST_TRIED]:
+        if looked == MOST_LOOKED_BEHIND or budget.left < 0:
+            break
+        after, keys = trial.check(candidate.edits, budget)
+        new = {one for one in keys - trial.before if one[0][0] == "E"}
+        if key in keys or len(new) != 1 or not new.pop()[0].startswith("E3"):
+            continue
+        looked += 1
+        both += _seconds(candidate, after, trial, budget)
+    return _survivors(diagnostic, both, spot, trial, budget)[0]
+
+
+def _seconds(candidate: Candidate, after: Checked, trial: Trial, budget: Budget) -> list[Candidate]:
+    """A candidate together with each fix of the error that it brought to light, as edits of the text before both."""
+    moved = Moved(candidate.edits)
+    hidden = [
+        d for d in after.diagnostics if d.severity == "error" and key_of(d, after.source, moved) not in trial.before
+    ]
+    spec = Spec(after.document)
+    spot = spot_of(hidden[0], after, spec)
+    if spot is None:
+        return []
+    found = []
+    for second in candidates(hidden[0], spot, spec):
+        edits = [Edit(moved.span(e.span, trial.main), e.text) for e in second.edits if e.span.source is after.source]
+        whole = (*candidate.edits, *edits)
+        if len(edits) == len(second.edits) and not overlap(whole):
+            title = f"{candidate.title}; then {second.title}"
+            found.append(Candidate(title, whole))
+        if len(found) == MOST_SECONDS:
+            break
+    return found
+
+
+def _are_claims(errors: set[Key]) -> bool:
+    """Whether all these are claims or expectations that do not hold."""
+    return all(code in ("E501", "E502") for code, *_ in errors)
+
+
+def _is_within(candidate: Candidate, spec: Spec) -> bool:
+    """Whether a candidate edits layers only, and no input or claim: those say what the rest is to be."""
+    lines = [line for line in spec.lines if isinstance(line.statement, (tree.Input, tree.Expect))]
+    claims = [one.span(one.statement.claim) for one in spec.lines if getattr(one.statement, "claim", None) is not None]
+    places = [line.span() for line in lines] + claims
+    return not any(p.start <= e.span.start and e.span.end <= p.end for p in places for e in candidate.edits)
 
 
 def _result(checked: Checked) -> tuple[Any, ...]:
@@ -120,12 +198,12 @@ def _result(checked: Checked) -> tuple[Any, ...]:
     )
 
 
-def _fix(one: _Survivor, spot: Spot, *, alone: bool) -> Fix:
+def _fix(one: _Survivor, spot: Spot, *, safe: bool) -> Fix:
     network = next(n for n in one.checked.networks if n.graph.name == spot.network.graph.name)
     shape = _shape_there(spot, network.graph)
     said = cost(spot.network, network, shape)
     title = f"{one.candidate.title} ({said})" if said else one.candidate.title
-    return Fix(title, one.candidate.edits, one.candidate.applicability)
+    return Fix(title, one.candidate.edits, "safe" if safe else one.candidate.applicability)
 
 
 def _shape_there(spot: Spot, graph: Graph) -> Shape | None:

@@ -12,19 +12,13 @@ from cnndsl.repair.candidate import Candidate
 from cnndsl.repair.merges import last_channels
 from cnndsl.repair.sizes import input_of, near
 from cnndsl.repair.spec import Handle, Spec, arms_of, chain_to
-from cnndsl.repair.spot import Spot
+from cnndsl.repair.spot import Spot, own_handle
 from cnndsl.repair.windows import padding_texts
 from cnndsl.shape import Shape, product
 from cnndsl.source import Span
 from cnndsl.syntax import tree
 
 _FLATTENING = ("dense", "flatten", "globalpool")
-
-
-def _own(spot: Spot, spec: Spec) -> Handle | None:
-    """The item of the layer itself, where it is in the file."""
-    handle = spec.handle(spot.node)
-    return None if handle is None or handle.calls_block else handle
 
 
 def _place(handle: Handle) -> str:
@@ -78,7 +72,7 @@ def heads(problem: Diagnostic, spot: Spot, spec: Spec) -> Iterator[Candidate]:
 
 def rank(problem: Diagnostic, spot: Spot, spec: Spec) -> Iterator[Candidate]:
     """E301: a kernel with as many sides as the input has; on a vector, what flattened the map taken out."""
-    handle = _own(spot, spec)
+    handle = own_handle(spot, spec)
     kernel, channels, x = problem.values["kernel"], problem.values["channels"], problem.values["input"]
     if handle is not None and x.rank:
         fitted = (*kernel, *(kernel[-1:] * x.rank))[: x.rank]
@@ -109,7 +103,7 @@ def positions(problem: Diagnostic, spot: Spot, spec: Spec) -> Iterator[Candidate
                 if edits is not None:
                     yield Candidate(f"without the `{handle.span.text}` of {_place(handle)}", edits)
             break
-    own = _own(spot, spec)
+    own = own_handle(spot, spec)
     if own is not None:
         channels = problem.values.get("channels")
         if spot.node.kind == "conv" and channels is not None:
@@ -129,7 +123,7 @@ def sequence(problem: Diagnostic, spot: Spot, spec: Spec) -> Iterator[Candidate]
             break
     if not x.rank:
         yield from positions(problem, spot, spec)
-        own = _own(spot, spec)
+        own = own_handle(spot, spec)
         if own is not None:
             text = f"reshape 1x{x.channels}"
             yield Candidate(f"a sequence of one position first: `{text}`", changes.before(own, text))
@@ -167,7 +161,7 @@ def other_rank(problem: Diagnostic, spot: Spot, spec: Spec) -> Iterator[Candidat
 def elements(problem: Diagnostic, spot: Spot, spec: Spec) -> Iterator[Candidate]:
     """E321: as many units before a `reshape` as it has cells, or sizes that fit what is there."""
     values = problem.values
-    own = _own(spot, spec)
+    own = own_handle(spot, spec)
     want, have, sizes = values["want"], values["have"], spot.node.layer.__dict__.get("size", ())
     if len(_before(spot)) and spot.inputs[0].rank == 0:
         yield from last_channels(spec, _before(spot), want)
@@ -214,7 +208,7 @@ def unpool_shape(problem: Diagnostic, spot: Spot, spec: Spec) -> Iterator[Candid
 
 def unpool_size(problem: Diagnostic, spot: Spot, spec: Spec) -> Iterator[Candidate]:
     """E317: the window, stride and padding of the pool."""
-    own = _own(spot, spec)
+    own = own_handle(spot, spec)
     graph = spot.network.graph
     pools = [graph.nodes[e.node] for e in spot.node.inputs[1:]]
     source = spec.handle(pools[0]) if pools else None
@@ -248,7 +242,7 @@ def factor(problem: Diagnostic, spot: Spot, spec: Spec) -> Iterator[Candidate]:
 
 def padding(problem: Diagnostic, spot: Spot, spec: Spec) -> Iterator[Candidate]:
     """E307: at most half a pool's window."""
-    own = _own(spot, spec)
+    own = own_handle(spot, spec)
     if own is not None:
         half = problem.values["kernel"] // 2
         for text in (f"pad={half}", "same"):
@@ -257,7 +251,7 @@ def padding(problem: Diagnostic, spot: Spot, spec: Spec) -> Iterator[Candidate]:
 
 def axes(problem: Diagnostic, spot: Spot, spec: Spec) -> Iterator[Candidate]:
     """E304, E305: one number for all axes."""
-    own = _own(spot, spec)
+    own = own_handle(spot, spec)
     if own is None:
         return
     name = problem.values["name"]
@@ -281,7 +275,7 @@ def axes(problem: Diagnostic, spot: Spot, spec: Spec) -> Iterator[Candidate]:
 
 def mode(problem: Diagnostic, spot: Spot, spec: Spec) -> Iterator[Candidate]:
     """E314: the interpolations that fit the input."""
-    own = _own(spot, spec)
+    own = own_handle(spot, spec)
     old = changes.word(own.item, problem.values["mode"]) if own is not None else None
     for fitting in problem.values["fitting"]:
         if own is not None and old is not None:
@@ -291,7 +285,7 @@ def mode(problem: Diagnostic, spot: Spot, spec: Spec) -> Iterator[Candidate]:
 def one_number(problem: Diagnostic, spot: Spot, spec: Spec) -> Iterator[Candidate]:
     """E312, E318, E319, E320, E323, E326, E335, E311: the number that still goes."""
     values, name = problem.values, type(problem).__name__
-    own = _own(spot, spec)
+    own = own_handle(spot, spec)
     if own is None:
         return
     item = own.item
@@ -336,7 +330,7 @@ def one_number(problem: Diagnostic, spot: Spot, spec: Spec) -> Iterator[Candidat
 
 def order(problem: Diagnostic, spot: Spot, spec: Spec) -> Iterator[Candidate]:
     """E322: the same order counted from 0."""
-    own = _own(spot, spec)
+    own = own_handle(spot, spec)
     written = changes.size(own.item) if own is not None else None
     given = problem.values["order"]
     if own is not None and written is not None and sorted(given) == list(range(1, len(given) + 1)):

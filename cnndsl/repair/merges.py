@@ -241,9 +241,8 @@ def _projection_texts(
     condition = f"input.channels != {bare}"
     if stride.startswith("/{"):
         condition = f"{stride[2:-1]} != 1 or {condition}"
-    graph = spot.network.graph
-    works = any(n.shapes is not None for n in graph.nodes if n.kind == spot.node.kind and n.span == spot.node.span)
-    return [(text, condition), (text, "")] if works else [(text, ""), (text, condition)]
+    times = sum(n.kind == spot.node.kind and n.span == spot.node.span for n in spot.network.graph.nodes)
+    return [(text, condition), (text, "")] if times > 1 else [(text, ""), (text, condition)]
 
 
 def _said_channels(spec: Spec, arm: list[Node], depth: int) -> str:

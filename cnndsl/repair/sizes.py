@@ -75,6 +75,10 @@ def larger(spot: Spot, spec: Spec) -> Iterator[Candidate]:
         return
     shape = found.shapes[0]
     replay = Replay(spot.network.graph)
+    largest = max(shape.spatial)
+    if 4 < largest != min(shape.spatial) and shape.channels != largest:
+        square = _resized(shape, tuple(range(shape.rank)), largest)
+        yield from resized(spec, found, square, f"equal sides: an input of {square}")
     for axes in _axes(shape):
         size = _smallest(replay, found.index, shape, axes)
         if size is not None:

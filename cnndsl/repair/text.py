@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from cnndsl.diagnostics import Edit
-from cnndsl.source import Source
+from cnndsl.source import Source, Span
 
 
 def ordered(edits: Iterable[Edit]) -> list[Edit]:
@@ -44,6 +44,10 @@ class Moved:
             start, end = edit.span.start, edit.span.end
             self.places.append((start + shift, start + shift + len(edit.text), start, end))
             shift += len(edit.text) - (end - start)
+
+    def span(self, place: Span, source: Source) -> Span:
+        """A place of the edited text as the place in `source`, the text before."""
+        return Span(source, self.back(place.start), self.back(place.end, is_end=True))
 
     def back(self, offset: int, *, is_end: bool = False) -> int:
         """The offset before the edits, of a place's start or end."""

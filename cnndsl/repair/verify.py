@@ -52,17 +52,15 @@ class Trial:
         library.sources = self.checked.library.sources
         return source, library
 
-    def errors_after(self, edits: tuple[Edit, ...], network: str | None, budget: Budget) -> set[Key] | None:
-        """The errors of one network (None: of those asked for) as far as its graph goes; None if there is one more
-        than before."""
+    def errors_after(self, edits: tuple[Edit, ...], network: str | None, budget: Budget) -> set[Key]:
+        """The errors of one network (None: of those asked for) as far as its graph goes."""
         source, library = self._edited(edits)
         document, found = parse(source, self.memory)
         wanted = ElaborateOptions(self.options.sets, self.options.input, network or self.options.network)
         networks, more = elaborate(document, wanted, library)
         budget.spend(sum(len(one.graph.nodes) for one in networks))
         moved = Moved(edits)
-        keys = {key_of(d, source, moved) for d in found + more if d.severity == "error"}
-        return keys if keys <= self.errors else None
+        return {key_of(d, source, moved) for d in found + more if d.severity == "error"}
 
     def check(self, edits: tuple[Edit, ...], budget: Budget) -> tuple[Checked, set[Key]]:
         """Everything about the edited file, and the problems that were not there before."""

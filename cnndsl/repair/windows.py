@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from cnndsl.diagnostics import Edit
 from cnndsl.graph import INPUT, Node
 from cnndsl.repair import changes
 from cnndsl.repair.candidate import Candidate
 from cnndsl.repair.sizes import input_of, larger, resized
 from cnndsl.repair.spec import Handle, Spec, chain_to
-from cnndsl.repair.spot import Spot
+from cnndsl.repair.spot import Spot, own_handle
 from cnndsl.shape import Shape
 from cnndsl.source import Span
+from cnndsl.syntax import tree
+from cnndsl.syntax.tree import Line
 
 CONVOLUTIONS = ("conv", "dwconv")
 POOLS = ("pool", "subsample")
@@ -24,8 +27,8 @@ NOT_FAR = 1.3
 
 def too_large(spot: Spot, spec: Spec) -> Iterator[Candidate]:
     """Ways to make room for a window."""
-    handle = spec.handle(spot.node)
-    own = [] if handle is None or handle.calls_block else [handle]
+    handle = own_handle(spot, spec)
+    own = [] if handle is None else [handle]
     yield from swapped(spot, spec)
     wider = list(larger(spot, spec))
     is_near = bool(wider) and _growth(spot, wider[0]) <= NOT_FAR
@@ -65,13 +68,23 @@ def swapped(spot: Spot, spec: Spec) -> Iterator[Candidate]:
     if len(sizes) == 3 and sizes[0] < sizes[1] == sizes[2] and sizes[0] <= 4:
         wanted = Shape((*sizes[1:], sizes[0]))
         yield from resized(spec, found, wanted, f"the channels last: an input of {wanted}")
-    handle = spec.handle(spot.node)
-    written = changes.size(handle.item) if handle is not None else None
-    sides = getattr(written, "sides", ())
-    numbers = [getattr(side, "value", None) for side in sides]
-    if handle is not None and len(numbers) == 3 and None not in numbers and numbers[0] != numbers[1] == numbers[2]:
-        text = "x".join(str(n) for n in (*numbers[1:], numbers[0]))
-        yield Candidate(f"the channels last: `{text}`", (handle.edit(written, text),))
+    handle = own_handle(spot, spec)
+    found_here = _kernel_swapped(handle.line, handle.item) if handle is not None else None
+    if found_here is not None:
+        yield Candidate(f"the channels last: `{found_here.text}`", (found_here,))
+        every = tuple(e for pair in spec.chains.values() if (e := _kernel_swapped(*pair)) is not None)
+        if len(every) > 1:
+            yield Candidate(f"the channels last in {len(every)} kernels: `{found_here.text}`", every)
+
+
+def _kernel_swapped(line: Line, item: tree.Item) -> Edit | None:
+    """A convolution's size `32x3x3` written as `3x3x32`; None if it does not look like that."""
+    written = changes.size(item)
+    numbers = [getattr(side, "value", None) for side in getattr(written, "sides", ())]
+    is_convolution = getattr(item.kind, "name", "") in ("conv", "deconv")
+    if not is_convolution or len(numbers) != 3 or None in numbers or not numbers[0] != numbers[1] == numbers[2]:
+        return None
+    return Edit(line.span(written), f"{numbers[1]}x{numbers[2]}x{numbers[0]}")
 
 
 def paddings(spec: Spec, handle: Handle) -> Iterator[Candidate]:
@@ -118,12 +131,15 @@ def _smaller(spot: Spot, handle: Handle) -> Iterator[Candidate]:
     fitted = tuple(min(k, n + 2 * p) for k, n, p in zip(sides, spatial, pads, strict=True))
     if len(set(sides)) == 1:
         fitted = (min(fitted),) * len(fitted)
-    if min(fitted) < 2 or fitted == sides:
-        return
-    edits = changes.with_kernel(handle, fitted)
-    if edits is not None:
-        what = "window" if layer.kind in POOLS else "kernel"
-        yield Candidate(f"a {what} that fits: {'x'.join(map(str, fitted))}", edits)
+    what = "window" if layer.kind in POOLS else "kernel"
+    if min(fitted) > 1 and fitted != sides:
+        edits = changes.with_kernel(handle, fitted)
+        if edits is not None:
+            yield Candidate(f"a {what} that fits: {'x'.join(map(str, fitted))}", edits)
+    for side in (2, 3) if layer.kind in POOLS else (3, 5, 1):
+        edits = changes.with_kernel(handle, (side,) * len(kernel)) if side < min(kernel) else None
+        if edits is not None:
+            yield Candidate(f"a {what} of {'x'.join([str(side)] * spot.inputs[0].rank)}", edits)
 
 
 def _without(spec: Spec, handle: Handle) -> Iterator[Candidate]:
