@@ -128,6 +128,7 @@ def _survivors(
         if key in keys or wrong:
             refuted = refuted or (key not in keys and _are_claims(wrong))
             continue
+        new -= trial.unseen(new, after, candidate.edits)
         result = _result(after)
         if result in results:
             continue

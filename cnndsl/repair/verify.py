@@ -25,6 +25,29 @@ def key_of(diagnostic: Diagnostic, main: Source, moved: Moved | None = None) -> 
     return diagnostic.code, source.name, start, end
 
 
+Seen: TypeAlias = "dict[tuple[str, int, int], list[tuple[Any, ...]]]"
+"""By the places of items: the layers that they made, with what those get and give."""
+
+
+def seen(checked: Checked, moved: Moved | None = None) -> Seen:
+    """What each item made, blocks that it calls included, by its place in the text before the edits; nothing of items
+    whose layers failed."""
+    found: Seen = {}
+    failed = set()
+    main = checked.source
+    for network in checked.networks:
+        for node in network.graph.nodes:
+            inputs = tuple(network.graph.shape_of(edge) for edge in node.inputs)
+            for source, start, end in (node.span, *node.calls):
+                if moved is not None and source is main:
+                    start, end = moved.back(start), moved.back(end, is_end=True)
+                place = (source.name, start, end)
+                found.setdefault(place, []).append((node.kind, inputs, node.shapes))
+                if node.shapes is None:
+                    failed.add(place)
+    return {place: layers for place, layers in found.items() if place not in failed}
+
+
 class Budget:
     """Layers that may still be elaborated. It counts work, not time, so that the output never depends on the clock."""
 
@@ -43,6 +66,7 @@ class Trial:
         self.options = options
         self.memory = memory
         self.main = checked.source
+        self.seen = seen(checked)
         self.before = {key_of(d, self.main) for d in checked.diagnostics}
         self.errors = {key_of(d, self.main) for d in checked.diagnostics if d.severity == "error"}
 
@@ -61,6 +85,15 @@ class Trial:
         budget.spend(sum(len(one.graph.nodes) for one in networks))
         moved = Moved(edits)
         return {key_of(d, source, moved) for d in found + more if d.severity == "error"}
+
+    def unseen(self, new: set[Key], after: Checked, edits: tuple[Edit, ...]) -> set[Key]:
+        """Those of new warnings that the edits did not bring about: they are about layers that are as they were, and
+        were not given before because an error kept the network from being looked at."""
+        if not new:
+            return set()
+        now = seen(after, Moved(edits))
+        same = {place for place, layers in self.seen.items() if now.get(place) == layers}
+        return {key for key in new if any(n == key[1] and s <= key[2] and key[3] <= e for n, s, e in same)}
 
     def check(self, edits: tuple[Edit, ...], budget: Budget) -> tuple[Checked, set[Key]]:
         """Everything about the edited file, and the problems that were not there before."""
