@@ -1,4 +1,4 @@
-"""Run the benchmarks and print one table: `python -m benchmarks [startup parsing checking compiled repair zoo sizes]`."""
+"""Run the benchmarks and print one table: `python -m benchmarks [startup parsing compiled repair …]`."""
 
 from __future__ import annotations
 

@@ -85,6 +85,7 @@ def test_a_file_that_it_uses_is_never_edited(tmp_path: Path) -> None:
         (("-", "--fix"), "--fix writes into the file, and standard input is none."),
         (("lenet5", "--fix"), "specs/lenet5.cnn comes with cnndsl and is left as it is"),
         (("net.cnn", "--fix=ask"), "--fix=ask asks before every change, and this is no terminal"),
+        (("net.cnn", "--fix", "--watch"), "Use one of them."),
         (("net.cnn", "--fix=all"), "'all' is not one of 'safe', 'ask'"),
     ],
 )
