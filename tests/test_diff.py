@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from typing import Any
 
 import pytest
@@ -19,7 +20,7 @@ from cnndsl.compare.sequence import rising
 from cnndsl.pipeline import Options, check
 from cnndsl.runtime.module import build_module
 from cnndsl.source import Source
-from cnndsl.zoo import locate, read
+from cnndsl.zoo import files, locate, read
 
 ZOO = ("lenet5", "vgg11_bn", "resnet18", "unet", "googlenet", "mobilenet_v2", "densenet121", "vit_b_16", "siamese")
 
@@ -113,7 +114,15 @@ def test_a_network_does_not_differ_from_itself(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("one", "two"),
-    [("resnet18", "resnet34"), ("vgg11", "vgg11_bn"), ("resnet50", "resnet50_v1"), ("lenet5", "resnet18")],
+    [
+        ("resnet18", "resnet34"),
+        ("vgg11", "vgg11_bn"),
+        ("resnet50", "resnet50_v1"),
+        ("lenet5", "resnet18"),
+        ("densenet121", "mobilenet_v3_large"),
+        ("resnet50", "vit_b_16"),
+        ("unet", "siamese"),
+    ],
 )
 def test_the_other_way_round_is_the_mirror_image(one: str, two: str) -> None:
     first, second = zoo(one), zoo(two)
@@ -383,3 +392,28 @@ def test_weights_that_are_no_longer_shared_are_loaded_twice() -> None:
     spec = "network N\ninput 8x8x4\nconv 3x3x4 same as a\n{}\n"
     found = loaded(side(spec.format("reuse a as b")), side(spec.format("conv 3x3x4 same as b")))
     assert found.mapping == {"a.weight": "a.weight", "a.bias": "a.bias", "b.weight": "a.weight", "b.bias": "a.bias"}
+
+
+# --- edits of texts -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_line_put_into_a_spec_of_the_zoo_is_found(seed: int) -> None:
+    """A dropout behind a random layer of a random spec: wherever a network has it, it is all that was added."""
+    chance = random.Random(seed)
+    source = read(locate(chance.choice(files())))
+    assert isinstance(source, Source)
+    lines = source.text.splitlines()
+    layers = [i for i, line in enumerate(lines) if re.match(r"[ |]*(conv|dwconv|bn|relu|pool|dense|linear) ", line)]
+    at = chance.choice(layers)
+    indent = re.match(r"[ |]*", lines[at])
+    assert indent is not None
+    lines.insert(at + 1, " " * len(indent[0]) + "dropout 0.123")
+    before, after = check(source), check(Source(source.name, "\n".join(lines) + "\n"))
+    assert all(d.severity != "error" or d.code.startswith("E5") for d in after.diagnostics), after.diagnostics
+    for old, new in list(zip(before.networks, after.networks, strict=True))[:3]:
+        found = compare(Side("a", old.graph, old.analysis), Side("b", new.graph, new.analysis))
+        unlike = differences(found)
+        assert {what for what, *_ in unlike} <= {"added"}
+        assert len(unlike) == len(new.graph.nodes) - len(old.graph.nodes)
+        assert all(new.graph.nodes[p.b].kind == "dropout" for p in found.pairs if p.what == "added" and p.b)

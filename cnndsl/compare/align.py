@@ -21,14 +21,25 @@ from cnndsl.layers.base import Layer, WeightedLayer
 ANCHORED = 40_000
 """Pairs of layers from which on anchors shorten the work."""
 _AHEAD = 4
-"""How many layers ahead two that might be one are compared."""
+"""How many steps ahead and behind two layers that might be one are compared."""
 
 _NUMBER = re.compile(r"_[0-9]+(?=[.\[]|$)|\[[0-9]+\]")
 
 
 def align(a: Graph, b: Graph) -> dict[int, int]:
-    """The pairs, as numbers of `b`'s nodes by those of `a`'s. Every node is in one pair at most."""
+    """The pairs, as numbers of `b`'s nodes by those of `a`'s. Every node is in one pair at most.
+
+    The pairs of `align(b, a)` are the same ones, the other way round: of several that are equally good, the choice
+    does not hang on which network comes first.
+    """
+    if _rank(b) < _rank(a):
+        return {i: j for j, i in _Alignment(b, a).run().items()}
     return _Alignment(a, b).run()
+
+
+def _rank(graph: Graph) -> tuple[Any, ...]:
+    """What tells two networks apart, whichever comes first."""
+    return len(graph.nodes), [(node.name, node.kind, repr(node.layer), node.inputs) for node in graph.nodes]
 
 
 def unnumbered(name: str) -> str:
@@ -41,8 +52,8 @@ class _Traits:
 
     signature: of the kind and its arguments. shape: of the outputs; spatial: of the first's
     without channels. name, base: of the whole name and of the
-    name without numbers; last, parent: of that name's last step, and of what is before it. ahead: of the layers that
-    follow, one step, two and more.
+    name without numbers; last, parent: of that name's last step, and of what is before it. ahead, behind: of the
+    layers that follow, and that come before, within one step, two and more.
     """
 
     def __init__(self, graph: Graph, ids: dict[Any, int]) -> None:
@@ -63,12 +74,17 @@ class _Traits:
         for node in graph.nodes:
             for edge in node.inputs:
                 self.takers[edge.node].append(node.index)
-        steps_ahead = [self.signature]
+        self.ahead = self._around("ahead", self.takers, ids)
+        self.behind = self._around("behind", [[edge.node for edge in node.inputs] for node in graph.nodes], ids)
+
+    def _around(self, side: str, near: list[list[int]], ids: dict[Any, int]) -> list[tuple[int, ...]]:
+        """For each node, what stands around it: one step, two and more, where `near` says what a step leads to."""
+        steps = [self.signature]
         for _ in range(_AHEAD):
-            last = steps_ahead[-1]
-            following = [tuple(sorted(last[taker] for taker in takers)) for takers in self.takers]
-            steps_ahead.append([_id(ids, ("ahead", *both)) for both in zip(self.signature, following, strict=True)])
-        self.ahead = list(zip(*steps_ahead[1:], strict=True))
+            last = steps[-1]
+            beside = [tuple(sorted(last[index] for index in indices)) for indices in near]
+            steps.append([_id(ids, (side, *both)) for both in zip(self.signature, beside, strict=True)])
+        return [*zip(*steps[1:], strict=True)]
 
 
 def _id(ids: dict[Any, int], key: Any) -> int:
@@ -195,31 +211,29 @@ class _Alignment:
             j = self.to.get(node.index)
             if j is None:
                 continue
-            mine, other = self._open(node, self.b.nodes[j])
-            for one in mine:
-                for two in other:
-                    if self._same_source(one, two, named=named):
-                        break
+            for one, two in self._sources(node, self.b.nodes[j]):
+                self._same_source(one, two, named=named)
 
-    def _open(self, node: Node, other: Node) -> tuple[list[Edge], list[Edge]]:
-        """What a pair takes that is in no pair yet; in order, unless it makes no difference."""
-        if node.kind in ORDERLESS or len(node.inputs) != len(other.inputs):
-            mine = [edge for edge in node.inputs if edge.node not in self.to]
-            return mine, [edge for edge in other.inputs if edge.node not in self.back]
-        both = zip(node.inputs, other.inputs, strict=True)
-        open_ = [(one, two) for one, two in both if self._free(one.node, two.node)]
-        return [one for one, _ in open_], [two for _, two in open_]
+    def _sources(self, node: Node, other: Node) -> list[tuple[Edge, Edge]]:
+        """Which of the tensors that a pair takes may belong together: by their places, or where these make no
+        difference, each with each, the likeliest first."""
+        if node.kind not in ORDERLESS and len(node.inputs) == len(other.inputs):
+            return [*zip(node.inputs, other.inputs, strict=True)]
+        both = [(one, two) for one in node.inputs for two in other.inputs if self._free(one.node, two.node)]
+        return sorted(both, key=lambda pair: self._unlike_behind(pair[0].node, pair[1].node))
 
-    def _same_source(self, one: Edge, two: Edge, *, named: bool) -> bool:
-        """Pair what makes two tensors, if it is the same layer; whether it is."""
+    def _unlike_behind(self, i: int, j: int) -> tuple[Any, ...]:
+        """How little speaks for a pair in what comes before it: smaller is likelier."""
+        behind = sum(one == two for one, two in zip(self.a.behind[i], self.b.behind[j], strict=True))
+        return -behind, self.a.name[i] != self.b.name[j], i, j
+
+    def _same_source(self, one: Edge, two: Edge, *, named: bool) -> None:
+        """Pair what makes two tensors, if it is the same layer."""
         i, j = one.node, two.node
-        same = one.output == two.output and self.a.signature[i] == self.b.signature[j]
-        if same and self._free(i, j) and self.a.nodes[i].kind != INPUT and self._shares_agree(i, j):
-            if named and not self._names_agree(i, j):
-                return False
+        if one.output != two.output or self.a.signature[i] != self.b.signature[j] or not self._free(i, j):
+            return
+        if self.a.nodes[i].kind != INPUT and self._shares_agree(i, j) and (not named or self._names_agree(i, j)):
             self._pair(i, j)
-            return True
-        return False
 
     def _shares_agree(self, i: int, j: int) -> bool:
         mine, other = self.a.nodes[i].shares, self.b.nodes[j].shares
