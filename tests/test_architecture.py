@@ -32,7 +32,7 @@ ORDER = (
     ("measure", "recipe"),
     ("lint",),
     ("pipeline",),
-    ("compare", "explain", "fit", "repair", "sizes"),
+    ("annotate", "compare", "explain", "fit", "repair", "sizes"),
     ("report", "codegen", "reference"),
     ("runtime",),
     ("cli",),

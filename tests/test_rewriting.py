@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-UNTIDY = "network  A\ninput 4\r\ndense   3  # é"
+UNTIDY = "network  A\ninput 4\r\ndense   3 # é"
 TIDY = "network A\ninput 4\ndense 3  # é\n"
 BROKEN = "network A\n  input {\ndense   3\n"
 

@@ -17,6 +17,7 @@ COMMANDS = {
     "train": "Train a network by the recipe in its file.",
     "explain": "What an error code, a layer kind or a word of the language means.",
     "fmt": "Format specs: the one way to write them.",
+    "annotate": "Write the sizes that layers give at the ends of their lines.",
     "compile": "Write networks as PyTorch source that stands on its own.",
     "list": "The networks that come with cnndsl, and their figures.",
     "show": "Print the spec of a network that comes with cnndsl.",

@@ -472,7 +472,7 @@ class Items(Control):
         if not self.checking or shape is None or frame.here is None:
             return
         try:
-            wanted = self._claimed(claim, frame)
+            wanted = self.claimed(claim, frame)
         except EvaluationError as error:
             self.report_evaluation(error, line, frame, claim)
             return
@@ -497,7 +497,8 @@ class Items(Control):
         fixes = (Fix(f"claim {text}", (Edit(span, text),), "possible"),) if once else ()
         self.report("ClaimFails", span, frame.calls, claimed=span.text, actual=text, fixes=fixes)
 
-    def _claimed(self, claim: tree.Claim, frame: Frame) -> tuple[int | None, ...]:
+    def claimed(self, claim: tree.Claim, frame: Frame) -> tuple[int | None, ...]:
+        """The sizes that a claim says, None for any. Raises EvaluationError, Silent."""
         sides = claim.shape.sides if isinstance(claim.shape, tree.Sides) else (claim.shape,)
         wanted: list[int | None] = []
         for side in sides:

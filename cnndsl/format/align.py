@@ -6,7 +6,7 @@ Whatever stands in line by hand stays so. Everything here gives the same again f
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 from cnndsl.record import Record
 
@@ -28,26 +28,18 @@ class Tail(Record):
     at: int
 
 
-def columns(tails: Sequence[Tail], gap: int, known: Collection[int] = ()) -> list[int]:
+def columns(tails: Sequence[Tail], gap: int) -> list[int]:
     """The columns for tails of one sort, in their order.
 
     The tails of a section stand where most of them stand already, if that leaves room for at least half of them;
-    else `gap` spaces behind the longest line. A tail that is alone in its section stays in a column that others of the
-    file have, or `known`; a line that is too long for its section's column has its tail right behind it.
+    else `gap` spaces behind the longest line. A line that is too long for its section's column has its tail right
+    behind it.
     """
     sections: dict[int, list[Tail]] = {}
     for tail in tails:
         sections.setdefault(tail.section, []).append(tail)
-    chosen = {section: _shared(members) for section, members in sections.items()}
-    settled = {*known, *(column for column in chosen.values() if column is not None)}
-    single = Counter(m.at for members in sections.values() if len(members) == 1 for m in members if _fits(m, m.at))
-    for section, members in sections.items():
-        at = members[0].at
-        if chosen[section] is None and len(members) == 1 and _fits(members[0], at):
-            chosen[section] = at if at in settled or single[at] > 1 else None
-        if chosen[section] is None:
-            chosen[section] = _behind(members, gap)
-    return [_column(tail, chosen[tail.section] or 0) for tail in tails]
+    chosen = {section: _shared(members) or _behind(members, gap) for section, members in sections.items()}
+    return [_column(tail, chosen[tail.section]) for tail in tails]
 
 
 def _fits(tail: Tail, column: int) -> bool:
@@ -59,10 +51,11 @@ def _column(tail: Tail, column: int) -> int:
 
 
 def _shared(members: list[Tail]) -> int | None:
-    """The column where most tails of a section stand, two at least; None if there is none with room for half."""
+    """The column where most tails of a section stand, two at least if there are two; None if there is none with room
+    for half of them."""
     counts = Counter(member.at for member in members if _fits(member, member.at))
     for column, count in sorted(counts.items(), key=lambda found: (-found[1], found[0])):
-        if count > 1 and 2 * sum(_fits(member, column) for member in members) >= len(members):
+        if count >= min(2, len(members)) and 2 * sum(_fits(member, column) for member in members) >= len(members):
             return column
     return None
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from itertools import islice, takewhile
 
-from cnndsl.format.align import Candidate, Tail, columns, keep_tables
+from cnndsl.format.align import NEAREST, Candidate, Tail, columns, keep_tables
 from cnndsl.format.same import same
 from cnndsl.format.spacing import Part, Word, parts
 from cnndsl.source import Source
@@ -24,25 +24,39 @@ MOST_BLANK = 2
 """Blank lines in a row, outside bodies; within one."""
 
 _OPENING, _CLOSING = ("(", "[", "{"), (")", "]", "}")
+_APART = " " * NEAREST
 _WHITE = " \t\r\f"
 
 
 class Row:
     """One line of the result: its code from a column on, and what stands at its end.
 
-    claim_at, comment_at: the columns where these stood in the text that was read, -1 if there are none; section: which
-    part of the file it belongs to. follows: the row whose comment this one, a comment alone, goes on with.
+    claim_at, comment_at: the columns where these stood in the text that was read, -1 if they were not set apart from
+    the code by two spaces; under: the column of its comment in any case. section: which part of the file it belongs
+    to. follows: the row whose comment this one, a comment alone, goes on with.
     """
 
-    __slots__ = ("claim", "claim_at", "code", "comment", "comment_at", "follows", "indent", "opens", "section", "text")
+    __slots__ = (
+        "claim",
+        "claim_at",
+        "code",
+        "comment",
+        "comment_at",
+        "follows",
+        "indent",
+        "opens",
+        "section",
+        "text",
+        "under",
+    )
 
-    def __init__(self, indent: int, code: str = "", comment: str = "", comment_at: int = -1) -> None:
+    def __init__(self, indent: int, code: str = "") -> None:
         self.indent = indent
         self.code = code
         self.claim = ""
         self.claim_at = -1
-        self.comment = comment
-        self.comment_at = comment_at
+        self.comment = ""
+        self.comment_at = self.under = -1
         self.section = 0
         self.opens = False
         self.follows: Row | None = None
@@ -152,7 +166,8 @@ class _Writer:
         row = Row(column, lead + (code or (lead and _joined(claim))))
         if claim and (code or not lead):
             row.claim = _joined(claim)
-            row.claim_at = len(self._before(line.start + claim[0].start))
+            before = self._before(line.start + claim[0].start)
+            row.claim_at = len(before) if before.endswith(_APART) else -1
         if part.comment is not None:
             self._comment(row, line.start + part.comment[0], line.start + part.comment[1])
         return row
@@ -222,7 +237,9 @@ class _Writer:
 
     def _comment(self, row: Row, start: int, end: int) -> None:
         row.comment = self.text[start:end].rstrip(_WHITE)
-        row.comment_at = len(self._before(start))
+        before = self._before(start)
+        row.under = len(before)
+        row.comment_at = row.under if before.endswith(_APART) else -1
 
     def _tail(self, row: Row, end: int) -> None:
         """Give a row the comment behind its code, which ends at `end`."""
@@ -296,7 +313,7 @@ def _says_the_same(line: Line, rows: list[Row], lead: int) -> bool:
 
 def _follow(row: Row, before: Row) -> None:
     """Let a comment alone go on with the one at the end of the line before, if it stands right under it."""
-    if before.comment_at == row.comment_at and (before.code or before.claim or before.follows):
+    if before.under == row.under and (before.code or before.claim or before.follows):
         row.follows = before.follows or before
 
 
@@ -328,7 +345,7 @@ def _align(rows: list[Row]) -> None:
         if row.claim and not row.code:
             row.text = " " * row.indent + row.claim
     tails = [row for row in rows if row.comment and row.text]
-    behind = columns([Tail(r.section, len(r.text), r.comment_at) for r in tails], COMMENT_GAP, frozenset(places))
+    behind = columns([Tail(r.section, len(r.text), r.comment_at) for r in tails], COMMENT_GAP)
     at = dict(zip(map(id, tails), behind, strict=True))
     for row in rows:
         if row.comment:
