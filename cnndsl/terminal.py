@@ -46,7 +46,7 @@ def look_of(stream: Any, color: str = "auto") -> Look:
     A stream that is no terminal gets plain text of any width, or of COLUMNS. NO_COLOR, FORCE_COLOR, TERM=dumb and a
     locale that is explicitly C are heeded.
     """
-    terminal = _is_terminal(stream)
+    terminal = is_terminal(stream)
     return Look(
         _asked_columns() or (_columns(stream) if terminal else None),
         color == "always" or (color == "auto" and _wants_colour(terminal)),
@@ -54,7 +54,8 @@ def look_of(stream: Any, color: str = "auto") -> Look:
     )
 
 
-def _is_terminal(stream: Any) -> bool:
+def is_terminal(stream: Any) -> bool:
+    """Whether somebody sees what is written to a stream, so that nothing in it may move the cursor."""
     try:
         return bool(stream.isatty())
     except (AttributeError, ValueError, OSError):

@@ -57,7 +57,8 @@ def test_check() -> None:
     assert run("fmt", "--check", "-", stdin=UNTIDY.encode(), code=1)[0] == "would change <stdin>\n"
 
 
-def test_diff_is_one_that_git_applies() -> None:
+def test_diff_is_one_that_git_applies(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
     Path("returns.cnn").write_bytes(b"network A\r\n\r\n\r\n\r\ninput  4\r\ndense 3\r\n\r\n")
     names = ["untidy.cnn", "returns.cnn"]
     out, error = run("fmt", "--diff", *names, "tidy.cnn")
