@@ -337,7 +337,8 @@ def modules(one: Side, two: Side) -> tuple[Any, Any]:
 def test_the_mapping_is_between_state_dicts(one: str, two: str) -> None:
     first, second = zoo(one), zoo(two)
     found = loaded(first, second)
-    old, new = (module.state_dict() for module in modules(first, second))
+    with torch.device("meta"):
+        old, new = (build_module(each.graph).state_dict() for each in (first, second))
     assert [one.tensor.name for one in found.tensors] == list(new)
     assert {one.tensor.name: one.tensor.shape for one in found.tensors} == {k: tuple(v.shape) for k, v in new.items()}
     for to, source in found.mapping.items():
@@ -397,7 +398,7 @@ def test_weights_that_are_no_longer_shared_are_loaded_twice() -> None:
 # --- edits of texts -------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", range(9))
 def test_a_line_put_into_a_spec_of_the_zoo_is_found(seed: int) -> None:
     """A dropout behind a random layer of a random spec: wherever a network has it, it is all that was added."""
     chance = random.Random(seed)
@@ -411,7 +412,7 @@ def test_a_line_put_into_a_spec_of_the_zoo_is_found(seed: int) -> None:
     lines.insert(at + 1, " " * len(indent[0]) + "dropout 0.123")
     before, after = check(source), check(Source(source.name, "\n".join(lines) + "\n"))
     assert all(d.severity != "error" or d.code.startswith("E5") for d in after.diagnostics), after.diagnostics
-    for old, new in list(zip(before.networks, after.networks, strict=True))[:3]:
+    for old, new in list(zip(before.networks, after.networks, strict=True))[:2]:
         found = compare(Side("a", old.graph, old.analysis), Side("b", new.graph, new.analysis))
         unlike = differences(found)
         assert {what for what, *_ in unlike} <= {"added"}
