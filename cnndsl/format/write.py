@@ -12,7 +12,8 @@ from cnndsl.format.align import NEAREST, Candidate, Tail, columns, keep_tables
 from cnndsl.format.same import same
 from cnndsl.format.spacing import Part, Word, parts
 from cnndsl.source import Source
-from cnndsl.syntax import parse
+from cnndsl.syntax import parse, parse_line
+from cnndsl.syntax.faults import SyntaxFault
 from cnndsl.syntax.tree import Arm, Block, Chain, Document, Instance, Line, Network, Train, Trivia
 
 INDENT = 4
@@ -305,6 +306,11 @@ def _says_the_same(line: Line, rows: list[Row], lead: int) -> bool:
     text = "\n".join(texts)[lead:]
     if text == line.text:
         return True
+    if len(rows) == 1:
+        try:
+            return same(parse_line(text), line.statement)
+        except SyntaxFault:
+            return False
     # What opens a body needs one.
     opens = line.statement.opens
     document, found = parse(Source("", f"{text}\n    identity\n" if opens else text))
