@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parent.parent
 WELL_WRITTEN = sorted([*ROOT.glob("specs/**/*.cnn"), *ROOT.glob("cnndsl/templates/*.cnn")])
 TEXTS = {f"{path.parent.name}/{path.stem}": path.read_text(encoding="utf-8") for path in WELL_WRITTEN}
 
-some = settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+some = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def document_of(text: str) -> Document | None:
@@ -160,7 +160,7 @@ def graphs(text: str) -> list[str]:
     return [re.sub(r" at \S+\n", "\n", "".join(as_text.graph(network.graph))) for network in networks]
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 @given(networks(), st.integers(0, 10**9))
 def test_graphs_stay(made: tuple[str, int], seed: int) -> None:
     before = disordered(made[0], seed)
