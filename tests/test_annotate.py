@@ -60,7 +60,8 @@ def claims_hold(text: str, *, every: bool) -> str:
 SLOW = {
     "convnext", "densenet", "densenet_cifar", "efficientnet", "efficientnet_v2", "mobilenet_v2", "mobilenet_v3",
     "preresnet", "preresnet_cifar", "r3d", "regnet", "resnet", "resnet_cifar", "resnext", "se_resnet", "segmentation",
-    "shufflenet_v1", "tiny_yolo", "wrn", "inception_resnet_v2", "inception_v4", "yolov3", "googlenet", "shufflenet_v2", "resnext_cifar", "wide_resnet",
+    "shufflenet_v1", "tiny_yolo", "wrn",
+    "inception_resnet_v2", "inception_v4", "yolov3", "googlenet", "shufflenet_v2", "resnext_cifar", "wide_resnet",
 }  # fmt: skip
 ZOO = [
     pytest.param(name, marks=[pytest.mark.slow] if name.partition("/")[2] in SLOW else [])
