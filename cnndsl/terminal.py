@@ -21,12 +21,14 @@ _DRAWN = "│─·…"
 class Look(Record):
     """How text is to be drawn. The default is plain: any width, no colours, ASCII.
 
-    width: cells in a line, or None where lines may have any length (files and pipes).
+    width: cells in a line, or None where lines may have any length (files and pipes). terminal: whether it is one,
+    and no file or pipe of some width.
     """
 
     width: int | None = None
     colour: bool = False
     unicode: bool = False
+    terminal: bool = False
 
     def paint(self, text: str, *styles: str) -> str:
         """The text in a style (`RED`, `BOLD`, …), where there are colours."""
@@ -51,6 +53,7 @@ def look_of(stream: Any, color: str = "auto") -> Look:
         _asked_columns() or (_columns(stream) if terminal else None),
         color == "always" or (color == "auto" and _wants_colour(terminal)),
         terminal and _says(stream, _DRAWN),
+        terminal,
     )
 
 

@@ -263,10 +263,11 @@ def test_frozen_parameters_and_buffers_are_told_apart() -> None:
 
 def test_a_terminal_folds_a_long_table_and_a_pipe_does_not() -> None:
     long = network(repeats=200)
-    shown = as_table.table(long, Look(80))
+    shown = as_table.table(long, Look(80, terminal=True))
     assert len(shown.split("\n")) < 120
     assert "... 2,300 more layers; --all shows them" in shown
-    assert len(as_table.table(long, Look(80), all_rows=True).split("\n")) > 2400
+    assert len(as_table.table(long, Look(80, terminal=True), all_rows=True).split("\n")) > 2400
+    assert len(as_table.table(long, Look(80)).split("\n")) > 2400
     assert len(as_table.table(long, PLAIN).split("\n")) > 2400
 
 

@@ -9,18 +9,19 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 from zoo_specs import FILES, NAMED, ROOT, SECTIONS, network
 
 import cnndsl
 from cnndsl.catalogue import cited
-from cnndsl.cli.new import TEMPLATES, network_name
+from cnndsl.cli.new import TEMPLATES, alone, network_name
 from cnndsl.diagnostics import Diagnostic
 from cnndsl.pipeline import check
 from cnndsl.report.as_page import drawn_spec
 from cnndsl.source import Source
 from cnndsl.terminal import Look
-from cnndsl.zoo import entries, find, locate, read
+from cnndsl.zoo import entries, files, find, locate, read
 from cnndsl.zoo.index import BASES, NETWORKS
 
 SMALL = "network Small\ninput 6x6x1\ndense 2\n"
@@ -266,6 +267,8 @@ def test_templates(template: str) -> None:
     ]
     assert trains == (template in ("mlp", "cnn", "resnet", "audio"))
     assert max(map(len, text.splitlines())) <= 120
+    # One that has no recipe says what can be done instead.
+    assert trains != ("cnndsl compile" in text)
 
 
 @pytest.mark.slow
@@ -288,6 +291,20 @@ def test_new_of_a_network() -> None:
     assert said == "wrote mine.cnn\nnext: cnndsl check mine.cnn:resnet18\n"
     said = run("new", "a lenet", "--from", "lenet5").stdout
     assert said.splitlines()[1:] == ["next: cnndsl check 'a lenet.cnn'", "next: cnndsl train 'a lenet.cnn'"]
+
+
+def test_a_spec_that_needs_others_is_not_copied_alone() -> None:
+    alone(Source("mine.cnn", "use std.residual: bottleneck\nnetwork A\ninput 8x8x1\nrelu\n"))
+    with pytest.raises(click.UsageError) as refused:
+        alone(Source("mine.cnn", 'use "a.cnn": one\nuse "parts/b.cnn"\nuse "a.cnn": two\n'))
+    assert "mine.cnn uses other files (a.cnn, parts/b.cnn), which a copy" in refused.value.message
+
+
+@pytest.mark.parametrize("name", files())
+def test_every_spec_of_the_zoo_can_be_copied(name: str) -> None:
+    source = read(locate(name))
+    assert isinstance(source, Source)
+    alone(source)
 
 
 def test_new_never_overwrites() -> None:

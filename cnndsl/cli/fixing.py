@@ -12,7 +12,7 @@ from cnndsl.cli.output import CannotWrite
 from cnndsl.diagnostics import Diagnostic
 from cnndsl.diagnostics.render import render, render_fix
 from cnndsl.files import STDIN, rewrite
-from cnndsl.terminal import Look, look_of, visible, write
+from cnndsl.terminal import Look, is_terminal, look_of, visible, write
 from cnndsl.zoo import Place, read
 
 if TYPE_CHECKING:
@@ -41,14 +41,10 @@ def refuse(places: Sequence[Place], how: str) -> None:
                 f"{visible(place.name)} comes with cnndsl and is left as it is; "
                 f"'cnndsl new mine --from {name}' copies it into a file of yours."
             )
-    if how == "ask" and not (_is_terminal(sys.stdin) and _is_terminal(sys.stderr)):
+    if how == "ask" and not (is_terminal(sys.stdin) and is_terminal(sys.stderr)):
         raise click.UsageError(
             "--fix=ask asks before every change, and this is no terminal; --fix makes the safe ones."
         )
-
-
-def _is_terminal(stream: object) -> bool:
-    return stream is not None and bool(getattr(stream, "isatty", bool)())
 
 
 def fix_files(places: Sequence[Place], options: Options, how: str, color: str) -> None:

@@ -13,6 +13,7 @@ from cnndsl.diagnostics import Diagnostic, closest
 from cnndsl.record import Record
 from cnndsl.resources import folder
 from cnndsl.source import Source
+from cnndsl.syntax import parse, tree
 from cnndsl.syntax.tables import KEYWORDS
 from cnndsl.terminal import visible
 from cnndsl.zoo import SUFFIX, entries, files, find, locate, read
@@ -118,4 +119,21 @@ def _copy(origin: str) -> Start:
     source = read(place)
     if isinstance(source, Diagnostic):
         raise click.ClickException(source.message_text())
+    alone(source)
     return Start(source.text, place.network)
+
+
+def alone(source: Source) -> None:
+    """Refuse a spec that needs others beside it, which a copy would not find. What ships as `std.…` is found from
+    everywhere. Raises click.UsageError."""
+    used = [
+        line.statement.file.value
+        for line in parse(source)[0].lines
+        if isinstance(line.statement, tree.Use) and isinstance(line.statement.file, tree.Text)
+    ]
+    if used:
+        names = ", ".join(visible(name) for name in dict.fromkeys(used))
+        raise click.UsageError(
+            f"{visible(source.name)} uses other files ({names}), which a copy of it alone would lack. "
+            f"Copy them all into one folder yourself: 'cnndsl show {visible(source.name)}' prints it."
+        )

@@ -12,7 +12,7 @@ from cnndsl.diagnostics import Diagnostic
 from cnndsl.files import STDIN, read_source, rewrite
 from cnndsl.record import Record
 from cnndsl.source import Source
-from cnndsl.terminal import CYAN, GREEN, RED, Look, is_terminal, look_of, visible
+from cnndsl.terminal import CYAN, GREEN, RED, Look, look_of, visible
 
 Change = Callable[[Source], "tuple[str | None, list[Diagnostic]]"]
 """The new text of a spec, None where its errors don't let it have one, and what is wrong with it."""
@@ -103,7 +103,7 @@ def _diff(one: Changed, asked: Asked, look: Look) -> Iterator[str]:
     name = visible(one.source.name)
     before, after = one.source.text, one.text
     styles = {"-": RED, "+": GREEN, "@": CYAN}
-    terminal = is_terminal(sys.stdout) or look.colour
+    terminal = look.terminal or look.colour
     for line in unified_diff(_lines(before), _lines(after), name, f"{name} ({asked.done})", lineterm=""):
         text, newline, _ = line.partition("\n")
         shown = look.paint(visible(text), *filter(None, [styles.get(text[:1])])) if terminal else text

@@ -11,7 +11,7 @@ from cnndsl.cli.output import deliver, exit_code
 from cnndsl.cli.output import show as show_problems
 from cnndsl.diagnostics import Diagnostic
 from cnndsl.report.as_page import drawn_spec
-from cnndsl.terminal import is_terminal, look_of
+from cnndsl.terminal import look_of
 from cnndsl.zoo import locate, read
 
 
@@ -32,6 +32,6 @@ def show(name: str, color: str) -> int:
         show_problems([source], color)
         return exit_code([source])
     look = look_of(sys.stdout, color)
-    terminal = is_terminal(sys.stdout) or look.colour
+    terminal = look.terminal or look.colour
     deliver([drawn_spec(source.text, look) if terminal else source.text], None)
     return 0

@@ -89,7 +89,7 @@ def _wait(watched: dict[str, Stamp], files: set[str]) -> None:
 def _show(one: Round, taken: float, color: str) -> int:
     """The result in place of the last one on a terminal, else below it. Raises BrokenPipeError where nobody reads."""
     look = look_of(sys.stdout, color)
-    terminal = look.width is not None
+    terminal = look.terminal
     count = len(one.files)
     said = f"{time.strftime('%H:%M:%S')}  checked in {taken * 1000:,.0f} ms, watching {count} file{'s' * (count != 1)}"
     clear = "\x1b[H\x1b[2J" if terminal else ""

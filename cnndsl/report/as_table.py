@@ -76,7 +76,7 @@ def table(
     rows = _rows(graph)
     hidden = len(graph.nodes) - len(rows)
     gap_at, gap = None, ""
-    if look.width is not None and len(rows) > MANY and not all_rows:
+    if look.terminal and len(rows) > MANY and not all_rows:
         gap_at, gap = HEAD, f"... {len(rows) - HEAD - TAIL:,} more layers; --all shows them"
         rows = rows[:HEAD] + rows[-TAIL:]
     columns, left_out = fit(_columns(rows, network, connections=connections), look)

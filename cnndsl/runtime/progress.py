@@ -19,7 +19,7 @@ class Progress:
         self.stream = stream
         self.look = look_of(stream, color)
         self.quiet = quiet
-        self.live = not quiet and self.look.width is not None and _moves()
+        self.live = not quiet and self.look.terminal and _moves()
         self._drawn = False
         self._unread = False
         self._next = 0.0
