@@ -25,6 +25,8 @@ from cnndsl.graph import Graph
 from cnndsl.recipe import Recipe, read
 from cnndsl.runtime import checkpoints
 from cnndsl.runtime.data import Examples, Split
+from cnndsl.runtime.data.feed import Feed
+from cnndsl.runtime.data.prepare import Prepare
 from cnndsl.runtime.errors import NotFiniteError, RunError, TrainingError
 from cnndsl.runtime.loop import Loop, batches, order
 from cnndsl.runtime.module import build_module
@@ -60,7 +62,8 @@ def network(text: str) -> tuple[Graph, Recipe]:
 
 
 def loop_on(module: nn.Module, graph: Graph, recipe: Recipe, examples: Examples, outputs: int) -> Loop:
-    return Loop(module, recipe, Split(examples, None, None), lambda x: x, outputs, penalties(graph, module), CPU)
+    as_they_are = Feed(Prepare("none", (0, 0), tuple(examples.inputs.shape[1:]), (1.0,), (0.0,)), CPU)
+    return Loop(module, recipe, Split(examples, None, None), as_they_are, outputs, penalties(graph, module), CPU)
 
 
 def silent() -> Progress:

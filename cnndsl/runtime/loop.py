@@ -15,7 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from cnndsl.recipe import Recipe
-from cnndsl.runtime.data import Examples, Split
+from cnndsl.runtime.data import Batch, Examples, Mixed, Split
+from cnndsl.runtime.data.feed import Feed
 from cnndsl.runtime.errors import NotFiniteError, TrainingError
 from cnndsl.runtime.evaluate import function
 from cnndsl.runtime.progress import Progress
@@ -84,19 +85,29 @@ class Objective:
         self.metrics = [(m.name, m.target, function(m.code())) for m in recipe.metrics]
         self.names = ("loss", *(name for name, *_ in self.metrics))
 
-    def targets(self, examples: Examples) -> tuple[Tensor | None, Tensor | None]:
+    def targets(self, of: Batch | Mixed) -> tuple[Tensor | None, Tensor | None]:
         """The targets as classes and as values; either may not exist."""
-        values = examples.values
-        if values is None and self.of_values and examples.classes is not None:
-            values = nn.functional.one_hot(examples.classes, self.outputs).to(torch.float32)
-        return examples.classes, values
+        values = of.values
+        if values is None and self.of_values and of.classes is not None:
+            values = nn.functional.one_hot(of.classes, self.outputs).to(torch.float32)
+        return of.classes, values
 
-    def loss_of(self, output: Tensor, classes: Tensor | None, values: Tensor | None) -> Tensor:
+    def loss_of(self, output: Tensor, batch: Batch) -> Tensor:
+        """The loss of a batch; of one mixed with other examples, that of both targets by their shares."""
+        loss = self._loss_of(output, batch)
+        if batch.mixed is not None:
+            share = batch.mixed.share
+            loss = share * loss + (1 - share) * self._loss_of(output, batch.mixed)
+        return loss
+
+    def _loss_of(self, output: Tensor, of: Batch | Mixed) -> Tensor:
+        classes, values = self.targets(of)
         loss: Tensor = self.loss(output, values if self.of_values else classes)
         return loss
 
-    def measured(self, loss: Tensor, output: Tensor, classes: Tensor | None, values: Tensor | None) -> Tensor:
+    def measured(self, loss: Tensor, output: Tensor, batch: Batch) -> Tensor:
         """The loss and each metric, summed over the batch's examples, in the order of `names`."""
+        classes, values = self.targets(batch)
         count = len(output)
         scores = output if self.sign > 0 else -output
         found = [loss if self.summed else loss * count]
@@ -113,7 +124,7 @@ class Loop:
         module: nn.Module,
         recipe: Recipe,
         split: Split,
-        prepared: Callable[[Tensor], Tensor],
+        feed: Feed,
         outputs: int,
         penalties: list[tuple[float, Tensor]],
         device: torch.device,
@@ -121,7 +132,7 @@ class Loop:
         self.module = module
         self.recipe = recipe
         self.split = split
-        self.prepared = prepared
+        self.feed = feed
         self.penalties = penalties
         self.device = device
         self.objective = Objective(recipe, outputs)
@@ -151,13 +162,14 @@ class Loop:
         began = time.monotonic() - self.seconds
         epoch, first = self.position
         rows = self._order(epoch)
+        train = self.split.train.in_epoch(self.recipe.seed, epoch)
         losses = torch.zeros(len(self.cuts), device=self.device)
         title = f"epoch {epoch + 1}/{self.recipe.epochs}"
         self.module.train()
         progress.begin()
         for step in range(first, len(self.cuts)):
             start, end = self.cuts[step]
-            losses[step] = self.step(self.split.train.pick(rows[start:end]), epoch * len(self.cuts) + step)
+            losses[step] = self.step(train.pick(rows[start:end]), epoch * len(self.cuts) + step)
             self.position = Position(epoch, step + 1)
             if progress.due:
                 seen = end - self.cuts[first][0]
@@ -179,16 +191,16 @@ class Loop:
         rate = self.rate(number)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        classes, values = self.objective.targets(examples)
+        batch = self.feed(examples, number // len(self.cuts))
         self.optimizer.zero_grad(set_to_none=True)
-        output = flat(self.module(self.prepared(examples.inputs)))
-        loss = self.objective.loss_of(output, classes, values)
+        output = flat(self.module(*batch.inputs))
+        loss = self.objective.loss_of(output, batch)
         self._total(loss).backward()  # type: ignore[no-untyped-call]
         if self.recipe.clip:
             nn.utils.clip_grad_norm_(self.parameters, self.recipe.clip)
         self.optimizer.step()
         with torch.no_grad():
-            self.sums += self.objective.measured(loss.detach(), output.detach(), classes, values)
+            self.sums += self.objective.measured(loss.detach(), output.detach(), batch)
         return loss.detach()
 
     def rate(self, number: int) -> float:
@@ -240,11 +252,10 @@ class Loop:
         with torch.inference_mode():
             for start in range(0, len(examples), many):
                 rows = torch.arange(start, min(start + many, len(examples)), device=self.device)
-                piece = examples.pick(rows)
-                classes, values = self.objective.targets(piece)
-                output = flat(self.module(self.prepared(piece.inputs)))
-                loss = self.objective.loss_of(output, classes, values)
-                total += self.objective.measured(loss, output, classes, values)
+                batch = self.feed(examples.pick(rows))
+                output = flat(self.module(*batch.inputs))
+                loss = self.objective.loss_of(output, batch)
+                total += self.objective.measured(loss, output, batch)
         self.module.train()
         return dict(zip(self.objective.names, (total / len(examples)).tolist(), strict=True))
 
@@ -260,6 +271,7 @@ class Loop:
             "optimizer": self.optimizer.state_dict(),
             "random": torch.get_rng_state(),
             "cuda_random": torch.cuda.get_rng_state_all() if self.device.type == "cuda" else [],
+            "feed": self.feed.state(),
             "sums": self.sums,
             "history": self.history,
             "seconds": self.seconds,
@@ -275,6 +287,7 @@ class Loop:
             self.history = list(state["history"])
             self.seconds = state["seconds"]
             torch.set_rng_state(state["random"])
+            self.feed.restore(state["feed"])
             if self.device.type == "cuda" and state["cuda_random"]:
                 torch.cuda.set_rng_state_all(state["cuda_random"])
         except (KeyError, RuntimeError, ValueError, TypeError) as error:

@@ -18,6 +18,7 @@ from cnndsl.graph import Graph
 from cnndsl.recipe import Recipe
 from cnndsl.recipe.checks import main_output
 from cnndsl.runtime import checkpoints, run_folder
+from cnndsl.runtime.data.feed import Feed
 from cnndsl.runtime.data.prepare import Prepared, prepare
 from cnndsl.runtime.data.sources import Wanted, read
 from cnndsl.runtime.errors import TrainingError
@@ -178,8 +179,8 @@ def _prepare(graph: Graph, recipe: Recipe, options: Options, device: torch.devic
     memory_format = torch.channels_last if flat else torch.contiguous_format
     module = module.to(device).to(memory_format=memory_format)  # type: ignore[call-overload]
     split = prepared.split.each(lambda part: part.to(device))
-    to_input = prepared.prepare.on(device, memory_format)
-    loop = Loop(module, recipe, split, to_input, last[0], penalties(graph, module), device)
+    feed = Feed(prepared.prepare, device, memory_format=memory_format, seed=recipe.seed)
+    loop = Loop(module, recipe, split, feed, last[0], penalties(graph, module), device)
     return _Job(graph, recipe, options, prepared, loop)
 
 

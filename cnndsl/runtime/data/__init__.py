@@ -1,10 +1,10 @@
-"""Data sets: read once, held whole in memory, cut into batches by indexing."""
+"""Data sets: read once, held whole, cut into batches by indexing."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -14,13 +14,19 @@ from torch import Tensor
 class Examples:
     """Inputs and targets, one row each.
 
-    inputs: uint8 images, N x C x H x W, or float32 values, N x the network's input, channels first.
-    classes: int64, N, or None where targets are values; values: float32, N x the targets, or None.
+    inputs: uint8 images, N x C x H x W, float32 values, N x the network's input, channels first, or int64 tokens,
+    N x L. others: what the network's further inputs get, in the same form.
+    classes: int64, N; uint8 or int64 maps of classes, N x the places; or sequences of classes, N x the longest, of
+    which the first `lengths` (int64, N) count. None where targets are values, float32, N x the targets.
+    rows: which rows of the whole part these are; None for the part itself.
     """
 
     inputs: Tensor
     classes: Tensor | None
     values: Tensor | None = None
+    others: tuple[Tensor, ...] = ()
+    lengths: Tensor | None = None
+    rows: Tensor | None = None
 
     def __len__(self) -> int:
         """How many examples there are."""
@@ -28,25 +34,69 @@ class Examples:
 
     def pick(self, rows: Tensor) -> Examples:
         """The examples of these rows, in their order."""
-        return self._with(lambda tensor: tensor.index_select(0, rows))
+        picked = self._with(lambda tensor: tensor.index_select(0, rows.to(tensor.device)))
+        return picked if self.rows is not None else picked.numbered(rows)
+
+    def numbered(self, rows: Tensor | None) -> Examples:
+        """The same examples, said to be these rows of a part."""
+        return Examples(self.inputs, self.classes, self.values, self.others, self.lengths, rows)
 
     def to(self, device: torch.device) -> Examples:
-        return self._with(lambda tensor: tensor.to(device))
+        return self._with(lambda tensor: tensor.to(device, non_blocking=True))
+
+    def in_epoch(self, seed: int, epoch: int) -> Examples:
+        """The examples as they are to be seen in this epoch: always the same ones here."""
+        return self
 
     def _with(self, change: Callable[[Tensor], Tensor]) -> Examples:
-        classes, values = self.classes, self.values
+        def changed(tensor: Tensor | None) -> Any:
+            return None if tensor is None else change(tensor)
+
         return Examples(
             change(self.inputs),
-            None if classes is None else change(classes),
-            None if values is None else change(values),
+            changed(self.classes),
+            changed(self.values),
+            tuple(change(other) for other in self.others),
+            changed(self.lengths),
+            changed(self.rows),
         )
 
 
+class Mixed(NamedTuple):
+    """The other examples that a batch was mixed with: their targets, and the share of the first ones.
+
+    The loss of such a batch is `share * loss(targets) + (1 - share) * loss(other targets)`.
+    """
+
+    classes: Tensor | None
+    values: Tensor | None
+    share: Tensor
+
+
+class Batch(NamedTuple):
+    """What the network is given and what it is to answer. Fields are those of `Examples`, as the network takes them.
+
+    inputs: float32 or int64, one tensor for each input of the network.
+    """
+
+    inputs: tuple[Tensor, ...]
+    classes: Tensor | None
+    values: Tensor | None
+    lengths: Tensor | None = None
+    mixed: Mixed | None = None
+
+
 class Raw(NamedTuple):
-    """A source as read: what may be trained on, and what is kept for the test, if anything."""
+    """A source as read: what may be trained on, what is kept for the test, and for validation, if anything.
+
+    names: what the classes are called, in their order; said: what was done while reading, in sentences.
+    """
 
     train: Examples
     test: Examples | None
+    validation: Examples | None = None
+    names: tuple[str, ...] = ()
+    said: tuple[str, ...] = ()
 
 
 class Split(NamedTuple):
