@@ -165,8 +165,10 @@ def test_the_source_archive_makes_the_same_wheel(checkout: Path, wheel: Path, tm
 def pins() -> dict[str, str]:
     """The version that constraints.txt gives each package."""
     lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
-    pairs = (line.split("==") for line in lines if line and not line.startswith("#"))
-    return {canonicalize_name(name): version for name, version in pairs}
+    pairs = [line.split("==") for line in lines if line and not line.startswith("#")]
+    versions = {canonicalize_name(name): version for name, version in pairs}
+    assert len(versions) == len(pairs), "constraints.txt pins a package twice"
+    return versions
 
 
 def needed(requirements: list[str], extras: set[str]) -> set[str]:

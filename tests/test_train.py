@@ -41,7 +41,7 @@ SPECS = Path(__file__).resolve().parent.parent / "specs"
 
 SMALL = """network Small
 input 8x8x1
-conv 3x3x4, bn, relu, dropout 0.2
+conv 3x3x4 nobias, bn, relu, dropout 0.2
 dense 10
 train:
     data digits
@@ -381,7 +381,7 @@ def test_a_checkpoint_can_run_no_code(tmp_path: Path) -> None:
         ("recipe.json", '{"version": 1}', "is damaged"),
         ("spec.cnn", None, "can't read"),
         ("spec.cnn", "network Small\ninput 3\n", "has errors"),
-        ("spec.cnn", SMALL.replace("x4,", "x5,"), "does not fit the network"),
+        ("spec.cnn", SMALL.replace("3x3x4", "3x3x5"), "does not fit the network"),
     ],
 )
 def test_a_run_folder_that_was_changed(tmp_path: Path, file: str, content: str | None, said: str) -> None:

@@ -124,8 +124,16 @@ def test_no_gpu_is_a_sentence(folder: Path) -> None:
 
 
 def test_quiet_is_quiet(folder: Path) -> None:
-    done = run_command("small.cnn", "--quiet", "--epochs", "1", cwd=folder)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    """Also of a spec that there is something to say about: `-q` leaves nothing but errors."""
+    (folder / "noted.cnn").write_text(SMALL.replace(" nobias", ""))
+    assert "note[N811]" in run_command("noted.cnn", "--dry-run", cwd=folder).stderr
+    for name in ("small.cnn", "noted.cnn"):
+        done = run_command(name, "--quiet", "--epochs", "1", cwd=folder)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    done = run_command("noted.cnn", "--quiet", "--set-train", "epochs=-1", cwd=folder)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "error" in done.stderr
+    assert "note" not in done.stderr
 
 
 def small_files() -> None:
@@ -159,11 +167,12 @@ def test_a_read_only_folder(folder: Path) -> None:
 
 def test_a_terminal_shows_a_bar_and_heeds_no_color(folder: Path) -> None:
     pexpect = pytest.importorskip("pexpect")
-    slow = SMALL.replace("conv 3x3x4", "conv 3x3x32, relu, conv 3x3x32").replace("epochs 3", "epochs 1")
-    (folder / "slow.cnn").write_text(slow.replace("batch 100", "batch 8"))
+    # Some 650 steps of two wide convolutions: no machine does them before the bar appears.
+    slow = SMALL.replace("conv 3x3x4", "conv 3x3x64, relu, conv 3x3x64").replace("epochs 3", "epochs 1")
+    (folder / "slow.cnn").write_text(slow.replace("batch 100", "batch 2"))
     for color in ("", "1"):
         environment = {**os.environ, "TERM": "xterm", "NO_COLOR": color, "COLUMNS": "100", "LC_ALL": "C.UTF-8"}
-        command = ["-m", "cnndsl", "train", "slow.cnn", "--limit", "400"]
+        command = ["-m", "cnndsl", "train", "slow.cnn"]
         child = pexpect.spawn(sys.executable, command, cwd=folder, env=environment, timeout=120, encoding="utf-8")
         child.expect(pexpect.EOF)
         child.close()

@@ -166,7 +166,13 @@ def test_a_run_keeps_the_files_it_used(tmp_path: Path, monkeypatch: pytest.Monke
 def test_every_shipped_block_works() -> None:
     lines = {
         "conv": ["cbr 3x3x8 same", "cbr 1x1x8 act=silu", "separable 8 /2"],
-        "residual": ["shortcut 8 /2", "basic 8", "basic 16 /2", "bottleneck 4", "bottleneck 8 /2 groups=2 base=32"],
+        "residual": [
+            "add:\n    | shortcut 8 /2\n    | conv 3x3x8 /2 pad=1 nobias",
+            "basic 8",
+            "basic 16 /2",
+            "bottleneck 4",
+            "bottleneck 8 /2 groups=2 base=32",
+        ],
         "attention": ["squeeze_excite 2", "tokens, encoder 2 16"],
         "mobile": ["inverted_residual 8 6", "inverted_residual 8 1 /2 se kernel=5 act=hardswish"],
         "dense": ["dense_block 3 4", "transition"],

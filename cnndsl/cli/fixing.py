@@ -10,7 +10,6 @@ import click
 
 from cnndsl.cli.output import CannotWrite
 from cnndsl.diagnostics import Diagnostic
-from cnndsl.diagnostics.render import render, render_fix
 from cnndsl.files import STDIN, rewrite
 from cnndsl.terminal import Look, is_terminal, look_of, visible, write
 from cnndsl.zoo import Place, read
@@ -93,6 +92,8 @@ def _said(place: Place, fixer: Fixer, look: Look, how: str) -> str:
 
 
 def _change(one: Made, look: Look) -> str:
+    from cnndsl.diagnostics.render import render_fix
+
     place = one.diagnostic.span.source.position(one.diagnostic.span.start)[0]
     said = f"{one.diagnostic.code} in line {place}: {visible(one.diagnostic.message_text())}\n"
     return said + render_fix(one.fix, one.diagnostic, look)
@@ -100,6 +101,8 @@ def _change(one: Made, look: Look) -> str:
 
 def _ask(fixer: Fixer, look: Look) -> None:
     """Show each problem that has a fix, and ask for each of its fixes."""
+    from cnndsl.diagnostics.render import render, render_fix
+
     refused: set[tuple[str, str, str]] = set()
     shown: object = None
     while True:

@@ -88,7 +88,7 @@ def train(
     if network is not None and exit_code(diagnostics) == 0:
         recipe, more = _recipe(network, (*set_train, *short))
         diagnostics = [*diagnostics, *more]
-    show(diagnostics, color)
+    show([d for d in diagnostics if not quiet or d.severity == "error"], color)
     if network is None or recipe is None or exit_code(diagnostics):
         return exit_code(diagnostics)
     if network.recipe is None and not quiet:
