@@ -4,7 +4,8 @@
 - cnndsl/layers/index.py: which module holds each layer kind;
 - cnndsl/diagnostics/index.py: which module holds each problem;
 - docs/layers.md, docs/words.md, docs/diagnostics.md and docs/settings.md: the reference, from the classes themselves;
-- cnndsl/zoo/index.py and docs/zoo.md: the networks of specs/ and their figures.
+- cnndsl/zoo/index.py and docs/zoo.md: the networks of specs/ and their figures;
+- cnndsl/draw/metrics.py: how wide the letters of the fonts in cnndsl/draw/fonts are.
 """
 
 from __future__ import annotations
@@ -239,6 +240,39 @@ def zoo_index() -> str:
     return f"# ruff: noqa\n# fmt: off\n{HEADER}{catalogue.index()}"
 
 
+# --- fonts ------------------------------------------------------------------------------------------------------
+
+LETTERS = (
+    *range(0x20, 0x7F),
+    *range(0xA0, 0x180),
+    *range(0x370, 0x460),
+    *range(0x2010, 0x2070),
+    *range(0x2190, 0x2270),
+)
+"""Code points whose widths are kept: European scripts, punctuation, arrows, signs of mathematics."""
+
+
+def font_metrics() -> str:
+    """The text of cnndsl/draw/metrics.py: advance widths as the fonts' own tables have them."""
+    from fontTools.ttLib import TTFont
+
+    folder = ROOT / "cnndsl" / "draw" / "fonts"
+    lines = []
+    for name, style in (("REGULAR", "Regular"), ("BOLD", "Bold")):
+        font = TTFont(folder / f"LiberationSans-{style}.ttf")
+        glyphs, advances = font.getBestCmap(), font["hmtx"]
+        scale = 1000 / font["head"].unitsPerEm
+        widths: dict[int, list[str]] = {}
+        for letter in LETTERS:
+            if letter in glyphs:
+                widths.setdefault(round(advances[glyphs[letter]][0] * scale), []).append(chr(letter))
+        lines.append(f"{name}: dict[int, str] = {{\n")
+        lines += [f"    {width}: {''.join(letters)!r},\n" for width, letters in sorted(widths.items())]
+        lines.append("}\n")
+    note = "# Thousandths of the size, and the letters that are so wide.\n"
+    return f"# ruff: noqa\n# fmt: off\n{HEADER}{note}{''.join(lines)}"
+
+
 TARGETS: dict[str, Callable[[], str]] = {
     "cnndsl/syntax/tables.py": parser_tables,
     "cnndsl/layers/index.py": layer_index,
@@ -249,6 +283,7 @@ TARGETS: dict[str, Callable[[], str]] = {
     "docs/words.md": reference.words,
     "cnndsl/zoo/index.py": zoo_index,
     "docs/zoo.md": catalogue.page,
+    "cnndsl/draw/metrics.py": font_metrics,
 }
 
 

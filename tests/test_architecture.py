@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 # Left never imports right; what stands in one row doesn't know the rest of it.
 ORDER = (
     ("record", "resources"),
-    ("source", "shape", "symbols", "terminal"),
+    ("source", "shape", "symbols", "terminal", "numbers"),
     ("diagnostics",),
     ("layers", "syntax", "files", "problems"),
     ("zoo", "format", "revisions"),
@@ -33,7 +33,7 @@ ORDER = (
     ("lint",),
     ("pipeline",),
     ("annotate", "compare", "explain", "fit", "repair", "sizes"),
-    ("report", "codegen", "reference"),
+    ("report", "codegen", "draw", "reference"),
     ("runtime",),
     ("cli",),
     ("__main__",),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from cnndsl.report import Measured
-from cnndsl.report.numbers import axes_text
+from cnndsl.numbers import axes_text
 from cnndsl.terminal import visible
 
 COLUMNS = (

@@ -11,7 +11,7 @@ from cnndsl.record import Record
 from cnndsl.report import COUNTED, heading, signature
 from cnndsl.report.as_markdown import code, escaped, problems
 from cnndsl.report.grid import Column, draw, fit
-from cnndsl.report.numbers import grouped
+from cnndsl.numbers import grouped
 from cnndsl.report.rows import (
     ADDED,
     AFFECTED,

@@ -7,7 +7,7 @@ from typing import Any
 
 from cnndsl.graph import Graph
 from cnndsl.measure.counters import Counted, Group
-from cnndsl.report.numbers import grouped
+from cnndsl.numbers import grouped
 from cnndsl.terminal import Look, pad, visible, wrap
 
 NAMED = 3

@@ -10,7 +10,7 @@ from cnndsl.compare.align import unnumbered
 from cnndsl.graph import BlockCall, Node
 from cnndsl.measure import LayerMeasure, Memory, Totals
 from cnndsl.record import Record
-from cnndsl.report.numbers import UNKNOWN, axes_text, bytes_text, grouped
+from cnndsl.numbers import UNKNOWN, axes_text, bytes_text, grouped
 from cnndsl.shape import Shape
 
 SAME, CHANGED, AFFECTED, ADDED, REMOVED = "", "~", ".", "+", "-"
