@@ -16,8 +16,9 @@ class Examples:
 
     inputs: uint8 images, N x C x H x W, float32 values, N x the network's input, channels first, or int64 tokens,
     N x L. others: what the network's further inputs get, in the same form.
-    classes: int64, N; uint8 or int64 maps of classes, N x the places; or sequences of classes, N x the longest, of
-    which the first `lengths` (int64, N) count. None where targets are values, float32, N x the targets.
+    classes: int64, N; maps of classes, N x the places, uint8 while they are stored; or sequences of classes, N x the
+    longest, -1 behind the last of each. For pairs of inputs: 1 where both are of one class, else 0. None where targets
+    are values, float32, N x the targets.
     rows: which rows of the whole part these are; None for the part itself.
     """
 
@@ -25,7 +26,6 @@ class Examples:
     classes: Tensor | None
     values: Tensor | None = None
     others: tuple[Tensor, ...] = ()
-    lengths: Tensor | None = None
     rows: Tensor | None = None
 
     def __len__(self) -> int:
@@ -39,7 +39,7 @@ class Examples:
 
     def numbered(self, rows: Tensor | None) -> Examples:
         """The same examples, said to be these rows of a part."""
-        return Examples(self.inputs, self.classes, self.values, self.others, self.lengths, rows)
+        return Examples(self.inputs, self.classes, self.values, self.others, rows)
 
     def to(self, device: torch.device) -> Examples:
         return self._with(lambda tensor: tensor.to(device, non_blocking=True))
@@ -57,7 +57,6 @@ class Examples:
             changed(self.classes),
             changed(self.values),
             tuple(change(other) for other in self.others),
-            changed(self.lengths),
             changed(self.rows),
         )
 
@@ -74,15 +73,15 @@ class Mixed(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """What the network is given and what it is to answer. Fields are those of `Examples`, as the network takes them.
+    """What the network is given and what it is to answer. Targets are those of `Examples`, classes int64.
 
-    inputs: float32 or int64, one tensor for each input of the network.
+    inputs: float32 or int64, one tensor for each input of the network. values: where the network is to give back its
+    input, that input as it was before noise and holes, shaped as the network's output.
     """
 
     inputs: tuple[Tensor, ...]
     classes: Tensor | None
     values: Tensor | None
-    lengths: Tensor | None = None
     mixed: Mixed | None = None
 
 

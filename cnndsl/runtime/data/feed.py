@@ -35,7 +35,6 @@ class Feed:
             (self.prepared(examples.inputs), *map(self.prepared, examples.others)),
             examples.classes,
             examples.values,
-            examples.lengths,
         )
 
     def state(self) -> dict[str, Tensor]:
