@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from cnndsl.recipe import Recipe
-from cnndsl.runtime.data import Batch, Examples, Mixed, Split
+from cnndsl.runtime.data import Batch, Examples, Split
 from cnndsl.runtime.data.feed import Feed
 from cnndsl.runtime.errors import NotFiniteError, TrainingError
 from cnndsl.runtime.evaluate import function
@@ -85,29 +85,24 @@ class Objective:
         self.metrics = [(m.name, m.target, function(m.code())) for m in recipe.metrics]
         self.names = ("loss", *(name for name, *_ in self.metrics))
 
-    def targets(self, of: Batch | Mixed) -> tuple[Tensor | None, Tensor | None]:
+    def targets(self, batch: Batch) -> tuple[Tensor | None, Tensor | None]:
         """The targets as classes and as values; either may not exist."""
-        values = of.values
-        if values is None and self.of_values and of.classes is not None:
-            values = nn.functional.one_hot(of.classes, self.outputs).to(torch.float32)
-        return of.classes, values
+        values = batch.values
+        if values is None and self.of_values and batch.classes is not None:
+            soft = batch.classes.is_floating_point()
+            values = batch.classes if soft else nn.functional.one_hot(batch.classes, self.outputs).to(torch.float32)
+        return batch.classes, values
 
     def loss_of(self, output: Tensor, batch: Batch) -> Tensor:
-        """The loss of a batch; of one mixed with other examples, that of both targets by their shares."""
-        loss = self._loss_of(output, batch)
-        if batch.mixed is not None:
-            share = batch.mixed.share
-            loss = share * loss + (1 - share) * self._loss_of(output, batch.mixed)
-        return loss
-
-    def _loss_of(self, output: Tensor, of: Batch | Mixed) -> Tensor:
-        classes, values = self.targets(of)
+        classes, values = self.targets(batch)
         loss: Tensor = self.loss(output, values if self.of_values else classes)
         return loss
 
     def measured(self, loss: Tensor, output: Tensor, batch: Batch) -> Tensor:
         """The loss and each metric, summed over the batch's examples, in the order of `names`."""
         classes, values = self.targets(batch)
+        if classes is not None and classes.is_floating_point():
+            classes = classes.argmax(1)  # of mixed examples, the class with the larger share
         count = len(output)
         scores = output if self.sign > 0 else -output
         found = [loss if self.summed else loss * count]

@@ -61,28 +61,23 @@ class Examples:
         )
 
 
-class Mixed(NamedTuple):
-    """The other examples that a batch was mixed with: their targets, and the share of the first ones.
-
-    The loss of such a batch is `share * loss(targets) + (1 - share) * loss(other targets)`.
-    """
-
-    classes: Tensor | None
-    values: Tensor | None
-    share: Tensor
-
-
 class Batch(NamedTuple):
-    """What the network is given and what it is to answer. Targets are those of `Examples`, classes int64.
+    """Examples as a network takes them, and what it is to answer.
 
-    inputs: float32 or int64, one tensor for each input of the network. values: where the network is to give back its
-    input, that input as it was before noise and holes, shaped as the network's output.
+    inputs: one tensor for each input of the network: float32, N x the input, channels first, or int64 tokens.
+    classes: int64, N, N x places or N x length; where examples are mixed float32, N x classes or N x classes x places,
+    the share of each. values: float32, N x the targets; where the network is to give back its input, that input as it
+    was before noise and holes. Either may not exist.
     """
 
     inputs: tuple[Tensor, ...]
-    classes: Tensor | None
-    values: Tensor | None
-    mixed: Mixed | None = None
+    classes: Tensor | None = None
+    values: Tensor | None = None
+
+    @property
+    def count(self) -> int:  # type: ignore[override]  # hides tuple.count, which nobody wants of a batch
+        """How many examples there are."""
+        return len(self.inputs[0])
 
 
 class Raw(NamedTuple):
