@@ -1,0 +1,51 @@
+"""A network's picture: its outline, what of it is looked into, and the style that suits it."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from cnndsl.draw.faults import Faults
+from cnndsl.draw.fold import EVERYTHING, folded
+from cnndsl.draw.fold import only as part_named
+from cnndsl.draw.outline import Item, outline
+from cnndsl.draw.scene import Scene
+from cnndsl.draw.styles import STYLES
+from cnndsl.draw.wanted import Wanted
+from cnndsl.graph import Graph
+from cnndsl.measure import Analysis
+
+GRAPH = "graph"
+"""The style that shows boxes as they are asked for; the others choose for themselves what they open."""
+NO_FAULTS = Faults({}, ())
+
+
+def picture(
+    graph: Graph,
+    analysis: Analysis,
+    faults: Faults = NO_FAULTS,
+    wanted: Wanted = Wanted(),  # noqa: B008
+    style: str | None = None,
+    depth: int | None = None,
+    unfold: tuple[str, ...] = (),
+    fold: tuple[str, ...] = (),
+    only: str | None = None,
+) -> Scene:
+    """The picture of a network, in the style that suits it if none is named.
+
+    depth: how many levels of blocks are looked into, None for what the style finds best; unfold, fold: names of those
+    that are or are not, whatever the depth. only: the block to draw, instead of the network. Raises NoSuchItem.
+    """
+    whole = outline(graph, analysis, faults.by_node)
+    network = part_named(whole, only) if only is not None else whole
+    chosen = style or default_style(network)
+    if chosen != GRAPH and depth is None:
+        depth = EVERYTHING
+    scene: Scene = import_module(f"cnndsl.draw.styles.{chosen}").scene(folded(network, depth, unfold, fold), wanted)
+    return scene._replace(faults=(*scene.faults, *faults.loose)) if faults.loose else scene
+
+
+def default_style(network: Item) -> str:
+    """The name of the style for a network: `layers` for chains, `volumes` for what is deep or branches."""
+    from cnndsl.draw.styles.layers import fits
+
+    return STYLES[0] if fits(network) else STYLES[1]
