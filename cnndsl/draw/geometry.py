@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from math import cos, radians, sin
 
 from cnndsl.draw import text as letters
-from cnndsl.draw.scene import Area, Arrow, Line, Mark, Point, Polygon, Rect, Scene, Text, Thing
+from cnndsl.draw.scene import Area, Arrow, Line, Mark, Point, Polygon, Rect, Scene, Text, Thing, box
 
 HEAD = 4.0
 """How long the head of an arrow is, in points; it is half as wide to either side."""
@@ -17,9 +17,7 @@ def area_of(mark: Mark) -> Area:
     if isinstance(mark, Text):
         return text_area(mark)
     if isinstance(mark, Rect):
-        around = mark.width / 2 if mark.stroke else 0.0
-        area = mark.area
-        return Area(area.x - around, area.y - around, area.width + 2 * around, area.height + 2 * around)
+        return box(mark.area, around=mark.width / 2 if mark.stroke else 0.0)
     if isinstance(mark, Polygon):
         return around(mark.points, mark.width / 2 if mark.stroke else 0.0)
     return around(mark.points, HEAD / 2 if mark.head or mark.tail else mark.width / 2)

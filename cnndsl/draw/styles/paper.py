@@ -1,4 +1,4 @@
-"""From things laid out anywhere to a picture: its bounds, title, legend, errors and the words for those who can't see."""
+"""From things laid out anywhere to a picture: its bounds, title, legend, errors and its description in words."""
 
 from __future__ import annotations
 
@@ -34,7 +34,6 @@ ROLES = {
 }
 """What a legend calls the roles of colours, in its order."""
 COSTS = {"params": "parameters", "macs": "MACs", "memory": "saved for training", "rf": "receptive field"}
-LIGHTEST_TEXT = 5.0
 _ALONE = 60.0
 """A page narrower than this is not asked to hold a title in one line."""
 
