@@ -30,6 +30,12 @@ def width(text: str, size: float, *, bold: bool = False) -> float:
     return sum([known.get(letter, _WIDE) for letter in text]) * size / 1000
 
 
+def covered(text: str) -> bool:
+    """Whether the fonts have all letters of the text."""
+    known = _widths(False)
+    return all(letter in known for letter in text)
+
+
 def widest(lines: tuple[str, ...], size: float, *, bold: bool = False) -> float:
     """The width of the widest line; 0 if there is none."""
     return max((width(line, size, bold=bold) for line in lines), default=0.0)

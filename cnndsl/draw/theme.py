@@ -6,6 +6,7 @@ The hues of families are those that Okabe and Ito chose to be told apart by all 
 
 from __future__ import annotations
 
+from cnndsl.draw.colors import shaded
 from cnndsl.record import Record
 
 LIGHT = {
@@ -80,6 +81,10 @@ class Theme(Record):
     light: dict[str, str]
     dark: dict[str, str]
     fonts: tuple[str, ...] = ("Liberation Sans", "Arial", "Helvetica", "sans-serif")
+
+    def color(self, role: str, shade: float = 0.0, *, dark: bool = False) -> str:
+        """A role's colour, made darker by a share (lighter below 0)."""
+        return shaded((self.dark if dark else self.light)[role], shade)
 
 
 STANDARD = Theme(LIGHT, DARK)
