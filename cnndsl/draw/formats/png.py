@@ -13,6 +13,8 @@ from cnndsl.draw.scene import Scene, texts
 from cnndsl.draw.text import covered
 from cnndsl.resources import folder
 
+_INEXACT = 1 - 1e-6
+"""Sizes are rounded up: one that is whole must not become a pixel more."""
 _PER_METRE = 100 / 2.54
 _HEADER_ENDS = 33
 """The signature, and the chunk IHDR."""
@@ -29,8 +31,7 @@ def render(scene: Scene, paper: Paper) -> bytes:
     drawn = resvg_py.svg_to_bytes(
         svg_string=svg.render(scene, fixed),
         dpi=96,
-        width=max(round(scene.width * paper.dpi / 72), 1),
-        height=max(round(scene.height * paper.dpi / 72), 1),
+        zoom=paper.dpi / 96 * _INEXACT,
         font_files=files,
         skip_system_fonts=all(map(covered, texts(scene))),
     )
