@@ -69,7 +69,8 @@ class BlockCall(Record):
     name: what the names of its nodes begin with, as `stage[0][1]`. block: the block's name. values: its parameters'
     values. first, last: the numbers of its nodes, `last` excluded; calls within it have a part of this range.
     input: the tensor it was given. result: the one it gave; None if an error left it unknown. choices: what its own
-    `if`, `elif` and `else` lines came to, in the order in which they were asked.
+    `if`, `elif` and `else` lines came to, in the order in which they were asked. given: the names of the parameters
+    that the call sets. named: whether the name is one that the spec gives.
     """
 
     name: str
@@ -80,6 +81,8 @@ class BlockCall(Record):
     input: Edge
     result: Edge | None
     choices: tuple[Choice, ...] = ()
+    given: tuple[str, ...] = ()
+    named: bool = False
 
 
 class Output(Record):

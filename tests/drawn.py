@@ -8,7 +8,6 @@ from cnndsl.draw.outline import Item, outline
 from cnndsl.pipeline import CheckedNetwork, Options, check
 from cnndsl.source import Source
 from cnndsl.zoo import locate, read
-from cnndsl.zoo.index import NETWORKS
 
 
 @cache

@@ -154,12 +154,11 @@ class _Outline:
     def _made(self, call: BlockCall, children: list[Item], depth: int) -> Item:
         links = self._links(children)
         children, links = folded_rows(children, links, self)
-        given = " ".join(_value(v) for v in call.values.values() if not callable(v) and v is not False)
         first = self.graph.nodes[call.first] if call.last > call.first else None
         return self._item(
             call.name,
             "block",
-            f"{call.block} {given}".strip(),
+            _call_title(call),
             tuple(range(call.first, call.last)),
             call.result,
             role="block",
@@ -167,7 +166,7 @@ class _Outline:
             links=tuple(links),
             span=None if first is None else first.calls[depth] if depth < len(first.calls) else first.span,
             input_shape=self.graph.shape_of(call.input) if first is not None else None,
-            named=True,
+            named=call.named,
         )
 
     def _layer(self, children: list[Item], node: Node) -> None:
@@ -262,8 +261,19 @@ class _Outline:
         return list(found)
 
 
-def _value(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) else written(value)
+def _call_title(call: BlockCall) -> str:
+    """A call as one would write it with its numbers: `bottleneck 128 /2`. What the block sets itself is left out, and
+    so are fractions: rates and factors that change no shape."""
+    words = [call.block]
+    for name in call.given:
+        value = call.values[name]
+        if name == "stride":
+            words += [f"/{written(value)}"] if value != 1 else []
+        elif value is True:
+            words.append(name)
+        elif value is not False and not isinstance(value, float) and not callable(value):
+            words.append(written(value))
+    return " ".join(words)
 
 
 # --- rows of equals -------------------------------------------------------------------------------------------------
@@ -380,9 +390,15 @@ def _times(signs: list[Any], chained: list[bool], first: int, period: int) -> in
 
 def _signature(item: Item) -> Any:
     """What makes items equal on paper: what they are and what is in them; not their channels or names."""
-    if not item.children:
-        grows = item.shape.spatial if item.shape is not None else None
-        return item.kind, item.title, item.dress, grows, item.count, item.fault, item.auxiliary, bool(item.outputs)
-    inner = tuple((link.source, link.target) for link in item.links)
     spatial = item.shape.spatial if item.shape is not None else None
+    if not item.children:
+        titles = tuple(map(_without_rate, (item.title, *item.dress)))
+        return titles, spatial, item.count, item.fault, item.auxiliary, bool(item.outputs)
+    inner = tuple((link.source, link.target) for link in item.links)
     return item.kind, tuple(map(_signature, item.children)), inner, item.count, spatial, item.fault
+
+
+def _without_rate(title: str) -> str:
+    """A layer's title; of regularisation, whose rates grow with the depth, the kind alone."""
+    kind, _, _ = title.partition(" ")
+    return kind if kind in ("dropout", "droppath") else title

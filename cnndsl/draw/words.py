@@ -9,8 +9,8 @@ from cnndsl.layers.arguments import Argument, Flag, Tensor, Tensors
 from cnndsl.layers.base import Layer
 from cnndsl.layers.bind import written
 
-UNSEEN = frozenset({"init", "std", "frozen", "l2", "eps", "momentum"})
-"""Arguments that change no tensor's shape and no network's structure: a picture leaves them out."""
+UNSEEN = frozenset({"bias", "init", "std", "frozen", "l2", "eps", "momentum"})
+"""Arguments that change no tensor's shape and nothing that a figure tells: a picture leaves them out."""
 FAMILIES = {
     "convolution": "convolution",
     "pooling": "pooling",

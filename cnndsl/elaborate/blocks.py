@@ -17,8 +17,9 @@ from cnndsl.syntax import tree
 
 def bind_block(
     block: Block, given: list[Given], places: list[Span], call: Span, budget: Budget
-) -> tuple[dict[str, Any], tuple[list[Given], list[Span]] | None] | Diagnostic:
-    """A block's parameters set from a call, and what is left for `...`; or what is wrong with the call.
+) -> tuple[dict[str, Any], tuple[list[Given], list[Span]] | None, int] | Diagnostic:
+    """A block's parameters set from a call, what is left for `...`, and how many of the parameters the call sets, which
+    come first; or what is wrong with the call.
 
     Positional values fill the parameters in order; in a block that passes `...` on, only those without a default.
     """
@@ -43,6 +44,7 @@ def bind_block(
             rest[1].append(place)
         else:
             return _misplaced(statement, one, place, list(by_name))
+    written_out = len(values)
     for parameter in parameters:
         if parameter.name not in values:
             if parameter.default is None:
@@ -52,7 +54,7 @@ def bind_block(
                 values[parameter.name] = argument_value(parameter.default, Scope(block.file.scope, values), budget)
             except EvaluationError as error:
                 return problem(error.problem, line.span(error.node or parameter), **error.values)
-    return values, rest if passes_on else None
+    return values, rest if passes_on else None, written_out
 
 
 def _meant(given: Given, by_name: dict[str, tree.Parameter], free: list[tree.Parameter]) -> tree.Parameter | None:

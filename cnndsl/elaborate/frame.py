@@ -15,13 +15,17 @@ from cnndsl.syntax.tree import Line
 
 
 class Called(Record):
-    """A call of a block, as `reuse` needs it: its arguments, what its nodes' names begin with, and their numbers."""
+    """A call of a block, as `reuse` needs it: its arguments, what its nodes' names begin with, and their numbers.
+
+    given: the names of the values that the call sets; the others are the block's own.
+    """
 
     block: Block
     values: dict[str, Any]
     rest: tuple[list[Given], list[Span]] | None
     prefix: str
     nodes: range
+    given: tuple[str, ...]
 
 
 class Frame:

@@ -408,11 +408,11 @@ class Items(Control):
             )
             frame.here = self.add_failed(line, frame, item, name, called)
             return
-        values, rest = bound
+        values, rest, written_out = bound
         if frame.here is None:
             self.report("NoInput", span, name=name)
             frame.here = self.add_unknown_input(line, item)
-        call = Called(block, dict(values), rest, "", range(0))
+        call = Called(block, dict(values), rest, "", range(0), tuple(values)[:written_out])
         made = self._run_block(call, span, frame, called, named)
         if named:
             frame.called[called] = made
@@ -453,7 +453,8 @@ class Items(Control):
         scope = Scope(call.block.file.scope, dict(call.values))
         inner = Frame(call.block.file, scope, frame.here, prefix + ".", (*frame.calls, span), call.rest)
         assert frame.here is not None
-        made = BlockCall(prefix, call.block.line.statement.name.name, call.values, start, start, frame.here, None)
+        block = call.block.line.statement.name.name
+        made = BlockCall(prefix, block, call.values, start, start, frame.here, None, given=call.given, named=named)
         place = len(self.calls)
         self.calls.append(made)
         inner.lines = call.block.line.body

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from cnndsl.report import Measured
 from cnndsl.numbers import axes_text
+from cnndsl.report import Measured
 from cnndsl.terminal import visible
 
 COLUMNS = (

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from cnndsl.diagnostics import Diagnostic
 from cnndsl.measure import LayerMeasure
-from cnndsl.report import Measured, conventions, heading, signature
 from cnndsl.numbers import UNKNOWN, axes_text, bytes_text, grouped, share
+from cnndsl.report import Measured, conventions, heading, signature
 from cnndsl.terminal import visible
 
 

@@ -7,9 +7,9 @@ from typing import Any
 
 from cnndsl.graph import Graph, Node
 from cnndsl.measure import Memory, Totals
+from cnndsl.numbers import abbreviated, axes_text, bytes_text, grouped, share
 from cnndsl.report import Measured, conventions, given_text, heading, signature
 from cnndsl.report.grid import Column, draw, fit
-from cnndsl.numbers import abbreviated, axes_text, bytes_text, grouped, share
 from cnndsl.terminal import BOLD, PLAIN, Look, pad, visible, wrap
 
 MANY = 1000

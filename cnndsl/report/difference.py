@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from cnndsl.compare import Comparison, Side
 from cnndsl.compare.checkpoint import Loaded, Loading, Tensor
 from cnndsl.diagnostics import Diagnostic
+from cnndsl.numbers import grouped
 from cnndsl.record import Record
 from cnndsl.report import COUNTED, heading, signature
 from cnndsl.report.as_markdown import code, escaped, problems
 from cnndsl.report.grid import Column, draw, fit
-from cnndsl.numbers import grouped
 from cnndsl.report.rows import (
     ADDED,
     AFFECTED,

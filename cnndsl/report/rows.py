@@ -9,8 +9,8 @@ from cnndsl.compare import Comparison, Pair, Side
 from cnndsl.compare.align import unnumbered
 from cnndsl.graph import BlockCall, Node
 from cnndsl.measure import LayerMeasure, Memory, Totals
-from cnndsl.record import Record
 from cnndsl.numbers import UNKNOWN, axes_text, bytes_text, grouped
+from cnndsl.record import Record
 from cnndsl.shape import Shape
 
 SAME, CHANGED, AFFECTED, ADDED, REMOVED = "", "~", ".", "+", "-"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from cnndsl.numbers import abbreviated, axes_text, grouped
 from cnndsl.report.as_csv import cell
 from cnndsl.report.as_markdown import escaped
 from cnndsl.report.grid import Column, draw, fit
-from cnndsl.numbers import abbreviated, axes_text, grouped
 from cnndsl.terminal import PLAIN, Look, wrap
 from cnndsl.zoo import SUFFIX, Entry
 
