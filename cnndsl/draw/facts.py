@@ -25,6 +25,9 @@ def facts(item: Item, network: Item) -> tuple[tuple[str, str], ...]:
         found.insert(1, ("repeated", f"{item.count} times"))
     if item.dress:
         found.insert(1, ("with", ", ".join(item.dress)))
+    found += [(f"{name} before", value) for name, value in item.change.was]
+    if item.change.said:
+        found.append(("changed", item.change.said))
     return tuple((name, value) for name, value in found if value)
 
 
@@ -66,12 +69,14 @@ class Colors:
     def __init__(self, network: Item, what: str) -> None:
         self.what = what
         leaves = [item for item in every(network) if not item.children]
-        costs = [cost(item, what) for item in leaves] if what != "kind" else []
+        costs = [cost(item, what) for item in leaves] if what not in ("kind", "change") else []
         self.most = max((value for value in costs if value is not None), default=0.0)
 
     def role(self, item: Item) -> str:
         if item.fault is not None:
             return "fault"
+        if self.what == "change":
+            return item.change.what or "same"
         if self.what == "kind":
             return item.role
         value = cost(item, self.what)

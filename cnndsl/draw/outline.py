@@ -38,12 +38,34 @@ class Numbers(Record):
 class Link(Record):
     """A tensor that goes from one child to another, by their numbers; OUTSIDE is what surrounds them.
 
-    edge: the tensor.
+    edge: the tensor. change: `added` or `removed` in a picture of two networks.
     """
 
     source: int
     target: int
     edge: Edge
+    change: str = ""
+
+
+class Change(Record):
+    """What became of a layer between two networks. what: `added`, `removed`, `changed` or, where it stayed as it is,
+    empty. said: what changed, in the user's words. was: its numbers before, by name, for people."""
+
+    what: str
+    said: str = ""
+    was: tuple[tuple[str, str], ...] = ()
+
+
+class Changes(Record):
+    """What became of everything, in a picture of two networks. layers: by the numbers of nodes. added, removed: links
+    that are new or gone, as the number of the node that takes and the tensor."""
+
+    layers: dict[int, Change]
+    added: frozenset[tuple[int, Edge]] = frozenset()
+    removed: frozenset[tuple[int, Edge]] = frozenset()
+
+
+SAME = Change("")
 
 
 class Item(Record):
@@ -54,7 +76,8 @@ class Item(Record):
     nodes: the numbers of all its layers, those of every repeat included. result: the tensor it gives. shape: that
     one's shape. role: the role of its colour. children, links: what is in it, empty for a layer; links in order.
     count: how often it stands in a row. named: whether the spec names it. outputs: names of the network's outputs that
-    it gives. fault: what is wrong with it. auxiliary: whether it only serves training.
+    it gives. fault: what is wrong with it. auxiliary: whether it only serves training. change: what became of it, in a
+    picture of two networks.
     """
 
     id: str
@@ -75,6 +98,7 @@ class Item(Record):
     outputs: tuple[str, ...] = ()
     fault: str | None = None
     auxiliary: bool = False
+    change: Change = SAME
 
     @property
     def main(self) -> int:
@@ -82,16 +106,20 @@ class Item(Record):
         return self.nodes[0]
 
 
-def outline(graph: Graph, analysis: Analysis, faults: dict[int, str] | None = None) -> Item:
-    """The whole network as one item. faults: what is wrong, by the numbers of nodes."""
-    return _Outline(graph, analysis, faults or {}).whole()
+def outline(
+    graph: Graph, analysis: Analysis, faults: dict[int, str] | None = None, changes: Changes | None = None
+) -> Item:
+    """The whole network as one item. faults: what is wrong, by the numbers of nodes. changes: what became of them, if
+    the graph is that of two networks (`difference.py`)."""
+    return _Outline(graph, analysis, faults or {}, changes or Changes({})).whole()
 
 
 class _Outline:
-    def __init__(self, graph: Graph, analysis: Analysis, faults: dict[int, str]) -> None:
+    def __init__(self, graph: Graph, analysis: Analysis, faults: dict[int, str], changes: Changes) -> None:
         self.graph = graph
         self.analysis = analysis
         self.faults = faults
+        self.changes = changes
         self.auxiliary = graph.auxiliary()
         self.results: dict[int, list[str]] = {}
         for output in graph.outputs:
@@ -214,7 +242,14 @@ class _Outline:
             and last not in self.results
             and node.shapes is not None
             and node.index not in self.faults
+            and self._fares_as(node.index, before)
         )
+
+    def _fares_as(self, node: int, before: Item) -> bool:
+        """Whether a layer came or went with the item before it, if either did."""
+        passing = ("added", "removed")
+        change = self.changes.layers.get(node, SAME).what
+        return change == before.change.what or not (change in passing or before.change.what in passing)
 
     def _item(self, id: str, kind: str, title: str, nodes: tuple[int, ...], result: Edge | None, **more: Any) -> Item:
         shape = self.graph.shape_of(result) if result is not None else None
@@ -230,10 +265,26 @@ class _Outline:
             outputs=tuple(name for index in nodes for name in self.results.get(index, ())),
             fault=next((self.faults[n] for n in nodes if n in self.faults), None),
             auxiliary=own <= self.auxiliary,
+            change=self._change(nodes, layer=kind != "block"),
             **more,
         )
 
+    def _change(self, nodes: tuple[int, ...], *, layer: bool) -> Change:
+        """What became of an item with these layers, which are a layer and what dresses it, or a block's."""
+        if not self.changes.layers:
+            return SAME
+        found = [self.changes.layers.get(n, SAME) for n in nodes]
+        kinds = {one.what for one in found}
+        if not layer:
+            return Change(kinds.pop() if len(kinds) == 1 else "changed")
+        said = ", ".join(one.said for one in found if one.said)
+        return Change(found[0].what if len(kinds) == 1 else "changed", said, found[0].was)
+
     def numbers(self, nodes: Iterable[int], result: Edge | None) -> Numbers:
+        nodes = [*nodes]
+        gone = [n for n in nodes if n in self.changes.layers and self.changes.layers[n].what == "removed"]
+        if gone and len(gone) < len(nodes):
+            nodes = [n for n in nodes if n not in gone]
         layers = [self.analysis.layers[n] for n in nodes]
         seen = self.analysis.layers[result.node] if result is not None else None
         field = seen.receptive_field if seen is not None else None
@@ -255,10 +306,32 @@ class _Outline:
                 for edge in map(self.source, self.graph.nodes[index].inputs):
                     source = place.get(edge.node, OUTSIDE)
                     if source != number:
-                        found[Link(source, number, edge)] = None
+                        found[Link(source, number, edge, self._link_change(index, edge))] = None
                 if any(taker not in place for taker in self.takers[index]):
                     found[Link(number, OUTSIDE, Edge(index))] = None
-        return list(found)
+        return _settled(list(found)) if self.changes.layers else list(found)
+
+    def _link_change(self, taker: int, edge: Edge) -> str:
+        """What became of a link: with a layer that came or went, its links do."""
+        for what, links in (("removed", self.changes.removed), ("added", self.changes.added)):
+            if (taker, edge) in links or any(self.changes.layers.get(n, SAME).what == what for n in (taker, edge.node)):
+                return what
+        return ""
+
+
+def _settled(links: list[Link]) -> list[Link]:
+    """Links of two networks; one that is gone and one that is new between the same ends are one that stayed."""
+    kinds: dict[tuple[int, int], set[str]] = {}
+    for link in links:
+        kinds.setdefault((link.source, link.target), set()).add(link.change)
+    settled = []
+    for link in links:
+        found = kinds[link.source, link.target]
+        if len(found) == 1:
+            settled.append(link)
+        elif link.change != "removed":
+            settled.append(link._replace(change=""))
+    return list(dict.fromkeys(settled))
 
 
 def _call_title(call: BlockCall) -> str:
@@ -297,7 +370,7 @@ def folded_rows(children: list[Item], links: list[Link], outline: _Outline) -> t
             result.append(_row(children, links, first, period, count, outline))
             at = first + period * count
     moved = dict.fromkeys(
-        Link(place[link.source], place[link.target], link.edge)
+        link._replace(source=place[link.source], target=place[link.target])
         for link in links
         if place[link.source] != place[link.target]
     )
@@ -321,10 +394,9 @@ def _row(children: list[Item], links: list[Link], first: int, period: int, count
     if period == 1:
         return head._replace(**common)
     inner = [
-        Link(
-            link.source - first if first <= link.source < first + period else OUTSIDE,
-            link.target - first if first <= link.target < first + period else OUTSIDE,
-            link.edge,
+        link._replace(
+            source=link.source - first if first <= link.source < first + period else OUTSIDE,
+            target=link.target - first if first <= link.target < first + period else OUTSIDE,
         )
         for link in links
         if first <= link.source < first + period or first <= link.target < first + period
@@ -393,7 +465,7 @@ def _signature(item: Item) -> Any:
     spatial = item.shape.spatial if item.shape is not None else None
     if not item.children:
         titles = tuple(map(_without_rate, (item.title, *item.dress)))
-        return titles, spatial, item.count, item.fault, item.auxiliary, bool(item.outputs)
+        return titles, spatial, item.count, item.fault, item.auxiliary, bool(item.outputs), item.change
     inner = tuple((link.source, link.target) for link in item.links)
     return item.kind, tuple(map(_signature, item.children)), inner, item.count, spatial, item.fault
 

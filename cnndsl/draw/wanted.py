@@ -19,9 +19,9 @@ class Wanted(Record):
     """Settings of a picture.
 
     width: of the page in points; None: as wide as it comes out. direction: `down` or `right`, where a graph runs.
-    show: what labels say, of SHOWN. color: what colours tell, of COLORS. title: the line above the picture; None for
-    none. legend: whether colours are explained. labels: whether layers are labelled. engine: `own` or `dot`, what
-    lays a graph out.
+    show: what labels say, of SHOWN. color: what colours tell, of COLORS; `change` in a picture of two networks. title:
+    the line above the picture; None for none. legend: whether colours are explained. labels: whether layers are
+    labelled. engine: `own` or `dot`, what lays a graph out.
     """
 
     width: float | None = None
