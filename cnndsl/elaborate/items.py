@@ -295,9 +295,9 @@ class Items(Control):
         if few or (most is not None and len(inputs) > most + len(layer.tensors()) * (layer.fewest_inputs == 1)):
             wanted = f"at least {layer.fewest_inputs} tensors" if most is None else f"{layer.fewest_inputs} tensors"
             wanted += ", the current one among them" if body is None else ""
-            self.report(
-                "WrongNumberOfInputs", line.span(item), frame.calls, name=layer.kind, wanted=wanted, given=len(inputs)
-            )
+            values: dict[str, Any] = {"name": layer.kind, "wanted": wanted, "given": len(inputs)}
+            if not line.mended:  # Else its arms stand below it, which was said.
+                self.report("WrongNumberOfInputs", line.span(item), frame.calls, **values)
             return None
         return tuple(inputs)
 

@@ -17,7 +17,7 @@ _call = re.compile(
 )
 _plain_call = re.compile(r"(?P<name>[a-z]\w*)\((?P<arguments>[\w\s.,]*)\)")
 
-_ACTIVATIONS = {
+ACTIVATIONS = {
     "relu": "relu", "relu6": "relu6", "elu": "elu", "selu": "selu", "celu": "celu", "gelu": "gelu", "silu": "silu",
     "swish": "silu", "mish": "mish", "sigmoid": "sigmoid", "tanh": "tanh", "softmax": "softmax",
     "logsoftmax": "logsoftmax", "softplus": "softplus", "hardswish": "hardswish", "hardsigmoid": "hardsigmoid",
@@ -25,7 +25,7 @@ _ACTIVATIONS = {
 }  # fmt: skip
 
 
-class _Unknown(Exception):  # noqa: N818 (says that there is no translation)
+class Unknown(Exception):  # noqa: N818 (says that there is no translation)
     """An argument that has no place in a spec, or is no plain value."""
 
 
@@ -69,11 +69,10 @@ def _translated(text: str) -> str | None:
             value = value.args[0]
         if isinstance(value.func, ast.Call):  # Keras: Conv2D(8, 3)(x)
             value = value.func
-        called = value.func.attr if isinstance(value.func, ast.Attribute) else value.func.id
-        given = [ast.literal_eval(one) for one in value.args]
-        named = {one.arg: ast.literal_eval(one.value) for one in value.keywords}
-        made = _items(called, given, named)
-    except (_Unknown, SyntaxError, ValueError, AttributeError, IndexError, TypeError, KeyError, RecursionError):
+        called = called_name(value)
+        given, named = plain_arguments(value)
+        made = items_of(called, given, named)
+    except (Unknown, SyntaxError, ValueError, AttributeError, IndexError, TypeError, KeyError, RecursionError):
         return None
     if made is not None and name and name.isascii() and name not in ("x", "out", "y", "model"):
         first, *others = made
@@ -81,8 +80,31 @@ def _translated(text: str) -> str | None:
     return None if made is None else ", ".join(made)
 
 
-def _items(called: str, given: list[Any], named: dict[str | None, Any]) -> list[str] | None:
-    """The items that a call makes, without what is said only about the input."""
+def plain_arguments(call: Any) -> tuple[list[Any], dict[str | None, Any]]:
+    """The values of a call's arguments, by place and by name. Raises ValueError where one is not a plain value."""
+    return [_plain(one) for one in call.args], {one.arg: _plain(one.value) for one in call.keywords}
+
+
+def _plain(node: Any) -> Any:
+    """A value as it is written; products, as in `32 * 7 * 7`, are multiplied."""
+    import ast
+
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
+        left, right = _plain(node.left), _plain(node.right)
+        if type(left) is type(right) is int:
+            return left * right
+    return ast.literal_eval(node)
+
+
+def called_name(call: Any) -> str:
+    """The last part of what a call calls: `Conv2d` of `nn.Conv2d(3, 8, 3)`. Raises AttributeError."""
+    name: str = call.func.attr if hasattr(call.func, "attr") else call.func.id
+    return name
+
+
+def items_of(called: str, given: list[Any], named: dict[str | None, Any]) -> list[str] | None:
+    """The items that a call makes, without what is said only about the input; None where there is no such layer.
+    Raises Unknown."""
     word = called.lower()
     rank = int(word[-2]) if re.search(r"[123]d$", word) else 0
     base = re.sub(r"[123]d(?=$|transpose$)", "", word)
@@ -91,18 +113,18 @@ def _items(called: str, given: list[Any], named: dict[str | None, Any]) -> list[
     keras = called.removesuffix("Transpose").endswith("D") or "units" in named or "filters" in named
     for ignored in ("input_shape", "input_dim", "name", "inplace", "kernel_initializer", "data_format"):
         named.pop(ignored, None)
-    if base in _ACTIVATIONS and not given:
-        return [_ACTIVATIONS[base]]
+    if base in ACTIVATIONS and not given:
+        return [ACTIVATIONS[base]]
     make = _MAKERS.get(base)
     if make is None:
         return None
     activation = named.pop("activation", None)
     made = make(rank, keras, given, named)
     if named:
-        raise _Unknown
+        raise Unknown
     if activation in (None, "linear"):
         return [made]
-    return [made, _ACTIVATIONS[str(activation)]]
+    return [made, ACTIVATIONS[str(activation)]]
 
 
 def _take(given: list[Any], named: dict[str | None, Any], *names: str, default: Any = None) -> Any:
@@ -118,7 +140,7 @@ def _take(given: list[Any], named: dict[str | None, Any], *names: str, default: 
 def _sides(value: Any, rank: int) -> str:
     sides = tuple(value) if isinstance(value, (tuple, list)) else (value,) * max(rank, 1)
     if not all(type(side) is int for side in sides):
-        raise _Unknown
+        raise Unknown
     return "x".join(map(str, sides))
 
 
@@ -149,7 +171,7 @@ def _convolution(kind: str) -> Callable[..., str]:
         stride = _take(given, named, "stride", "strides")
         padding = _take(given, named, "padding")
         if type(channels) is not int or kernel is None or given:
-            raise _Unknown
+            raise Unknown
         return " ".join([kind, f"{_sides(kernel, rank)}x{channels}", *_window(rank, named, stride, padding)])
 
     return make
@@ -161,7 +183,7 @@ def _pool(mode: str) -> Callable[..., str]:
         stride = _take(given, named, "stride", "strides")
         padding = _take(given, named, "padding")
         if given:
-            raise _Unknown
+            raise Unknown
         if stride == kernel:
             stride = None
         size = str(kernel) if isinstance(kernel, int) else _sides(kernel, rank)
@@ -177,7 +199,7 @@ def _units(kind: str) -> Callable[..., str]:
             _take(given, named, "in_features")
         units = _take(given, named, "out_features", "units", "hidden_size")
         if type(units) is not int or given:
-            raise _Unknown
+            raise Unknown
         return " ".join([kind, str(units), *_window(1, named, None, None)])
 
     return make
@@ -198,7 +220,7 @@ def _number(kind: str, default: float | None, *names: str) -> Callable[..., str]
     def make(_rank: int, _keras: bool, given: list[Any], named: dict[str | None, Any]) -> str:
         value = _take(given, named, *names, default=default)
         if not isinstance(value, (int, float)) or given:
-            raise _Unknown
+            raise Unknown
         return f"{kind} {value}"
 
     return make
@@ -211,7 +233,7 @@ def _adaptive(_rank: int, _keras: bool, given: list[Any], named: dict[str | None
 
 
 def _activation(_rank: int, _keras: bool, given: list[Any], named: dict[str | None, Any]) -> str:
-    return _ACTIVATIONS[str(_take(given, named, "activation"))]
+    return ACTIVATIONS[str(_take(given, named, "activation"))]
 
 
 _MAKERS: dict[str, Callable[..., str]] = {
