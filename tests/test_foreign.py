@@ -95,3 +95,89 @@ def test_what_is_meant(line: str, meant: str | None) -> None:
 )
 def test_other_lines_are_left_alone(line: str) -> None:
     assert foreign_call(line) is None
+
+
+# --- whole programs -------------------------------------------------------------------------------------------------
+
+LENET = """
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+
+class LeNet(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, 6, 5)
+        self.pool = nn.MaxPool2d(2, 2)
+        self.conv2 = nn.Conv2d(6, 16, 5)
+        self.fc1 = nn.Linear(16 * 5 * 5, 120)
+        self.fc2 = nn.Linear(120, 10)
+
+    def forward(self, x):
+        x = self.pool(F.relu(self.conv1(x)))
+        x = self.pool(F.relu(self.conv2(x)))
+        x = torch.flatten(x, 1)
+        x = F.relu(self.fc1(x))
+        return self.fc2(x)
+"""
+STAGES = """
+import torch.nn as nn
+import torch.nn.functional as F
+
+class Stages(nn.Module):
+    def __init__(self):
+        super(Stages, self).__init__()
+        self.features = nn.Sequential(
+            nn.Conv2d(3, 8, kernel_size=3, stride=2, padding=1, bias=False),
+            nn.BatchNorm2d(8),
+            nn.ReLU(inplace=True),
+            nn.AdaptiveAvgPool2d((1, 1)),
+        )
+        self.head = nn.Linear(8, 4)
+
+    def forward(self, images):
+        images = self.features(images)
+        images = images.view(images.size(0), -1)
+        return F.log_softmax(self.head(images), dim=1)
+"""
+
+
+@pytest.mark.parametrize("program", [LENET, STAGES], ids=["lenet", "stages"])
+def test_a_program_of_pytorch_is_the_spec_that_is_written_for_it(program: str) -> None:
+    (error,) = check(Source("a.cnn", program)).diagnostics
+    assert error.code == "E160"
+    (fix,) = error.fixes
+    (edit,) = fix.edits
+    assert edit.span.text == program
+    (network,) = check(Source("a.cnn", edit.text)).networks
+    names: dict[str, type[nn.Module]] = {}
+    exec(program, names)
+    ours, theirs = build_module(network.graph).eval(), names[network.graph.name]().eval()
+    mine, other = list(ours.state_dict().values()), list(theirs.state_dict().values())
+    assert [value.shape for value in mine] == [value.shape for value in other]
+    ours.load_state_dict(dict(zip(ours.state_dict(), other, strict=True)))
+    x = torch.randn(2, 3, 32, 32)
+    torch.testing.assert_close(ours(x), theirs(x))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("return self.fc2(x)", "return self.fc2(x) + x"),  # two branches
+        ("x = torch.flatten(x, 1)", "y = torch.flatten(x, 1)"),  # what comes out is not used
+        ("F.relu(self.conv2(x))", "F.relu(self.conv1(x))"),  # weights used twice
+        ("nn.Conv2d(3, 6, 5)", "nn.Conv2d(3, width, 5)"),  # not a plain number
+        ("nn.Linear(120, 10)", "Head(120, 10)"),  # a class of its own
+        ("nn.MaxPool2d(2, 2)", "nn.MaxPool2d(2, 2, return_indices=True)"),
+    ],
+)
+def test_a_program_that_is_no_chain_is_left_as_it_is(old: str, new: str) -> None:
+    (error,) = check(Source("a.cnn", LENET.replace(old, new))).diagnostics
+    assert (error.code, error.fixes) == ("E160", ())
+    assert error.help_text() is not None
+
+
+def test_names_of_python_that_are_names_of_a_spec() -> None:
+    """`from`, `class` and their like begin lines of a spec, too, where nothing of Python follows."""
+    text = "block class(c):\n    conv 1x1x{c}\nnetwork A\ninput 4x4x1\nclass 2 as imported\nfrom imported, class 3\n"
+    assert check(Source("a.cnn", text)).diagnostics == ()
