@@ -60,7 +60,7 @@ class _Part:
             self.items += part.items
             self.within += part.within
             self.links += [Link(a + at, b + at, edge) for a, b, edge in part.links if OUTSIDE not in (a, b)]
-        for source, target, edge in item.links:
+        for source, target, edge, _ in item.links:
             first = OUTSIDE if source == OUTSIDE else _giver(parts[source], edge)
             if target == OUTSIDE:
                 self.gives[edge] = first
