@@ -25,7 +25,7 @@ def scene(network: Item, wanted: Wanted) -> Scene:
         x += wide + 16
     arrows = [
         Arrow(things[a].id, things[b].id, Line(((things[a].area.right, 20.0), (things[b].area.x, 20.0)), head=True))
-        for a, b, _ in network.links
+        for a, b, *_ in network.links
         if a >= 0 and b >= 0
     ]
     return paper.picture(network, wanted, things, arrows)
