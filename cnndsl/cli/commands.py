@@ -12,6 +12,7 @@ from cnndsl import __version__
 COMMANDS = {
     "check": "Every layer's shape, parameters and cost; or what is wrong, and where.",
     "sizes": "Which input sizes fit, which lose nothing, and what comes out.",
+    "draw": "Draw a network: for a paper, a README, a browser.",
     "diff": "Compare two networks: layers, shapes, costs, and which weights fit.",
     "fit": "The largest setting of a parameter that keeps a budget.",
     "train": "Train a network by the recipe in its file.",

@@ -20,7 +20,7 @@ def deliver(pieces: Iterable[str], path: str | None) -> None:
     Raises click.ClickException with exit code 2 if that fails; that nobody reads on is no failure.
     """
     if path is not None and path != STDIN:
-        _save("".join(pieces), path)
+        _save("".join(pieces).encode("utf-8", "backslashreplace"), path)
         return
     try:
         if sys.stdout is None:
@@ -35,9 +35,26 @@ def deliver(pieces: Iterable[str], path: str | None) -> None:
         raise CannotWrite("standard output", error) from error
 
 
-def _save(text: str, path: str) -> None:
+def deliver_file(content: bytes, path: str | None) -> None:
+    """Write what is a file, byte for byte, to standard output or into the file at `path`; raises as `deliver`."""
+    if path is not None and path != STDIN:
+        _save(content, path)
+        return
     try:
-        write_whole(path, text.encode("utf-8", "backslashreplace"))
+        if sys.stdout is None:
+            raise OSError("it is closed")
+        sys.stdout.buffer.write(content)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        discard(sys.stdout)
+    except OSError as error:
+        discard(sys.stdout)
+        raise CannotWrite("standard output", error) from error
+
+
+def _save(content: bytes, path: str) -> None:
+    try:
+        write_whole(path, content)
     except BrokenPipeError:
         return
     except (OSError, ValueError) as error:

@@ -148,10 +148,3 @@ class Scene(Record):
 def box(area: Area, *, around: float = 0.0) -> Area:
     """The area grown on every side."""
     return Area(area.x - around, area.y - around, area.width + 2 * around, area.height + 2 * around)
-
-
-def texts(scene: Scene) -> list[str]:
-    """Every text that the picture shows."""
-    marks = [mark for thing in scene.things for mark in thing.marks]
-    marks += [arrow.label_mark for arrow in scene.arrows if arrow.label_mark is not None]
-    return [mark.text for mark in (*marks, *scene.marks) if isinstance(mark, Text)]

@@ -6,6 +6,8 @@ The hues of families are those that Okabe and Ito chose to be told apart by all 
 
 from __future__ import annotations
 
+import re
+
 from cnndsl.draw.colors import shaded
 from cnndsl.record import Record
 
@@ -88,3 +90,61 @@ class Theme(Record):
 
 
 STANDARD = Theme(LIGHT, DARK)
+
+
+class ThemeError(Exception):
+    """What is wrong with a theme's file, in a sentence."""
+
+
+def read_theme(text: str) -> Theme:
+    """The theme that a TOML file describes: `fonts`, and roles with their colours in `[light]` and `[dark]`. What it
+    leaves out is as in STANDARD. Raises ThemeError."""
+    import tomllib
+
+    try:
+        given = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ThemeError(f"it is no TOML: {error}") from None
+    fonts = given.pop("fonts", list(STANDARD.fonts))
+    tables = {mode: _colors(mode, given.pop(mode, {})) for mode in ("light", "dark")}
+    for name in given:
+        raise ThemeError(f"there is no '{name}' in a theme: it has fonts, [light] and [dark]")
+    return Theme({**LIGHT, **tables["light"]}, {**DARK, **tables["dark"]}, _fonts(fonts))
+
+
+def _colors(mode: str, table: object) -> dict[str, str]:
+    """A table of roles, checked. Raises ThemeError."""
+    if not isinstance(table, dict):
+        raise ThemeError(f"'{mode}' is no table: write [{mode}], and roles below it")
+    return {str(role): _color(mode, str(role), value) for role, value in table.items()}
+
+
+def _color(mode: str, role: str, value: object) -> str:
+    if role not in LIGHT:
+        from cnndsl.diagnostics import closest
+
+        near = closest(role, LIGHT)
+        hint = f"did you mean '{near}'?" if near else f"there are {', '.join(LIGHT)}"
+        raise ThemeError(f"there is no role '{role}' ([{mode}]): {hint}")
+    color = color_of(value) if isinstance(value, str) else None
+    if color is None:
+        shown = f"'{value}'" if isinstance(value, str) else str(value)
+        raise ThemeError(f"{shown} is no colour for '{role}' ([{mode}]): write it as '#8fc3e8' or '#8ce'")
+    return color
+
+
+def color_of(text: str) -> str | None:
+    """`#8FC3E8` or `#8ce` as `#rrggbb`; None if it is no colour."""
+    digits = text.strip().lower().removeprefix("#")
+    if re.fullmatch("[0-9a-f]{3}", digits):
+        digits = "".join(digit * 2 for digit in digits)
+    return f"#{digits}" if re.fullmatch("[0-9a-f]{6}", digits) else None
+
+
+def _fonts(names: object) -> tuple[str, ...]:
+    if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
+        raise ThemeError('\'fonts\' is a list of names, such as ["Source Sans 3", "Arial", "sans-serif"]')
+    for name in names:
+        if not re.fullmatch(r"[\w][\w .-]*", name):
+            raise ThemeError(f"'{name}' is no name of a font: letters, digits, spaces, '-' and '.' only")
+    return tuple(names)

@@ -13,15 +13,17 @@ COLORS = ("kind", "params", "macs", "memory", "rf")
 """What the colour of a layer may tell."""
 SHOWN = ("name", "shape", "params", "macs", "memory", "rf")
 """What the label of a layer may say besides what it is."""
+DIRECTIONS = ("down", "right")
+ENGINES = ("own", "dot")
 
 
 class Wanted(Record):
     """Settings of a picture.
 
-    width: of the page in points; None: as wide as it comes out. direction: `down` or `right`, where a graph runs.
-    show: what labels say, of SHOWN. color: what colours tell, of COLORS; `change` in a picture of two networks. title:
-    the line above the picture; None for none. legend: whether colours are explained. labels: whether layers are
-    labelled. engine: `own` or `dot`, what lays a graph out.
+    width: of the page in points; None: as wide as it comes out. direction: of DIRECTIONS, where a graph runs. show:
+    what labels say, of SHOWN. color: what colours tell, of COLORS; `change` in a picture of two networks. title: the
+    line above the picture; None for none. legend: whether colours are explained. labels: whether layers are labelled.
+    engine: of ENGINES, what lays a graph out.
     """
 
     width: float | None = None

@@ -9,7 +9,8 @@ from zlib import crc32
 import resvg_py
 
 from cnndsl.draw.formats import Paper, svg
-from cnndsl.draw.scene import Scene, texts
+from cnndsl.draw.geometry import marks_of
+from cnndsl.draw.scene import Scene, Text
 from cnndsl.draw.text import covered
 from cnndsl.resources import folder
 
@@ -33,7 +34,7 @@ def render(scene: Scene, paper: Paper) -> bytes:
         dpi=96,
         zoom=paper.dpi / 96 * _INEXACT,
         font_files=files,
-        skip_system_fonts=all(map(covered, texts(scene))),
+        skip_system_fonts=all(covered(mark.text) for mark in marks_of(scene) if isinstance(mark, Text)),
     )
     return _sized(bytes(drawn), paper.dpi)
 

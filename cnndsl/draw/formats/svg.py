@@ -122,7 +122,8 @@ class Drawing:
         if thing.span is not None and thing.span.source.text:
             data["line"] = str(thing.span.line)
         given = "".join(f' data-{name}="{escaped(value)}"' for name, value in data.items() if value)
-        kinds = f"thing {thing.role}" + " holds" * thing.holds + " fault" * (thing.fault is not None)
+        marked = {"holds": thing.holds, "fault": thing.fault is not None}
+        kinds = " ".join(dict.fromkeys(["thing", thing.role, *(name for name, given in marked.items() if given)]))
         yield f'<g id="{self.name}-{self.ids[thing.id]}" class="{kinds}"{given}>'
         yield f"<title>{chr(10).join(map(escaped, told(thing)))}</title>"
         yield from map(self._mark, thing.marks)

@@ -1,0 +1,365 @@
+"""`cnndsl draw`."""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+from collections.abc import Iterable
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cnndsl.cli.options import CONTEXT, input_option, root_option, set_option
+from cnndsl.cli.output import deliver_file, exit_code, keep_inputs, show
+from cnndsl.diagnostics import Diagnostic, closest
+from cnndsl.draw.formats import FORMATS, MODES, PAGE, Paper, of_file, renderer
+from cnndsl.draw.styles import STYLES
+from cnndsl.draw.theme import STANDARD, Theme, ThemeError, color_of, read_theme
+from cnndsl.draw.wanted import COLORS, DIRECTIONS, ENGINES, POINTS, SHOWN, Wanted
+from cnndsl.files import STDIN
+from cnndsl.record import Record
+from cnndsl.terminal import is_terminal, visible
+from cnndsl.zoo import locate, read
+
+if TYPE_CHECKING:
+    from cnndsl.draw.faults import Faults
+    from cnndsl.pipeline import Checked, CheckedNetwork
+
+NARROWEST, WIDEST = 36.0, 14_400.0
+"""Widths of a page that can be asked for, in points: half an inch, and what PDF knows at most."""
+COARSEST, FINEST = 10.0, 2400.0
+"""Pixels to an inch that can be asked for."""
+NAME = "{name}"
+"""In the name of a file: that of the network."""
+
+
+class Asked(Record):
+    """What the options ask for: the picture's style and what of the network it shows, the format and what it is drawn
+    on. output: where it goes, None for standard output."""
+
+    wanted: Wanted
+    style: str | None
+    depth: int | None
+    unfold: tuple[str, ...]
+    fold: tuple[str, ...]
+    only: str | None
+    format: str
+    paper: Paper
+    output: str | None
+
+
+class Subject(Record):
+    """A network to draw, where it is from, and what is wrong with it."""
+
+    source: str
+    network: CheckedNetwork
+    faults: Faults
+
+
+# --- options --------------------------------------------------------------------------------------------------------
+
+
+def _width(context: click.Context, option: click.Parameter, value: str | None) -> float | None:
+    """`3.25in`, in points. Raises click.BadParameter."""
+    if value is None:
+        return None
+    text = value.strip().lower()
+    unit = next((unit for unit in POINTS if text.endswith(unit)), None)
+    number = _number(text.removesuffix(unit)) if unit else None
+    if unit is None or number is None:
+        units = ", ".join(POINTS)
+        raise click.BadParameter(f"'{visible(value)}' is no length, such as 3.25in; units: {units}.", context, option)
+    points = number * POINTS[unit]
+    if not NARROWEST <= points <= WIDEST:
+        raise click.BadParameter(f"{visible(value)} is no width for a picture: 0.5in to 200in.", context, option)
+    return points
+
+
+def _number(text: str) -> float | None:
+    """A number with or without decimals, and nothing else that Python would take for one."""
+    plain = text.strip()
+    digits = plain.replace(".", "", 1)
+    return float(plain) if digits.isascii() and digits.isdigit() and len(plain) < 20 else None
+
+
+def _shown(context: click.Context, option: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...] | None:
+    """`--show params,macs`, as names. Raises click.BadParameter."""
+    words = [word for value in values for word in value.replace(",", " ").split()]
+    for word in words:
+        if word not in (*SHOWN, "none"):
+            near = closest(word, SHOWN)
+            hint = f"did you mean '{near}'?" if near else f"there are {', '.join(SHOWN)}; or none."
+            raise click.BadParameter(f"'{visible(word)}' can't be shown: {hint}", context, option)
+    return tuple(dict.fromkeys(word for word in words if word != "none")) if words else None
+
+
+def _theme(context: click.Context, option: click.Parameter, value: str | None) -> Theme:
+    """A theme's file. Raises click.BadParameter."""
+    if value is None:
+        return STANDARD
+    try:
+        with open(value, encoding="utf-8-sig") as file:
+            return read_theme(file.read())
+    except ThemeError as error:
+        raise click.BadParameter(f"{visible(value)}: {visible(str(error))}", context, option) from None
+    except UnicodeDecodeError:
+        raise click.BadParameter(f"{visible(value)} is no text in UTF-8.", context, option) from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise click.BadParameter(f"can't read {visible(value)}: {reason}.", context, option) from None
+
+
+def _background(context: click.Context, option: click.Parameter, value: str | None) -> str | None:
+    """`none`, `page` or a colour. Raises click.BadParameter."""
+    if value is None or value in ("none", PAGE):
+        return value
+    color = color_of(value)
+    if color is None:
+        raise click.BadParameter(
+            f"'{visible(value)}' is no colour, such as '#f4f4f4'; or say 'page' for the theme's, or 'none'.",
+            context,
+            option,
+        )
+    return color
+
+
+@click.command(context_settings=CONTEXT)
+@click.argument("files", metavar="FILE[:NETWORK]...", nargs=-1, required=True, type=click.Path())
+@click.option(
+    "-o",
+    "--output",
+    metavar="FILE",
+    type=click.Path(),
+    help="Write the picture into a file; its ending says the format. With {name} in it, one for each network.",
+)
+@click.option("--format", type=click.Choice(list(FORMATS)), help="The format, whatever the file's ending.")
+@click.option("--style", type=click.Choice(STYLES), help="The style. Without it: what suits the network.")
+@click.option("--width", metavar="LENGTH", callback=_width, help="How wide the page is, as in 3.25in, 8cm or 234pt.")
+@click.option("--depth", metavar="N", type=click.IntRange(min=0), help="How many levels of blocks are looked into.")
+@click.option("--unfold", metavar="NAME", multiple=True, help="Look into this block, whatever the depth. Repeatable.")
+@click.option("--fold", metavar="NAME", multiple=True, help="Draw this block as one box. Repeatable.")
+@click.option("--only", metavar="NAME", help="Draw what is in this block, and nothing else.")
+@click.option(
+    "--show",
+    metavar="WHAT,...",
+    multiple=True,
+    callback=_shown,
+    help=f"What labels say: {', '.join(SHOWN)}, or none. Without it: shape.",
+)
+@click.option("--color", type=click.Choice(COLORS), default="kind", help="What colours tell. Without it: the kind.")
+@click.option("--direction", type=click.Choice(DIRECTIONS), help="Where a graph runs.")
+@click.option("--title", metavar="TEXT", help="A line above the picture.")
+@click.option("--legend/--no-legend", default=False, help="Say below what the colours mean.")
+@click.option("--labels/--no-labels", default=True, help="Whether layers are labelled.")
+@click.option("--theme", metavar="FILE", callback=_theme, help="Other colours and fonts: see docs/drawing.md.")
+@click.option(
+    "--mode",
+    type=click.Choice(MODES),
+    default="auto",
+    help="Light or dark; 'auto' is as the reader's system is, where the format can.",
+)
+@click.option("--background", metavar="COLOR", callback=_background, help="'none', 'page' (the theme's), or '#rrggbb'.")
+@click.option("--dpi", type=click.FloatRange(COARSEST, FINEST), help="Of PNG: pixels to an inch. Without it: 300.")
+@click.option("--engine", type=click.Choice(ENGINES), help="What lays a graph out: 'dot' is Graphviz.")
+@click.option("--no-preamble", is_flag=True, help="Of TikZ: the picture alone, for \\input into a document.")
+@set_option
+@input_option
+@root_option
+def draw(
+    files: tuple[str, ...],
+    output: str | None,
+    sets: tuple[tuple[str, str], ...],
+    input_: str | None,
+    root: str | None,
+    **settings: Any,
+) -> int:
+    """Draw networks: for a paper, a README, a browser.
+
+    \b
+    cnndsl draw lenet5.cnn -o lenet5.svg               the style and size that suit the network
+    cnndsl draw resnet50 -o resnet50.pdf --width 6.75in
+    cnndsl draw unet -o unet.png --mode dark
+    cnndsl draw nets.cnn:Small > small.svg
+    cnndsl draw nets.cnn -o 'figures/{name}.svg'       every network of the file
+    cnndsl draw resnet18 --style graph --depth 2 --show shape,params -o graph.svg
+
+    A spec with errors is drawn as far as it is known, with each error at its layer; the exit code is 1 then. It is 2 if
+    there is nothing to draw, or it can't be written.
+    """
+    asked = _asked(output, settings)
+    places = [locate(file) for file in files]
+    keep_inputs(output, [place.path for place in places])
+    if sum(place.path == STDIN for place in places) > 1:
+        raise click.UsageError("Standard input ('-') can be read only once.")
+    from cnndsl.pipeline import Options, check
+
+    gc.disable()  # as in check
+    options = Options(sets=sets, input=input_, root=root)
+    checked: list[Checked] = []
+    diagnostics: list[Diagnostic] = []
+    for place in places:
+        source = read(place)
+        if isinstance(source, Diagnostic):
+            diagnostics.append(source)
+            continue
+        one = check(source, options._replace(network=place.network))
+        checked.append(one)
+        diagnostics += [d for d in one.diagnostics if d.severity == "error"]
+    subjects = [subject for one in checked for subject in _subjects(one)]
+    code = exit_code(diagnostics)
+    if subjects:
+        _write(subjects, asked)
+    show(diagnostics, "auto", below=subjects != [] and asked.output is None)
+    if not subjects and not diagnostics:
+        raise click.UsageError(f"{visible(checked[0].source.name)} holds no network to draw.")
+    return code if subjects else 2
+
+
+def _asked(output: str | None, given: dict[str, Any]) -> Asked:
+    """The options, put in order. Raises click.UsageError for those that don't go together."""
+    output = None if output == STDIN else output
+    chosen = given["format"] or _format_of(output)
+    row = FORMATS[chosen]
+    if row.extra is not None and find_spec(row.extra) is None:
+        raise MissingExtra(chosen, row.extra)
+    if row.binary and output is None and is_terminal(sys.stdout):
+        raise click.UsageError(f"{chosen.upper()} is nothing for a terminal: give -o FILE{row.endings[0]}.")
+    if given["dpi"] is not None and chosen != "png":
+        raise click.UsageError(f"--dpi is for PNG; {chosen.upper()} has no pixels.")
+    if given["no_preamble"] and chosen != "tikz":
+        raise click.UsageError("--no-preamble is for --format tikz.")
+    if given["engine"] == "dot":
+        if given["style"] != "graph":
+            raise click.UsageError("--engine dot lays out --style graph; other styles have layouts of their own.")
+        _need_dot()
+    background = row.background if given["background"] is None else given["background"]
+    paper = Paper(
+        theme=given["theme"],
+        mode=given["mode"],
+        background=None if background == "none" else background,
+        dpi=given["dpi"] or Paper().dpi,
+        preamble=not given["no_preamble"],
+    )
+    wanted = Wanted(
+        **{name: given[name] for name in ("width", "color", "title", "legend", "labels")},
+        **{name: given[name] for name in ("direction", "engine", "show") if given[name] is not None},
+    )
+    looked = {name: given[name] for name in ("style", "depth", "unfold", "fold", "only")}
+    return Asked(wanted=wanted, **looked, format=chosen, paper=paper, output=output)
+
+
+def _format_of(output: str | None) -> str:
+    """The format that a file's ending means; SVG where there is no file. Raises click.UsageError."""
+    if output is None and is_terminal(sys.stdout):
+        raise click.UsageError("Where should the picture go? Give -o FILE.svg, or another ending.")
+    if output is None:
+        return next(iter(FORMATS))
+    chosen = of_file(output)
+    if chosen is None:
+        endings = [ending for row in FORMATS.values() for ending in row.endings]
+        ending = os.path.splitext(output)[1]
+        near = closest(ending, endings) if ending else None
+        hint = f"did you mean '{near}'?" if near else f"there are {', '.join(endings)}; or say --format."
+        raise click.UsageError(f"The ending of '{visible(output)}' says no format: {hint}")
+    return chosen
+
+
+class MissingExtra(click.ClickException):
+    """The light install, which lacks a package that a format needs."""
+
+    exit_code = 2
+
+    def __init__(self, format: str, package: str) -> None:
+        super().__init__(f"{format.upper()} needs the package {package}\nhelp: pip install 'cnndsl[draw]'")
+
+
+def _need_dot() -> None:
+    """Raises click.ClickException where Graphviz is missing."""
+    from shutil import which
+
+    if find_spec("graphviz") is None:
+        raise MissingExtra("--engine dot", "graphviz")
+    if which("dot") is None:
+        raise click.UsageError(
+            "--engine dot needs the program 'dot' of Graphviz, which is not there; --engine own needs nothing."
+        )
+
+
+# --- networks -------------------------------------------------------------------------------------------------------
+
+
+def _subjects(checked: Checked) -> list[Subject]:
+    """The networks of a file in which there is something to draw."""
+    from cnndsl.draw.faults import faults
+
+    return [
+        Subject(checked.source.name, network, faults(network.graph, checked.diagnostics))
+        for network in checked.networks
+        if len(network.graph.nodes) > 1
+    ]
+
+
+def _write(subjects: list[Subject], asked: Asked) -> None:
+    """Draw them all, then write them: nothing is written if one can't be drawn."""
+    if asked.output is None or NAME not in asked.output:
+        if len(subjects) > 1:
+            raise click.UsageError(_choose(subjects))
+        deliver_file(_drawn(subjects[0], asked), asked.output)
+        return
+    pictures: dict[str, bytes] = {}
+    for subject in subjects:
+        path = asked.output.replace(NAME, subject.network.graph.name)
+        if path in pictures:
+            raise click.UsageError(f"Two networks are named {visible(subject.network.graph.name)}: draw one at a time.")
+        pictures[path] = _drawn(subject, asked)
+    for path, content in pictures.items():
+        deliver_file(content, path)
+
+
+def _choose(subjects: list[Subject]) -> str:
+    """That one of several networks has to be chosen."""
+    names = list(dict.fromkeys(visible(subject.network.graph.name) for subject in subjects))
+    known = ", ".join(names[:8]) + ", …" * (len(names) > 8)
+    where = visible(subjects[0].source)
+    return (
+        f"There are {len(subjects)} networks ({known}): draw one, as in {where}:{names[0]}, "
+        f"or all of them with -o '{NAME}.svg'."
+    )
+
+
+def _drawn(subject: Subject, asked: Asked) -> bytes:
+    """One network in the format that was asked for. Raises click.UsageError for names that it lacks."""
+    from cnndsl.draw.fold import NoSuchItem
+    from cnndsl.draw.picture import picture
+
+    network = subject.network
+    try:
+        scene = picture(
+            network.graph,
+            network.analysis,
+            subject.faults,
+            asked.wanted,
+            asked.style,
+            asked.depth,
+            asked.unfold,
+            asked.fold,
+            asked.only,
+        )
+    except NoSuchItem as error:
+        raise click.UsageError(_unknown(network.graph.name, error.name, error.known, asked)) from None
+    content = renderer(asked.format)(scene, asked.paper)
+    return content if isinstance(content, bytes) else content.encode("utf-8", "backslashreplace")
+
+
+def _unknown(network: str, name: str, known: Iterable[str], asked: Asked) -> str:
+    """That a network has nothing of that name, and what may have been meant."""
+    names = list(known)
+    near = closest(name, names)
+    what = "block" if name == asked.only else "layer or block"
+    said = f"{visible(network)} has no {what} '{visible(name)}'"
+    if near:
+        return f"{said}. Did you mean '{visible(near)}'?"
+    few = ", ".join(map(visible, names[:8])) + ", …" * (len(names) > 8)
+    return f"{said}: there {'is' if len(names) == 1 else 'are'} {few}." if names else f"{said}: it has no blocks."

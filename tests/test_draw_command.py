@@ -1,0 +1,152 @@
+"""`cnndsl draw` as a user runs it: what it writes, and what it says of what it can't do."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+from xml.etree import ElementTree
+
+import pytest
+
+from cnndsl.cli import main
+
+SPEC = "network Small\ninput 28x28x1\nconv 5x5x8, relu\npool 2\ndense 10\n"
+TWO = SPEC + "\nnetwork Other\ninput 8x8x3\nconv 3x3x4\ndense 2\n"
+WRONG = "network Wrong\ninput 28x28x1\nconv 5x5x8\nconv 3x3x3x4\ndense 10\n"
+
+
+class Ran(NamedTuple):
+    """What a command gave."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+    @property
+    def last(self) -> str:
+        return self.stderr.splitlines()[-1]
+
+
+Run = Callable[..., Ran]
+
+
+@pytest.fixture
+def run(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Run]:
+    """`cnndsl draw` in a folder with small.cnn, two.cnn and wrong.cnn, in this process."""
+    for name, text in (("small", SPEC), ("two", TWO), ("wrong", WRONG)):
+        (tmp_path / f"{name}.cnn").write_text(text, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+
+    def ran(*arguments: str) -> Ran:
+        code = main(["draw", *arguments])
+        output = capfd.readouterr()
+        return Ran(code, output.out, output.err)
+
+    yield ran
+    gc.enable()
+
+
+def test_into_a_file(run: Run, tmp_path: Path) -> None:
+    assert run("small.cnn", "-o", "small.svg") == (0, "", "")
+    assert ElementTree.parse(tmp_path / "small.svg").getroot().tag.endswith("svg")
+
+
+def test_into_a_pipe(run: Run) -> None:
+    drawn = run("lenet5")
+    assert drawn.returncode == 0
+    assert "LeNet5" in (ElementTree.fromstring(drawn.stdout)[0].text or "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["small.cnn", "-o", "small.swg"], "The ending of 'small.swg' says no format: did you mean '.svg'?"),
+        (["small.cnn", "-o", "no/small.svg"], "can't write no/small.svg: No such file or directory"),
+        (["small.cnn", "-o", "small.cnn", "--format", "svg"], "would overwrite the spec itself"),
+        (["small.cnn", "--format", "swg"], "'swg' is not one of"),
+        (["small.cnn", "--width", "3"], "'3' is no length, such as 3.25in"),
+        (["small.cnn", "--width", "-3in"], "'-3in' is no length, such as 3.25in"),
+        (["small.cnn", "--width", "1e3in"], "'1e3in' is no length, such as 3.25in"),
+        (["small.cnn", "--width", "3mm"], "3mm is no width for a picture: 0.5in to 200in."),
+        (["small.cnn", "--show", "parms"], "'parms' can't be shown: did you mean 'params'?"),
+        (["small.cnn", "--fold", "conv5x5"], "Small has no layer or block 'conv5x5'. Did you mean 'conv5x5x8'?"),
+        (["small.cnn", "--only", "a"], "Small has no block 'a': it has no blocks."),
+        (["small.cnn", "--background", "red"], "'red' is no colour, such as '#f4f4f4'"),
+        (["small.cnn", "--dpi", "300"], "--dpi is for PNG; SVG has no pixels."),
+        (["small.cnn", "--no-preamble"], "--no-preamble is for --format tikz."),
+        (["small.cnn", "--engine", "dot"], "--engine dot lays out --style graph"),
+        (["small.cnn", "--theme", "no.toml"], "can't read no.toml: No such file or directory."),
+        (["two.cnn"], "There are 2 networks (Small, Other): draw one, as in two.cnn:Small"),
+        (["-", "-"], "Standard input ('-') can be read only once."),
+    ],
+)
+def test_misuse(run: Run, arguments: list[str], said: str, tmp_path: Path) -> None:
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    drawn = run(*arguments)
+    assert drawn.returncode == 2
+    assert drawn.stdout == ""
+    assert said in drawn.last
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_all_networks_of_a_file(run: Run, tmp_path: Path) -> None:
+    assert run("two.cnn", "-o", "{name}.svg") == (0, "", "")
+    assert {path.name for path in tmp_path.glob("*.svg")} == {"Small.svg", "Other.svg"}
+    assert run("two.cnn:Other", "-o", "one.svg") == (0, "", "")
+    assert run("small.cnn", "two.cnn", "-o", "{name}.svg").returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("theme", "said"),
+    [
+        ("[light]\ntext = 'red'", "t.toml: 'red' is no colour for 'text' ([light]): write it as '#8fc3e8' or '#8ce'"),
+        ("[dark]\ntext = 12", "t.toml: 12 is no colour for 'text' ([dark])"),
+        ("[dark]\npoling = '#fff'", "t.toml: there is no role 'poling' ([dark]): did you mean 'pooling'?"),
+        ("light = 3", "t.toml: 'light' is no table: write [light], and roles below it"),
+        ("[lite]", "t.toml: there is no 'lite' in a theme: it has fonts, [light] and [dark]"),
+        ("fonts = 'Arial'", "t.toml: 'fonts' is a list of names"),
+        ('fonts = ["A\'b"]', "t.toml: 'A'b' is no name of a font"),
+        ("[light", "t.toml: it is no TOML: "),
+    ],
+)
+def test_bad_theme(run: Run, theme: str, said: str, tmp_path: Path) -> None:
+    (tmp_path / "t.toml").write_text(theme, encoding="utf-8")
+    drawn = run("small.cnn", "--theme", "t.toml", "-o", "small.svg")
+    assert drawn.returncode == 2
+    assert said in drawn.last
+    assert not (tmp_path / "small.svg").exists()
+
+
+def test_theme(run: Run, tmp_path: Path) -> None:
+    text = 'fonts = ["My Font"]\n[light]\nconvolution = "#ABC"\n[dark]\nconvolution = "#123456"\n'
+    (tmp_path / "t.toml").write_text(text, encoding="utf-8")
+    light, dark = (run("small.cnn", "--theme", "t.toml", "--mode", mode).stdout for mode in ("light", "dark"))
+    assert "#aabbcc" in light
+    assert "#123456" in dark
+    assert "'My Font'" in light
+
+
+def test_a_broken_spec_is_drawn(run: Run, tmp_path: Path) -> None:
+    drawn = run("wrong.cnn", "-o", "wrong.svg")
+    assert drawn.returncode == 1
+    assert "error[E301]" in drawn.stderr
+    root = ElementTree.parse(tmp_path / "wrong.svg").getroot()
+    faults = [group for group in root.iter() if "fault" in (group.get("class") or "").split()]
+    assert [group.get("data-line") for group in faults] == ["4"]
+
+
+@pytest.mark.parametrize("spec", ["network A\n", "network A\ninput 8x8x3\n", "", "block b():\n    relu\n"])
+def test_nothing_to_draw(run: Run, spec: str, tmp_path: Path) -> None:
+    (tmp_path / "empty.cnn").write_text(spec, encoding="utf-8")
+    drawn = run("empty.cnn", "-o", "empty.svg")
+    assert drawn.returncode == 2
+    assert drawn.stderr
+    assert not (tmp_path / "empty.svg").exists()
+
+
+def test_a_file_that_is_not_there(run: Run) -> None:
+    drawn = run("no.cnn")
+    assert drawn.returncode == 2
+    assert "no.cnn" in drawn.stderr
