@@ -1,0 +1,25 @@
+"""Boxes in ranks and lines with corners between them (Sugiyama, Tagawa and Toda 1981), for one level of a drawing.
+
+    Level --ranks, grid--> cells --order--> few crossings --place--> where across --tracks, columns, routes--> Laid
+
+Nothing is random, and nothing takes more than a little longer than the number of cells: the same level is laid out
+alike on every machine.
+"""
+
+from __future__ import annotations
+
+from cnndsl.draw.styles.layered.grid import Grid
+from cnndsl.draw.styles.layered.level import Laid, Level, Spacing, Spot, Wire
+from cnndsl.draw.styles.layered.order import ordered
+from cnndsl.draw.styles.layered.place import Placed
+from cnndsl.draw.styles.layered.routes import Routes, straightened
+
+
+def laid_out(level: Level) -> Laid:
+    """Where the boxes of a level stand, and how its lines run."""
+    grid = Grid(level)
+    ordered(grid)
+    return Routes(grid, Placed(grid)).laid()
+
+
+__all__ = ["Laid", "Level", "Spacing", "Spot", "Wire", "laid_out", "straightened"]

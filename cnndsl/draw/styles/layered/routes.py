@@ -1,0 +1,291 @@
+"""From cells in their places to boxes and lines with corners: lengths of ranks, tracks between them, columns."""
+
+from __future__ import annotations
+
+from cnndsl.draw.scene import Point
+from cnndsl.draw.styles.layered.columns import cuts
+from cnndsl.draw.styles.layered.grid import Grid
+from cnndsl.draw.styles.layered.level import Laid
+from cnndsl.draw.styles.layered.place import Placed
+from cnndsl.draw.styles.layered.tracks import Crossover, tracked
+
+FLAT = 0.01
+"""Places that differ by no more are the same."""
+
+
+class Routes:
+    """The way from a grid and its places to what is drawn."""
+
+    def __init__(self, grid: Grid, placed: Placed) -> None:
+        self.grid = grid
+        self.placed = placed
+        self.spacing = grid.level.spacing
+        self.side = self._at_sides()
+        self.lines = [self._crossovers(rank) for rank in range(len(grid.order) - 1)]
+        self.tracks = [tracked(lines) for lines in self.lines]
+        self._lengths()
+        self._columns()
+
+    # --- lines in the space between two ranks -------------------------------------------------------------------
+
+    def _start(self, number: int) -> float:
+        return self.placed.at[self.grid.segments[number].upper] + self.placed.starts[number]
+
+    def _end(self, number: int) -> float:
+        if number in self.side:
+            return self._start(number)
+        return self.placed.at[self.grid.segments[number].lower] + self.placed.ends[number]
+
+    def _crossovers(self, rank: int) -> dict[int, Crossover]:
+        """The wires between a rank and the next."""
+        found: dict[int, Crossover] = {}
+        for cell in self.grid.order[rank]:
+            for number in self.grid.down[cell]:
+                wire = self.grid.segments[number].wire
+                if wire >= 0:
+                    known = found.get(wire)
+                    ends = known.ends if known is not None else ()
+                    found[wire] = Crossover(self._start(number), (*ends, self._end(number)))
+        return found
+
+    def _at_sides(self) -> dict[int, bool]:
+        """The segments that end at the side of their spot, where the lane that they come from runs free beside it:
+        whether that is the far side. One for each side at most."""
+        grid, at = self.grid, self.placed.at
+        found: dict[int, bool] = {}
+        for cell in range(len(grid.rank)):
+            spot = grid.spot[cell]
+            if spot < 0 or grid.first[spot] != cell or not grid.level.spots[spot].sides or len(grid.up[cell]) < 2:
+                continue
+            row, place = grid.order[grid.rank[cell]], grid.place[cell]
+            near, far = at[cell], at[cell] + grid.width(cell)
+            before = max((at[c] + self._extent(c) for c in row[:place]), default=-1e9)
+            behind = min((at[c] for c in row[place + 1 :]), default=1e9)
+            for number in grid.up[cell]:
+                upper = grid.segments[number].upper
+                if not grid.lane(upper) or not self._free(number):
+                    continue
+                lane = at[upper]
+                if far + 4 < lane < behind - 4 and True not in self._sides_of(cell, found):
+                    found[number] = True
+                elif before + 4 < lane < near - 4 and False not in self._sides_of(cell, found):
+                    found[number] = False
+        return found
+
+    def _extent(self, cell: int) -> float:
+        spot = self.grid.spot[cell]
+        return self.grid.width(cell) + (self.grid.level.spots[spot].after if spot >= 0 else 0.0)
+
+    def _sides_of(self, cell: int, found: dict[int, bool]) -> list[bool]:
+        return [found[number] for number in self.grid.up[cell] if number in found]
+
+    def _free(self, number: int) -> bool:
+        """Whether nothing else of its wire leaves the lane where this segment does."""
+        segment = self.grid.segments[number]
+        return len(self.grid.down[segment.upper]) == 1
+
+    # --- along --------------------------------------------------------------------------------------------------
+
+    def _lengths(self) -> None:
+        """tops, bottoms: of each rank, in one column."""
+        grid, spacing = self.grid, self.spacing
+        spots = grid.level.spots
+        count = len(grid.order)
+        self.tops, self.bottoms = [0.0] * count, [0.0] * count
+        ends: list[list[int]] = [[] for _ in range(count)]
+        for number, rank in enumerate(grid.ranks):
+            ends[rank + grid.spans[number] - 1].append(number)
+        top = 0.0
+        for rank in range(count):
+            self.tops[rank] = top
+            length = 0.0
+            for number in ends[rank]:
+                begun = self.tops[grid.ranks[number]]
+                length = max(length, spots[number].along - (top - begun))
+            self.bottoms[rank] = top + length
+            top += length + (self._between(rank) if rank + 1 < count else 0.0)
+        self.tails = [max((spots[n].tail for n in ends[rank]), default=0.0) for rank in range(count)]
+        del spacing
+
+    def _between(self, rank: int) -> float:
+        """The space between a rank and the next."""
+        return self._out(rank) + self._in(rank) + max(0, self._count(rank) - 1) * self.spacing.track
+
+    def _count(self, rank: int) -> int:
+        """The tracks behind a rank."""
+        return max(self.tracks[rank].values(), default=-1) + 1
+
+    def _real(self, rank: int, *, end: bool) -> bool:
+        """Whether a box, no port, ends or begins in a rank."""
+        grid = self.grid
+        return any(
+            not grid.lane(cell)
+            and not grid.level.spots[grid.spot[cell]].port
+            and cell == (grid.last(grid.spot[cell]) if end else grid.first[grid.spot[cell]])
+            for cell in grid.order[rank]
+        )
+
+    def _out(self, rank: int) -> float:
+        """From a rank to the first track behind it."""
+        grid = self.grid
+        tails = [grid.level.spots[grid.spot[c]].tail for c in grid.order[rank] if grid.spot[c] >= 0]
+        tail = max(tails, default=0.0)
+        if self._count(rank):
+            return tail + self.spacing.out
+        return max(tail, self.spacing.port if self._real(rank, end=True) else 0.0)
+
+    def _in(self, rank: int) -> float:
+        """From the last track behind a rank to the next rank."""
+        if not self._real(rank + 1, end=False):
+            return self.spacing.port if self._count(rank) or self.grid.level.spots[self._some(rank + 1)].port else 0.0
+        return self.spacing.head
+
+    def _some(self, rank: int) -> int:
+        """A spot of a rank."""
+        return next((self.grid.spot[c] for c in self.grid.order[rank] if self.grid.spot[c] >= 0), 0)
+
+    def _track(self, rank: int, wire: int) -> float:
+        """Where the track of a wire behind a rank is, from that rank's end."""
+        return self._out(rank) + self.tracks[rank][wire] * self.spacing.track
+
+    # --- columns ------------------------------------------------------------------------------------------------
+
+    def _columns(self) -> None:
+        """column: of each rank. dx, dy: how far each column is moved."""
+        grid = self.grid
+        count = len(grid.order)
+        lines = [0 if self._whole(rank) else len(self.lines[rank]) for rank in range(count - 1)]
+        self.cuts = cuts(self.tops, self.bottoms, [*lines, 0], grid.level.limit)
+        self.column = [sum(cut < rank for cut in self.cuts) for rank in range(count)]
+        columns = len(self.cuts) + 1
+        self.near, self.far = [1e9] * columns, [-1e9] * columns
+        for rank, row in enumerate(grid.order):
+            for cell in row:
+                column = self.column[rank]
+                self.near[column] = min(self.near[column], self.placed.at[cell])
+                self.far[column] = max(self.far[column], self.placed.at[cell] + self._extent(cell))
+        self.over = [[wire for wire, _ in sorted(self.lines[cut].items(), key=lambda w: w[1].start)] for cut in self.cuts]
+        """The wires over each cut, from the near to the far side."""
+        self.dx, self.dy = [], []
+        across = 0.0
+        for column in range(columns):
+            first = self.cuts[column - 1] + 1 if column else 0
+            self.dx.append(across - (self.near[column] if count else 0.0))
+            above = self.spacing.head + len(self.over[column - 1]) * self.spacing.track if column else 0.0
+            self.dy.append(above - self.tops[first] if count else 0.0)
+            across += self.far[column] - self.near[column] if count else 0.0
+            if column < len(self.cuts):
+                across += 2 * self.spacing.box + (len(self.over[column]) - 1) * self.spacing.track
+        self.across = across
+        self.along = max(
+            (self.bottoms[rank] + self.dy[self.column[rank]] + self._below(rank) for rank in range(count)), default=0.0
+        )
+
+    def _whole(self, rank: int) -> bool:
+        """Whether there is something behind a rank that can't be cut: a box, or ports of the surrounding one."""
+        grid = self.grid
+        if any(grid.segments[n].wire < 0 for cell in grid.order[rank] for n in grid.down[cell]):
+            return True
+        rows = (*grid.order[rank], *grid.order[rank + 1])
+        return any(grid.spot[c] >= 0 and grid.level.spots[grid.spot[c]].port for c in rows)
+
+    def _below(self, rank: int) -> float:
+        """The space that lines to the next column need behind a rank."""
+        if rank not in self.cuts:
+            return 0.0
+        return self.tails[rank] + self.spacing.out + len(self.over[self.cuts.index(rank)]) * self.spacing.track
+
+    # --- results ------------------------------------------------------------------------------------------------
+
+    def laid(self) -> Laid:
+        grid = self.grid
+        starts = tuple(self._corner(number) for number in range(len(grid.level.spots)))
+        lines, skips = [], []
+        for number, wire in enumerate(grid.level.wires):
+            ways = [self._way(number, target) for target in range(len(wire.targets))]
+            lines.append(tuple(self._line(number, way) for way in ways))
+            skips.append(tuple(any(grid.skip[grid.segments[n].upper] for n in way) for way in ways))
+        return Laid(self.across, self.along, starts, tuple(lines), tuple(skips))
+
+    def _corner(self, number: int) -> Point:
+        """Where a spot is: in the middle of its ranks, at the border if it is a port."""
+        grid, spot = self.grid, self.grid.level.spots[number]
+        rank = grid.ranks[number]
+        column = self.column[rank]
+        across = self.placed.at[grid.first[number]] + self.dx[column]
+        if spot.port:
+            return across, 0.0 if spot.first else self.along
+        top, bottom = self.tops[rank], self.bottoms[rank + grid.spans[number] - 1]
+        return across, (top + bottom - spot.along) / 2 + self.dy[column]
+
+    def _way(self, wire: int, target: int) -> list[int]:
+        """The segments from a wire's source to one of its targets."""
+        grid = self.grid
+        spot = grid.level.wires[wire].targets[target]
+        number = next(
+            n
+            for n in grid.up[grid.first[spot]]
+            if (grid.segments[n].wire, grid.segments[n].target) == (wire, target)
+        )
+        way = [number]
+        while grid.lane(grid.segments[way[-1]].upper):
+            way.append(grid.up[grid.segments[way[-1]].upper][0])
+        return way[::-1]
+
+    def _line(self, wire: int, way: list[int]) -> tuple[Point, ...]:
+        grid = self.grid
+        first, last = grid.segments[way[0]], grid.segments[way[-1]]
+        source, target = grid.spot[first.upper], grid.spot[last.lower]
+        column = self.column[grid.rank[first.upper]]
+        across, along = self._corner(source)
+        points = [(self._start(way[0]) + self.dx[column], along + grid.level.spots[source].along)]
+        for number in way:
+            points += self._step(number, wire)
+        column = self.column[grid.ranks[target]]
+        across, along = self._corner(target)
+        if way[-1] in self.side:
+            spot = grid.level.spots[target]
+            middle = along + spot.along / 2
+            points.append((self._end(way[-1]) + self.dx[column], middle))
+            points.append((across + (spot.across if self.side[way[-1]] else 0.0), middle))
+        else:
+            points.append((self._end(way[-1]) + self.dx[column], along))
+        return straightened(points)
+
+    def _step(self, number: int, wire: int) -> list[Point]:
+        """The corners of a segment."""
+        rank = self.grid.rank[self.grid.segments[number].upper]
+        start, end = self._start(number), self._end(number)
+        column = self.column[rank]
+        if rank in self.cuts:
+            return self._over(self.cuts.index(rank), wire, start + self.dx[column], end + self.dx[column + 1])
+        if abs(start - end) <= FLAT:
+            return []
+        along = self.bottoms[rank] + self._track(rank, wire) + self.dy[column]
+        return [(start + self.dx[column], along), (end + self.dx[column], along)]
+
+    def _over(self, cut: int, wire: int, start: float, end: float) -> list[Point]:
+        """From one column to the next: below the one, between both, above the other. What starts at the far side is
+        inmost all the way."""
+        wires, spacing = self.over[cut], self.spacing
+        inner = len(wires) - 1 - wires.index(wire)
+        rank = self.cuts[cut]
+        below = self.bottoms[rank] + self.dy[cut] + self.tails[rank] + spacing.out + inner * spacing.track
+        between = self.far[cut] + self.dx[cut] + spacing.box + inner * spacing.track
+        above = self.tops[rank + 1] + self.dy[cut + 1] - spacing.head - (len(wires) - 1 - inner) * spacing.track
+        return [(start, below), (between, below), (between, above), (end, above)]
+
+
+def straightened(points: list[Point]) -> tuple[Point, ...]:
+    """The points without those that lie on the way between their neighbours."""
+    found: list[Point] = []
+    for point in points:
+        if found and abs(point[0] - found[-1][0]) <= FLAT and abs(point[1] - found[-1][1]) <= FLAT:
+            continue
+        if len(found) > 1 and any(
+            abs(found[-2][axis] - found[-1][axis]) <= FLAT and abs(found[-1][axis] - point[axis]) <= FLAT
+            for axis in (0, 1)
+        ):
+            found.pop()
+        found.append(point)
+    return tuple(found)
