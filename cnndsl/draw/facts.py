@@ -15,7 +15,7 @@ def facts(item: Item, network: Item) -> tuple[tuple[str, str], ...]:
     numbers, whole = item.numbers, network.numbers
     found = [
         ("kind", item.kind),
-        ("output", UNKNOWN if item.shape is None else str(item.shape)),
+        ("output", said(item, "shape")),
         ("params", _with_share(grouped(numbers.params), share(numbers.params, whole.params))),
         ("MACs", _with_share(grouped(numbers.macs), share(numbers.macs, whole.macs))),
         ("receptive field", axes_text(numbers.field)),
@@ -41,7 +41,7 @@ def said(item: Item, what: str) -> str:
     if what == "name":
         return item.id if item.named else ""
     if what == "shape":
-        return UNKNOWN if item.shape is None else str(item.shape)
+        return _shape(item)
     if what == "params":
         return f"{abbreviated(numbers.params)} params" if numbers.params else ""
     if what == "macs":
@@ -49,6 +49,15 @@ def said(item: Item, what: str) -> str:
     if what == "memory":
         return bytes_text(numbers.saved) if numbers.saved else ""
     return f"sees {axes_text(numbers.field)}" if numbers.field else ""
+
+
+def _shape(item: Item) -> str:
+    """The shape that an item gives; in repeats from the first to the last, `56x56x96…256`."""
+    first, last = item.shape, item.until
+    if first is None or last is None:
+        return UNKNOWN if first is None else str(first)
+    alike = first.spatial == last.spatial and first.rank == last.rank
+    return f"{first}…{last.channels if alike else last}"
 
 
 def cost(item: Item, what: str) -> float | None:

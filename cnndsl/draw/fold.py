@@ -23,15 +23,14 @@ class NoSuchItem(Exception):  # noqa: N818
 def folded(network: Item, depth: int | None = None, unfold: tuple[str, ...] = (), fold: tuple[str, ...] = ()) -> Item:
     """The network with children only where they are to be seen.
 
-    depth: how many levels of blocks are open; None: as many as give no more than AUTOMATIC boxes. unfold, fold: ids or
+    depth: how many levels of blocks are open; None: what gives no more than AUTOMATIC boxes. unfold, fold: ids or
     titles of items, or names of blocks, that are open or closed whatever the depth. Raises NoSuchItem.
     """
     for name in (*unfold, *fold):
         if not any(_meant(item, name) for item in every(network)):
             raise NoSuchItem(name, names(network))
-    levels = depth if depth is not None else _automatic(network)
-    opened = _parents(network, unfold)
-    return _folded(network, levels, unfold, fold, opened)
+    opened = _automatic(network, fold) if depth is None else _levels(network, depth)
+    return _closed(network, opened | _parents(network, unfold), unfold, fold)
 
 
 def every(item: Item) -> Iterator[Item]:
@@ -78,24 +77,70 @@ def _parents(network: Item, unfold: tuple[str, ...]) -> set[str]:
     return found
 
 
-def _folded(item: Item, levels: int, unfold: tuple[str, ...], fold: tuple[str, ...], opened: set[str]) -> Item:
+def _closed(item: Item, opened: set[str], unfold: tuple[str, ...], fold: tuple[str, ...]) -> Item:
+    """An item with what is not open, or is to be closed, without children."""
     if not item.children:
         return item
-    own = item.kind == "network" or levels >= 0
-    is_open = own or item.id in opened or any(_meant(item, name) for name in unfold)
+    is_open = item.kind == "network" or item.id in opened or any(_meant(item, name) for name in unfold)
     if not is_open or any(_meant(item, name) for name in fold):
         return item._replace(children=(), links=())
-    inner = levels - 1
-    return item._replace(children=tuple(_folded(child, inner, unfold, fold, opened) for child in item.children))
+    return item._replace(children=tuple(_closed(child, opened, unfold, fold) for child in item.children))
 
 
-def _automatic(network: Item) -> int:
-    """How many levels can be open without too many boxes."""
-    level, layer = 0, [network]
+def _levels(network: Item, depth: int) -> set[str]:
+    """The ids of all items that stand in fewer than so many others."""
+    found: set[str] = set()
+    level = [child for child in network.children if child.children]
+    while level and depth > 0:
+        found |= {item.id for item in level}
+        level = [child for item in level for child in item.children if child.children]
+        depth -= 1
+    return found
+
+
+# --- what is opened by itself ---------------------------------------------------------------------------------------
+
+
+def _automatic(network: Item, fold: tuple[str, ...]) -> set[str]:
+    """The ids of items to open, without too many boxes: of each kind of block the first; then all blocks of a name
+    that stand side by side, as long as there is room for all of them."""
     boxes = len(network.children)
-    while True:
-        layer = [child for item in layer for child in item.children]
-        grown = boxes + sum(len(item.children) for item in layer)
-        if grown > AUTOMATIC or grown == boxes:
-            return level
-        boxes, level = grown, level + 1
+    opened: set[str] = set()
+    seen: set[object] = set()
+    waiting = _blocks(network, fold)
+    for item in waiting:
+        kind = _kind(item)
+        more = len(item.children) - 1
+        if kind not in seen and boxes + more <= AUTOMATIC:
+            seen.add(kind)
+            opened.add(item.id)
+            boxes += more
+            waiting += _blocks(item, fold)
+    level = _blocks(network, fold)
+    while level:
+        for group in _by_name(level):
+            more = sum(len(item.children) - 1 for item in group if item.id not in opened)
+            if boxes + more <= AUTOMATIC:
+                opened |= {item.id for item in group}
+                boxes += more
+        level = [inner for item in level if item.id in opened for inner in _blocks(item, fold)]
+    return opened
+
+
+def _blocks(item: Item, fold: tuple[str, ...]) -> list[Item]:
+    """What in an item can be opened, and is not to be closed."""
+    return [child for child in item.children if child.children and not any(_meant(child, name) for name in fold)]
+
+
+def _by_name(items: list[Item]) -> list[list[Item]]:
+    groups: dict[str, list[Item]] = {}
+    for item in items:
+        groups.setdefault(item.title.split(" ")[0], []).append(item)
+    return list(groups.values())
+
+
+def _kind(item: Item) -> object:
+    """What makes blocks alike, sizes and channels aside: what is in them and how it hangs together."""
+    if not item.children:
+        return item.kind
+    return item.title.split(" ")[0], tuple(map(_kind, item.children)), tuple(link[:2] for link in item.links)

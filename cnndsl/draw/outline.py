@@ -77,7 +77,7 @@ class Item(Record):
     one's shape. role: the role of its colour. children, links: what is in it, empty for a layer; links in order.
     count: how often it stands in a row. named: whether the spec names it. outputs: names of the network's outputs that
     it gives. fault: what is wrong with it. auxiliary: whether it only serves training. change: what became of it, in a
-    picture of two networks.
+    picture of two networks. until: in a repeat, the shape that the last one gives, if it is another.
     """
 
     id: str
@@ -99,6 +99,7 @@ class Item(Record):
     fault: str | None = None
     auxiliary: bool = False
     change: Change = SAME
+    until: Shape | None = None
 
     @property
     def main(self) -> int:
@@ -390,9 +391,10 @@ def _row(children: list[Item], links: list[Link], first: int, period: int, count
         "count": count,
         "outputs": tuple(name for member in members for name in member.outputs),
     }
-    head = members[0]
+    until = members[-period:]
+    head = _grown(members[0], until[0])
     if period == 1:
-        return head._replace(**common)
+        return head._replace(**common, until=None)
     inner = [
         link._replace(
             source=link.source - first if first <= link.source < first + period else OUTSIDE,
@@ -407,12 +409,21 @@ def _row(children: list[Item], links: list[Link], first: int, period: int, count
         "repeat",
         titles,
         role="block",
-        children=tuple(members[:period]),
+        children=tuple(_grown(first, last) for first, last in zip(members[:period], until, strict=True)),
         links=tuple(dict.fromkeys(inner)),
         span=head.span,
         input_shape=head.input_shape,
         auxiliary=head.auxiliary,
         **common,
+    )
+
+
+def _grown(first: Item, last: Item) -> Item:
+    """An item of the first of some repeats, with the shapes that become others until the last."""
+    children = zip(first.children, last.children, strict=True)
+    until = last.until or last.shape
+    return first._replace(
+        until=until if until != first.shape else None, children=tuple(_grown(one, other) for one, other in children)
     )
 
 

@@ -19,7 +19,11 @@ def laid_out(level: Level) -> Laid:
     """Where the boxes of a level stand, and how its lines run."""
     grid = Grid(level)
     ordered(grid)
-    return Routes(grid, Placed(grid)).laid()
+    routes = Routes(grid, Placed(grid))
+    if routes.cuts and level.near:
+        # The ways between columns are on the far side: there lanes need not cross what they skip.
+        return laid_out(level._replace(near=False))
+    return routes.laid()
 
 
 __all__ = ["Laid", "Level", "Spacing", "Spot", "Wire", "laid_out", "straightened"]

@@ -9,6 +9,7 @@ the means are taken, which keeps the order and treats both sides alike.
 from __future__ import annotations
 
 from bisect import bisect_left, insort
+from itertools import pairwise
 
 from cnndsl.draw.styles.layered.grid import Grid
 
@@ -129,7 +130,8 @@ class Placed:
                 at[chain] = max(at[chain], at[other] + gap)
         for _ in range(ROUNDS):
             wanted = {chain: (at[chain] + _mean_pull(pulls.get(chain, ()), at, at[chain])) / 2 for chain in chains}
-            far, near = {}, {}
+            far: dict[int, float] = {}
+            near: dict[int, float] = {}
             for chain in chains:
                 place = wanted[chain]
                 for other, gap in before[chain]:
@@ -150,7 +152,7 @@ class Placed:
         """How far apart chains must be, for those with cells beside each other."""
         gaps: dict[tuple[int, int], float] = {}
         for row in self.grid.order:
-            for one, other in zip(row, row[1:], strict=False):
+            for one, other in pairwise(row):
                 pair = self.chain[one], self.chain[other]
                 gap = self._room(one, other) + self.shift[one] - self.shift[other]
                 gaps[pair] = max(gap, gaps.get(pair, gap))
@@ -187,16 +189,19 @@ class Placed:
         behind: dict[int, list[tuple[int, float]]],
         pulls: dict[int, list[tuple[int, float, float]]],
     ) -> None:
-        """Take small bends out: move a chain that hangs on few to where one of its lines is straight."""
+        """Take small bends out: move chains to where more of their lines are straight."""
         for chain in sorted(chains, key=lambda c: len(pulls.get(c, ()))):
-            for other, offset, strength in pulls.get(chain, ()):
-                place = at[other] + offset
-                if not 0 < abs(place - at[chain]) < SNAP or strength < 1:
+            places = [at[other] + offset for other, offset, strength in pulls.get(chain, ()) if strength >= 1]
+            for place in places:
+                if not 0.001 < abs(place - at[chain]) < SNAP or _agree(places, place) <= _agree(places, at[chain]):
                     continue
                 free = all(at[o] + gap <= place for o, gap in before[chain])
                 if free and all(place <= at[o] - gap for o, gap in behind[chain]):
                     at[chain] = place
-                    break
+
+
+def _agree(places: list[float], place: float) -> int:
+    return sum(abs(other - place) < 0.001 for other in places)
 
 
 def _mean_pull(pulls: list[tuple[int, float, float]] | tuple[()], at: dict[int, float], own: float) -> float:

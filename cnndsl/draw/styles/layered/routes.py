@@ -137,12 +137,8 @@ class Routes:
     def _in(self, rank: int) -> float:
         """From the last track behind a rank to the next rank."""
         if not self._real(rank + 1, end=False):
-            return self.spacing.port if self._count(rank) or self.grid.level.spots[self._some(rank + 1)].port else 0.0
+            return self.spacing.port if self._count(rank) else 0.0
         return self.spacing.head
-
-    def _some(self, rank: int) -> int:
-        """A spot of a rank."""
-        return next((self.grid.spot[c] for c in self.grid.order[rank] if self.grid.spot[c] >= 0), 0)
 
     def _track(self, rank: int, wire: int) -> float:
         """Where the track of a wire behind a rank is, from that rank's end."""
@@ -152,34 +148,69 @@ class Routes:
 
     def _columns(self) -> None:
         """column: of each rank. dx, dy: how far each column is moved."""
-        grid = self.grid
+        grid, spacing = self.grid, self.spacing
         count = len(grid.order)
         lines = [0 if self._whole(rank) else len(self.lines[rank]) for rank in range(count - 1)]
         self.cuts = cuts(self.tops, self.bottoms, [*lines, 0], grid.level.limit)
         self.column = [sum(cut < rank for cut in self.cuts) for rank in range(count)]
-        columns = len(self.cuts) + 1
-        self.near, self.far = [1e9] * columns, [-1e9] * columns
-        for rank, row in enumerate(grid.order):
-            for cell in row:
-                column = self.column[rank]
-                self.near[column] = min(self.near[column], self.placed.at[cell])
-                self.far[column] = max(self.far[column], self.placed.at[cell] + self._extent(cell))
-        self.over = [[wire for wire, _ in sorted(self.lines[cut].items(), key=lambda w: w[1].start)] for cut in self.cuts]
-        """The wires over each cut, from the near to the far side."""
-        self.dx, self.dy = [], []
+        self.short = [self._shortcuts(cut) for cut in self.cuts]
+        self.over = [self._in_gutter(number) for number in range(len(self.cuts))]
+        self.dx, self.dy, self.far = [], [], []
         across = 0.0
-        for column in range(columns):
+        for column in range(len(self.cuts) + 1):
             first = self.cuts[column - 1] + 1 if column else 0
-            self.dx.append(across - (self.near[column] if count else 0.0))
-            above = self.spacing.head + len(self.over[column - 1]) * self.spacing.track if column else 0.0
+            near, far = self._extents(column)
+            above = spacing.head + len(self.over[column - 1]) * spacing.track if column else 0.0
+            self.far.append(far)
+            self.dx.append(across - near)
             self.dy.append(above - self.tops[first] if count else 0.0)
-            across += self.far[column] - self.near[column] if count else 0.0
+            across += far - near
             if column < len(self.cuts):
-                across += 2 * self.spacing.box + (len(self.over[column]) - 1) * self.spacing.track
+                across += 2 * spacing.box + (len(self.over[column]) - 1) * spacing.track
         self.across = across
         self.along = max(
             (self.bottoms[rank] + self.dy[self.column[rank]] + self._below(rank) for rank in range(count)), default=0.0
         )
+
+    def _extents(self, column: int) -> tuple[float, float]:
+        """Where the cells of a column begin and end; lanes that nothing is drawn in are left out."""
+        grid = self.grid
+        unused = self.short[column] if column < len(self.cuts) else {}
+        cells = [c for rank, row in enumerate(grid.order) if self.column[rank] == column for c in row]
+        used = [c for c in cells if not (grid.lane(c) and grid.wire[c] in unused)]
+        near = min((self.placed.at[c] for c in used), default=0.0)
+        return near, max((self.placed.at[c] + self._extent(c) for c in used), default=0.0)
+
+    def _shortcuts(self, cut: int) -> dict[int, int]:
+        """The wires that need not follow their lanes down to a cut, but leave the column where they come into it: those
+        with nothing beside them but others of that kind. By wire the rank that they come from, -1: another column."""
+        grid = self.grid
+        column = self.column[cut]
+        first = self.column.index(column)
+        found: dict[int, int] = {}
+        for cell in reversed(grid.order[cut]):
+            if not grid.lane(cell):
+                break
+            wire = grid.wire[cell]
+            way = [cell]
+            while grid.lane(way[-1]) and grid.rank[way[-1]] > first:
+                way.append(grid.segments[grid.up[way[-1]][0]].upper)
+            lanes = [c for c in way if grid.lane(c)]
+            beside = [c for lane in lanes for c in grid.order[grid.rank[lane]][grid.place[lane] + 1 :]]
+            start = -1 if grid.lane(way[-1]) else grid.rank[way[-1]]
+            bent = start < 0 or wire in self.tracks[start]
+            if not bent or any(not grid.lane(c) or grid.wire[c] not in found for c in beside):
+                break
+            found[wire] = start
+        return found
+
+    def _in_gutter(self, number: int) -> list[int]:
+        """The wires over a cut, the inmost between the columns first: those that leave early, then those from below,
+        from the far side on."""
+        short = self.short[number]
+        lines = self.lines[self.cuts[number]]
+        early = sorted(short, key=lambda w: (short[w], -lines[w].start if short[w] < 0 else self.tracks[short[w]][w]))
+        return [*early, *sorted(lines.keys() - short.keys(), key=lambda wire: -lines[wire].start)]
 
     def _whole(self, rank: int) -> bool:
         """Whether there is something behind a rank that can't be cut: a box, or ports of the surrounding one."""
@@ -193,7 +224,9 @@ class Routes:
         """The space that lines to the next column need behind a rank."""
         if rank not in self.cuts:
             return 0.0
-        return self.tails[rank] + self.spacing.out + len(self.over[self.cuts.index(rank)]) * self.spacing.track
+        number = self.cuts.index(rank)
+        count = len(self.over[number]) - len(self.short[number])
+        return self.tails[rank] + self.spacing.out + count * self.spacing.track
 
     # --- results ------------------------------------------------------------------------------------------------
 
@@ -223,9 +256,7 @@ class Routes:
         grid = self.grid
         spot = grid.level.wires[wire].targets[target]
         number = next(
-            n
-            for n in grid.up[grid.first[spot]]
-            if (grid.segments[n].wire, grid.segments[n].target) == (wire, target)
+            n for n in grid.up[grid.first[spot]] if (grid.segments[n].wire, grid.segments[n].target) == (wire, target)
         )
         way = [number]
         while grid.lane(grid.segments[way[-1]].upper):
@@ -234,13 +265,13 @@ class Routes:
 
     def _line(self, wire: int, way: list[int]) -> tuple[Point, ...]:
         grid = self.grid
-        first, last = grid.segments[way[0]], grid.segments[way[-1]]
-        source, target = grid.spot[first.upper], grid.spot[last.lower]
-        column = self.column[grid.rank[first.upper]]
+        source = grid.spot[grid.segments[way[0]].upper]
+        target = grid.spot[grid.segments[way[-1]].lower]
         across, along = self._corner(source)
+        column = self.column[grid.ranks[source]]
         points = [(self._start(way[0]) + self.dx[column], along + grid.level.spots[source].along)]
         for number in way:
-            points += self._step(number, wire)
+            self._step(points, number, wire)
         column = self.column[grid.ranks[target]]
         across, along = self._corner(target)
         if way[-1] in self.side:
@@ -252,28 +283,34 @@ class Routes:
             points.append((self._end(way[-1]) + self.dx[column], along))
         return straightened(points)
 
-    def _step(self, number: int, wire: int) -> list[Point]:
-        """The corners of a segment."""
+    def _step(self, points: list[Point], number: int, wire: int) -> None:
+        """Add the corners of a segment."""
         rank = self.grid.rank[self.grid.segments[number].upper]
         start, end = self._start(number), self._end(number)
         column = self.column[rank]
         if rank in self.cuts:
-            return self._over(self.cuts.index(rank), wire, start + self.dx[column], end + self.dx[column + 1])
-        if abs(start - end) <= FLAT:
-            return []
-        along = self.bottoms[rank] + self._track(rank, wire) + self.dy[column]
-        return [(start + self.dx[column], along), (end + self.dx[column], along)]
+            self._over(points, self.cuts.index(rank), wire, start + self.dx[column], end + self.dx[column + 1])
+        elif abs(start - end) > FLAT:
+            along = self.bottoms[rank] + self._track(rank, wire) + self.dy[column]
+            points += [(start + self.dx[column], along), (end + self.dx[column], along)]
 
-    def _over(self, cut: int, wire: int, start: float, end: float) -> list[Point]:
-        """From one column to the next: below the one, between both, above the other. What starts at the far side is
-        inmost all the way."""
-        wires, spacing = self.over[cut], self.spacing
-        inner = len(wires) - 1 - wires.index(wire)
-        rank = self.cuts[cut]
-        below = self.bottoms[rank] + self.dy[cut] + self.tails[rank] + spacing.out + inner * spacing.track
-        between = self.far[cut] + self.dx[cut] + spacing.box + inner * spacing.track
-        above = self.tops[rank + 1] + self.dy[cut + 1] - spacing.head - (len(wires) - 1 - inner) * spacing.track
-        return [(start, below), (between, below), (between, above), (end, above)]
+    def _over(self, points: list[Point], cut: int, wire: int, start: float, end: float) -> None:
+        """Add the way from one column to the next: below the one, between both, above the other. What is inmost between
+        them is outmost above."""
+        spacing, wires = self.spacing, self.over[cut]
+        place, rank = wires.index(wire), self.cuts[cut]
+        between = self.far[cut] + self.dx[cut] + spacing.box + place * spacing.track
+        above = self.tops[rank + 1] + self.dy[cut + 1] - spacing.head - (len(wires) - 1 - place) * spacing.track
+        if wire in self.short[cut]:
+            along = points[-1][1]
+            while len(points) > 1 and abs(points[-1][1] - along) <= FLAT and abs(points[-2][1] - along) <= FLAT:
+                points.pop()
+            points.append((between, along))
+        else:
+            inner = place - len(self.short[cut])
+            below = self.bottoms[rank] + self.dy[cut] + self.tails[rank] + spacing.out + inner * spacing.track
+            points += [(start, below), (between, below)]
+        points += [(between, above), (end, above)]
 
 
 def straightened(points: list[Point]) -> tuple[Point, ...]:
