@@ -16,11 +16,13 @@ from cnndsl.recipe import Recipe, from_json
 from cnndsl.recipe.base import option
 from cnndsl.recipe.sources import SOURCES
 from cnndsl.runtime.data import Examples, Raw
-from cnndsl.runtime.data import idx as idx_module
+from cnndsl.runtime.data.digits import digits
 from cnndsl.runtime.data.folders import data_roots, find_files, inside
 from cnndsl.runtime.data.idx import read_idx
+from cnndsl.runtime.data.parts import evenly
 from cnndsl.runtime.data.prepare import Prepare, prepare, statistics
-from cnndsl.runtime.data.sources import Wanted, digits, evenly, read
+from cnndsl.runtime.data.sources import read
+from cnndsl.runtime.data.wanted import Wanted
 from cnndsl.runtime.errors import DataError
 
 
@@ -56,7 +58,7 @@ def recipe(**changes: object) -> Recipe:
 
 
 def wanted(shape: tuple[int, ...], outputs: tuple[int, ...] = (10,), root: Path | None = None, seed: int = 0) -> Wanted:
-    return Wanted(None if root is None else str(root), seed, shape, outputs, True)
+    return Wanted(None if root is None else str(root), seed, shape, outputs)
 
 
 # --- IDX files ------------------------------------------------------------------------------------------------------
@@ -128,19 +130,19 @@ def test_a_gzip_bomb_is_read_no_further_than_its_header_says(tmp_path: Path) -> 
     path = tmp_path / "bomb.gz"
     path.write_bytes(gzip.compress(GOOD + bytes(300_000_000), compresslevel=1))
     read = []
-    original = idx_module.gzip.GzipFile.read
+    original = gzip.GzipFile.read
 
     def counted(self: gzip.GzipFile, size: int | None = -1) -> bytes:
         piece = original(self, size)
         read.append(len(piece))
         return piece
 
-    idx_module.gzip.GzipFile.read = counted  # type: ignore[method-assign]
+    gzip.GzipFile.read = counted  # type: ignore[method-assign]
     try:
         with pytest.raises(DataError, match="goes on after"):
             read_idx(path, 3)
     finally:
-        idx_module.gzip.GzipFile.read = original  # type: ignore[method-assign]
+        gzip.GzipFile.read = original  # type: ignore[method-assign]
     assert sum(read) == len(GOOD) + 1
 
 
@@ -220,7 +222,12 @@ def test_files_of_a_set_that_don_t_belong_together(tmp_path: Path) -> None:
         read(source("mnist"), wanted((1, 28, 28), root=tmp_path))  # type: ignore[arg-type]
     labels.unlink()
     with pytest.raises(DataError, match="lacks train-labels-idx1-ubyte"):
-        find_files("mnist", [tmp_path], ("mnist",), ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"))
+        find_files(
+            "mnist",
+            wanted((1, 28, 28), root=tmp_path),
+            ("mnist",),
+            ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
+        )
 
 
 # --- the digits -----------------------------------------------------------------------------------------------------

@@ -108,6 +108,19 @@ class InputTooSmallToPad(Diagnostic):
     help = "write `resize` instead of `pad`"
 
 
+class InputTooLargeToCrop(Diagnostic):
+    """Nothing can be cut from images that are smaller than the input.
+
+    Wrong: `input 64x64x3` with `data cifar10 crop`. Right: `data cifar10 resize`, or `pad`.
+    """
+
+    code = "E650"
+    title = "an input larger than the images"
+    message = "`{data}` has images of {image}, from which an input of {input} can't be cropped"
+    label = "nothing can be cut off here"
+    help = "write `resize` or `pad` instead of `crop`"
+
+
 class NotOnePrediction(Diagnostic):
     """A loss on classes needs one vector of outputs for each example, not a map of them.
 

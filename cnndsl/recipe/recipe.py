@@ -15,7 +15,7 @@ from cnndsl.recipe.normalizations import Normalization
 from cnndsl.recipe.optimizers import Adam, Optimizer
 from cnndsl.recipe.schedules import Constant, Schedule
 from cnndsl.recipe.settings import BY_NAME, SETTINGS
-from cnndsl.recipe.sources import Digits, Source, Table
+from cnndsl.recipe.sources import Digits, Source
 from cnndsl.record import Record
 from cnndsl.source import Span
 
@@ -98,7 +98,7 @@ def _as_text(value: Any) -> str:
 def complete(values: dict[str, Any]) -> Recipe:
     """The recipe of the settings given, the others by default. Defaults may depend on the data and the loss."""
     data = values.get("data") or option(Digits)
-    loss = values.get("loss") or option(Mse if isinstance(data, Table) else CrossEntropy)
+    loss = values.get("loss") or option(Mse if data.of_values else CrossEntropy)
     of_values = loss.target == "values" and data.classes is None
     defaults: dict[str, Any] = {
         "normalize": option(BY_NAME["normalize"].find(data.normalization) or Normalization),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from cnndsl.diagnostics import Diagnostic
+
 
 class TrainingError(Exception):
     """Training can't begin or go on. `help` says what to do; `exit_code` is the command's."""
@@ -18,6 +20,14 @@ class DataError(TrainingError):
     """Data that is not there, not readable, or not what it says it is."""
 
     exit_code = 2
+
+
+class MismatchError(TrainingError):
+    """Data that does not fit the network: what `check` would have said, had it read them. `diagnostics` holds that."""
+
+    def __init__(self, diagnostics: tuple[Diagnostic, ...]) -> None:
+        super().__init__(diagnostics[0].message_text())
+        self.diagnostics = diagnostics
 
 
 class WriteError(TrainingError):

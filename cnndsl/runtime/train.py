@@ -16,17 +16,16 @@ from torch import Tensor, nn
 
 from cnndsl.graph import Graph
 from cnndsl.recipe import Recipe
-from cnndsl.recipe.checks import main_output
 from cnndsl.runtime import checkpoints, run_folder
 from cnndsl.runtime.data.feed import Feed
 from cnndsl.runtime.data.prepare import Prepared, prepare
-from cnndsl.runtime.data.sources import Wanted, read
+from cnndsl.runtime.data.sources import read
+from cnndsl.runtime.data.wanted import wanted_for
 from cnndsl.runtime.errors import TrainingError
 from cnndsl.runtime.files import write_file
 from cnndsl.runtime.loop import Interrupts, Loop, Row, StopRequest, epochs
 from cnndsl.runtime.module import build_module
 from cnndsl.runtime.progress import Progress
-from cnndsl.shape import Shape
 
 
 class Options(NamedTuple):
@@ -157,30 +156,20 @@ def _settings(seed: int, device: torch.device, threads: int | None = None) -> It
             cudnn.benchmark, cudnn.deterministic = flags
 
 
-def channels_first(shape: Shape) -> tuple[int, ...]:
-    """The sizes of one example as PyTorch holds it."""
-    return (shape.channels, *shape.spatial)
-
-
 def _prepare(graph: Graph, recipe: Recipe, options: Options, device: torch.device) -> _Job:
     """The network, its data and the loop. The seed must be set: it gives the weights."""
     module = build_module(graph)
-    shapes = graph.nodes[graph.inputs[0]].shapes
-    assert shapes is not None
-    first, last = channels_first(shapes[0]), channels_first(main_output(graph)[1])
-    if all(side == 1 for side in last[1:]):
-        last = last[:1]
-    of_classes = recipe.loss.target == "classes" or recipe.data.classes is not None
-    raw = read(recipe.data, Wanted(options.data_root, recipe.seed, first, last, of_classes))
-    prepared = prepare(raw, recipe, first, options.limit)
+    wanted = wanted_for(graph, recipe, options.data_root)
+    raw = read(recipe.data, wanted)
+    prepared = prepare(raw, recipe, wanted.input, options.limit)
     # Kernels of 2-D convolutions are faster where channels stand last in memory, on CPUs and GPUs alike.
     ranks = {p.dim() for p in module.parameters()}
-    flat = 4 in ranks and 5 not in ranks and len(first) == 3
+    flat = 4 in ranks and 5 not in ranks and len(wanted.input) == 3
     memory_format = torch.channels_last if flat else torch.contiguous_format
     module = module.to(device).to(memory_format=memory_format)  # type: ignore[call-overload]
     split = prepared.split.each(lambda part: part.to(device))
     feed = Feed(prepared.prepare, device, memory_format=memory_format, seed=recipe.seed)
-    loop = Loop(module, recipe, split, feed, last[0], penalties(graph, module), device)
+    loop = Loop(module, recipe, split, feed, wanted.output[0], penalties(graph, module), device)
     return _Job(graph, recipe, options, prepared, loop)
 
 

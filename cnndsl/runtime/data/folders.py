@@ -1,4 +1,4 @@
-"""Where data files are looked for."""
+"""Where data files are looked for. A spec can name what lies below a data root, and nothing else."""
 
 from __future__ import annotations
 
@@ -6,17 +6,18 @@ import os
 import sys
 from pathlib import Path
 
+from cnndsl.runtime.data.wanted import Wanted
 from cnndsl.runtime.errors import DataError
 
 VARIABLE = "CNNDSL_DATA"
 
 
-def data_roots(given: str | None) -> list[Path]:
-    """The folders to search, first to last: the one given; or that of CNNDSL_DATA; or the user's cache."""
+def data_roots(given: str | None, beside: Path | None = None) -> list[Path]:
+    """The folders to search, first to last: the one given; or that of CNNDSL_DATA, the user's cache, and the spec's."""
     if given:
         return [Path(given)]
     named = os.environ.get(VARIABLE)
-    return [*([Path(named)] if named else []), user_cache()]
+    return [*([Path(named)] if named else []), user_cache(), *([beside] if beside is not None else [])]
 
 
 def user_cache() -> Path:
@@ -30,43 +31,68 @@ def user_cache() -> Path:
     return base / "cnndsl"
 
 
-def inside(root: Path, folder: str) -> Path:
-    """`folder` of a spec, below `root`. Raises DataError if it leads out, also through a link."""
+def inside(root: Path, name: str) -> Path:
+    """What a spec calls `name`, below `root`. Raises DataError if it leads out, also through a link."""
     try:
-        path = (root / folder).resolve()
+        path = (root / name).resolve()
     except (ValueError, OSError, RuntimeError) as error:
-        raise DataError(f"the data folder {folder!r} can't be a folder: {error}") from None
+        raise DataError(f"there can be no data in {name!r}: {error}") from None
     if not path.is_relative_to(root.resolve()):
         raise DataError(
-            f"the data folder {folder!r} lies outside the data root {root}", "a spec may only name folders below it"
+            f"{name!r} lies outside the data root {root}", "a spec may only name what lies below it, links included"
         )
     return path
 
 
-def find_files(source: str, roots: list[Path], folders: tuple[str, ...], names: tuple[str, ...]) -> list[Path]:
-    """The files of those names, all in the first of `folders` below the first root that has one of them.
+def places(wanted: Wanted, folders: tuple[str, ...]) -> list[Path]:
+    """Every one of the folders below every data root, whether there or not. Raises DataError."""
+    return [inside(root, folder) for root in data_roots(wanted.data_root, wanted.beside) for folder in folders]
+
+
+def find_named(source: str, wanted: Wanted, name: str, *, folder: bool) -> Path:
+    """The file or folder that a spec names, below the first data root that has it. Raises DataError."""
+    what = "folder" if folder else "file"
+    tried = []
+    for root in data_roots(wanted.data_root, wanted.beside):
+        path = inside(root, name)
+        if path.is_dir() if folder else path.is_file():
+            return path
+        if path.exists():
+            raise DataError(f"{path} is no {what}, as `data {source}` needs")
+        tried.append(str(path))
+    advice = f"name the folder above it with --data-root or {VARIABLE}" if not wanted.data_root else None
+    raise DataError(f"`data {source}` found no {what} {' or '.join(tried)}", advice)
+
+
+def find_files(source: str, wanted: Wanted, folders: tuple[str, ...], names: tuple[str, ...]) -> list[Path]:
+    """The files of those names, all in the first of `folders` below the first data root that has one of them.
 
     A file may be gzipped, and may be spelled with dots (`train-images.idx3-ubyte`). Raises DataError.
     """
     tried = []
-    for root in roots:
+    for root in data_roots(wanted.data_root, wanted.beside):
         for folder in folders:
             place = inside(root, folder)
             tried.append(place)
-            found = [_spelled(place, name) for name in names]
-            if all(found):
-                return [path for path in found if path is not None]
+            found = [spelled(place, name) for name in names]
             if any(found):
                 missing = ", ".join(name for name, path in zip(names, found, strict=True) if path is None)
-                raise DataError(f"{place} lacks {missing} (plain or .gz)")
-    places = ", ".join(map(str, tried))
-    raise DataError(
-        f"`data {source}` was not found in {places}",
-        f"put {', '.join(names)} (plain or .gz) there, or name the folder above with --data-root or {VARIABLE}",
+                if missing:
+                    raise DataError(f"{place} lacks {missing} (plain or .gz)")
+                return [inside(root, str(path)) for path in found if path is not None]
+    raise not_found(source, tried, f"put {', '.join(names)} (plain or .gz) there")
+
+
+def not_found(source: str, tried: list[Path], advice: str) -> DataError:
+    """That a published data set is nowhere, and what to do."""
+    return DataError(
+        f"`data {source}` was not found in {', '.join(map(str, tried))}",
+        f"cnndsl data fetch {source}; or {advice}; or name the folder above with --data-root or {VARIABLE}",
     )
 
 
-def _spelled(folder: Path, name: str) -> Path | None:
+def spelled(folder: Path, name: str) -> Path | None:
+    """The file of that name, plain or gzipped."""
     for spelling in (name, name.replace("-idx", ".idx")):
         for ending in ("", ".gz"):
             path = folder / (spelling + ending)

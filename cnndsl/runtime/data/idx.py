@@ -8,63 +8,70 @@ Format: "The IDX file format", LeCun, Cortes, Burges, THE MNIST DATABASE.
 
 from __future__ import annotations
 
-import gzip
-import os
-import stat
-import zlib
 from math import prod
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
+from cnndsl.runtime.data import Examples, Raw
+from cnndsl.runtime.data.archives import opened, read_exactly
+from cnndsl.runtime.data.folders import find_files
+from cnndsl.runtime.data.wanted import Wanted
 from cnndsl.runtime.errors import DataError
 
 MAX_BYTES = 2 * 1024**3
 """Most values that are read from one file: 40 times MNIST."""
-_CHUNK = 1 << 20
 _UNSIGNED_BYTE = 8
+
+FOLDERS = {
+    "mnist": ("mnist", "MNIST/raw"),
+    "fashion_mnist": ("fashion-mnist", "fashion_mnist", "FashionMNIST/raw"),
+}
+"""Where each data set lies below a data root: as this project, and as torchvision puts it."""
+FILES = (
+    "train-images-idx3-ubyte",
+    "train-labels-idx1-ubyte",
+    "t10k-images-idx3-ubyte",
+    "t10k-labels-idx1-ubyte",
+)
+
+
+def read_idx_set(source: Any, wanted: Wanted) -> Raw:
+    """A data set in MNIST's four files. Raises DataError."""
+    folders = (source.folder,) if source.folder else FOLDERS[source.name]
+    paths = find_files(source.name, wanted, folders, FILES)
+    return Raw(_part(source, paths[0], paths[1]), _part(source, paths[2], paths[3]), names=source.names)
+
+
+def _part(source: Any, images_path: Path, labels_path: Path) -> Examples:
+    images, labels = read_idx(images_path, 3), read_idx(labels_path, 1)
+    if len(images) != len(labels):
+        raise DataError(f"{images_path} holds {len(images):,} images, but {labels_path} {len(labels):,} labels")
+    if not len(images):
+        raise DataError(f"{images_path} holds no images")
+    if images.shape[1:] != source.image[:2]:
+        height, width = images.shape[1:]
+        raise DataError(f"{images_path} holds images of {height}x{width}, where `data {source.name}` has 28x28")
+    if labels.max() >= source.classes:
+        raise DataError(f"{labels_path} holds a label {labels.max()}, where the highest class is {source.classes - 1}")
+    return Examples(torch.from_numpy(images).unsqueeze(1), torch.from_numpy(labels.astype(np.int64)))
 
 
 def read_idx(path: Path, dimensions: int) -> NDArray[np.uint8]:
     """The values of an IDX file of unsigned bytes with so many dimensions. Raises DataError."""
-    try:
-        with open(path, "rb") as raw:
-            if not stat.S_ISREG(os.fstat(raw.fileno()).st_mode):
-                raise DataError(f"{path} is no file")
-            zipped = raw.read(2) == b"\x1f\x8b"
-            raw.seek(0)
-            if not zipped:
-                return _read(path, raw, dimensions)
-            with gzip.GzipFile(fileobj=raw) as unzipped:
-                return _read(path, unzipped, dimensions)
-    except EOFError:
-        raise DataError(f"{path} is cut off: its gzip data ends early", "fetch the file again") from None
-    except (gzip.BadGzipFile, zlib.error) as error:
-        raise DataError(f"{path} is damaged: its gzip data can't be unpacked ({error})", "fetch it again") from None
-    except OSError as error:
-        raise DataError(f"can't read {path}: {error.strerror or error}") from None
-
-
-def _read(path: Path, file: IO[bytes] | Any, dimensions: int) -> NDArray[np.uint8]:
-    sizes = _sizes(path, file, dimensions)
-    wanted = prod(sizes)
-    if wanted > MAX_BYTES:
-        shown = " x ".join(f"{size:,}" for size in sizes)
-        raise DataError(f"{path} says that it holds {shown} values; at most {MAX_BYTES:,} are read")
-    values = bytearray()
-    while len(values) < wanted:
-        piece = file.read(min(_CHUNK, wanted - len(values)))
-        if not piece:
-            raise DataError(
-                f"{path} is cut off: it says that it holds {wanted:,} values, but ends after {len(values):,}",
-                "fetch the file again",
-            )
-        values += piece
-    if file.read(1):
-        raise DataError(f"{path} goes on after the {wanted:,} values that it says it holds")
-    return np.frombuffer(values, dtype=np.uint8).reshape(sizes)
+    with opened(path) as file:
+        sizes = _sizes(path, file, dimensions)
+        wanted = prod(sizes)
+        if wanted > MAX_BYTES:
+            shown = " x ".join(f"{size:,}" for size in sizes)
+            raise DataError(f"{path} says that it holds {shown} values; at most {MAX_BYTES:,} are read")
+        values = read_exactly(path, file, wanted)
+        if file.read(1):
+            raise DataError(f"{path} goes on after the {wanted:,} values that it says it holds")
+        return np.frombuffer(values, dtype=np.uint8).reshape(sizes)
 
 
 def _sizes(path: Path, file: IO[bytes] | Any, dimensions: int) -> tuple[int, ...]:

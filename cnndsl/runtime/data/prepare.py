@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from math import isfinite
 from typing import Any, NamedTuple
 
 import torch
@@ -17,19 +18,23 @@ from cnndsl.recipe import Recipe
 from cnndsl.recipe.base import portion
 from cnndsl.recipe.sources import resolve_fit
 from cnndsl.runtime.data import Examples, Raw, Split
-from cnndsl.runtime.data.sources import evenly
+from cnndsl.runtime.data.parts import at_most, draw
 from cnndsl.runtime.errors import DataError
 
 FIT_ONCE = 1024**3
 """Images that fill at most so many bytes after fitting are fitted once; larger sets batch by batch."""
-_PIECE = 4096
+_PIECE = 2**22
+"""Values that are looked at together while a whole set is gone through."""
+FITS = ("none", "pad", "crop", "resize")
 
 
 class Prepare(NamedTuple):
     """What is done to stored examples.
 
-    fit: `none`, `pad` or `resize`, to `size` (height, width); input: the network's input without the batch,
-    channels first; scale, shift: per channel, value * scale + shift.
+    fit: one of `FITS`, to `size` (height, width); input: the network's input without the batch, channels first; scale,
+    shift: per channel, value * scale + shift.
+    image: height, width and channels of the stored images, None where they are no images; file_fit: how a picture of
+    another size becomes one of those: `crop`, `pad` or `resize` (cnndsl.runtime.data.pictures). names: of the classes.
     """
 
     fit: str
@@ -37,24 +42,29 @@ class Prepare(NamedTuple):
     input: tuple[int, ...]
     scale: tuple[float, ...]
     shift: tuple[float, ...]
+    image: tuple[int, int, int] | None = None
+    file_fit: str = "pad"
+    names: tuple[str, ...] = ()
 
     def fitted(self, images: Tensor) -> Tensor:
         """uint8 images, N x C x H x W, at the network's size; values as they are. Padding is 0, the background."""
         if self.fit == "none" or images.dtype != torch.uint8 or images.shape[2:] == self.size:
             return images
-        if self.fit == "pad":
-            down, right = (s - n for s, n in zip(self.size, images.shape[2:], strict=True))
-            return functional.pad(images, (right // 2, right - right // 2, down // 2, down - down // 2))
-        smaller = self.size[0] < images.shape[2] or self.size[1] < images.shape[3]
-        resized = functional.interpolate(
-            images.to(torch.float32), self.size, mode="bilinear", align_corners=False, antialias=smaller
-        )
-        return resized.round_().clamp_(0, 255).to(torch.uint8)
+        if self.fit == "resize":
+            return _resized(images, self.size)
+        # A border of a negative width is cut off.
+        down, right = (s - n for s, n in zip(self.size, images.shape[2:], strict=True))
+        return functional.pad(images, (right // 2, right - right // 2, down // 2, down - down // 2))
 
     def on(
         self, device: torch.device, memory_format: torch.memory_format = torch.contiguous_format
     ) -> Callable[[Tensor], Tensor]:
-        """The function that makes stored examples on `device` float32, N x the network's input."""
+        """The function that makes stored examples on `device` float32, N x the network's input; tokens stay int64."""
+        normalized, laid_out = self.normalized(device), self.laid_out(memory_format)
+        return lambda stored: laid_out(normalized(self.fitted(stored)))
+
+    def normalized(self, device: torch.device) -> Callable[[Tensor], Tensor]:
+        """The function that makes stored values on `device` normalized float32, in the same shape."""
         shape = (1, len(self.scale), *[1] * (len(self.input) - 1))
         scale: Any = torch.tensor(self.scale, device=device).view(shape)
         shift: Any = torch.tensor(self.shift, device=device).view(shape)
@@ -63,17 +73,61 @@ class Prepare(NamedTuple):
         unchanged = self.scale == (1.0,) and self.shift == (0.0,)
 
         def prepared(stored: Tensor) -> Tensor:
-            x = self.fitted(stored).to(torch.float32)
-            if not unchanged:
-                x = x.mul(scale).add_(shift)
+            if stored.dtype == torch.int64:
+                return stored
+            x = stored.to(torch.float32)
+            return x if unchanged else x.mul(scale).add_(shift)
+
+        return prepared
+
+    def laid_out(self, memory_format: torch.memory_format = torch.contiguous_format) -> Callable[[Tensor], Tensor]:
+        """The function that gives normalized examples the input's channels and shape."""
+
+        def laid_out(x: Tensor) -> Tensor:
             if x.shape[1:] != self.input:
                 x = x.expand(-1, self.input[0], -1, -1) if len(self.input) == 3 else x.flatten(1)
             return x.contiguous(memory_format=memory_format) if x.dim() == 4 else x
 
-        return prepared
+        return laid_out
 
     def to_json(self) -> dict[str, Any]:
+        """As plain data, from which `prepare_from_json` makes an equal one."""
         return {key: list(value) if isinstance(value, tuple) else value for key, value in self._asdict().items()}
+
+
+def prepare_from_json(data: Any) -> Prepare:
+    """What `Prepare.to_json` wrote. Raises ValueError, with a sentence, if it is not that."""
+    if not isinstance(data, dict) or set(data) != set(Prepare._fields):
+        raise ValueError("how inputs are prepared is not said as this version says it")
+    values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in data.items()}
+    made = Prepare(**values)
+    whole = (made.size, made.input, made.image or ())
+    numbers = (made.scale, made.shift)
+    good = (
+        made.fit in FITS
+        and made.file_fit in FITS
+        and all(isinstance(group, tuple) and all(type(n) is int and 0 <= n < 2**31 for n in group) for group in whole)
+        and all(isinstance(group, tuple) and all(_is_number(n) for n in group) for group in numbers)
+        and (len(made.size), len(made.image or (0, 0, 0))) == (2, 3)
+        and len(made.scale) == len(made.shift) > 0
+        and isinstance(made.names, tuple)
+        and all(isinstance(name, str) for name in made.names)
+    )
+    if not good:
+        raise ValueError("how inputs are prepared is not said in numbers that can be")
+    return made
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and isfinite(value)
+
+
+def _resized(images: Tensor, size: tuple[int, int]) -> Tensor:
+    smaller = size[0] < images.shape[2] or size[1] < images.shape[3]
+    resized = functional.interpolate(
+        images.to(torch.float32), size, mode="bilinear", align_corners=False, antialias=smaller
+    )
+    return resized.round_().clamp_(0, 255).to(torch.uint8)
 
 
 class Prepared(NamedTuple):
@@ -87,19 +141,24 @@ class Prepared(NamedTuple):
 def prepare(raw: Raw, recipe: Recipe, input: tuple[int, ...], limit: int | None = None) -> Prepared:
     """Split, fit and normalize; `limit` takes at most so many examples of each part. Raises DataError."""
     split = _split(raw, recipe, limit)
-    said = []
-    fit, size = "none", (0, 0)
-    image = split.train.inputs.dtype == torch.uint8
-    if image:
+    said = list(raw.said)
+    fit, size, image = "none", (0, 0), None
+    if split.train.inputs.dtype == torch.uint8:
+        stored = split.train.inputs.shape[1]
+        if len(input) == 3 and input[0] == 1 and stored == 3:
+            split = split.each(lambda part: _changed(part, grey))
+            said.append("their colours are made grey")
         height, width = (int(n) for n in split.train.inputs.shape[2:])
+        image = (height, width, int(split.train.inputs.shape[1]))
         size = (input[1], input[2]) if len(input) == 3 else (height, width)
-        fit = resolve_fit(recipe.data.fit, (height, width), size)  # type: ignore[attr-defined]
-        said += _said_fit(fit, (height, width), size, split.train.inputs.shape[1], input)
-    bare = Prepare(fit, size, input, (1.0,), (0.0,))
-    if image and fit != "none":
+        fit = resolve_fit(getattr(recipe.data, "fit", "auto"), (height, width), size)
+        said += _said_fit(fit, image, size, input)
+    file_fit = getattr(recipe.data, "fit", "pad")
+    bare = Prepare(fit, size, input, (1.0,), (0.0,), image, file_fit if file_fit in FITS else "pad", raw.names)
+    if image is not None and fit != "none":
         total = sum(len(part) for part in split if part is not None)
-        if total * split.train.inputs.shape[1] * size[0] * size[1] <= FIT_ONCE:
-            split = split.each(lambda part: _fit_once(part, bare))
+        if total * image[2] * size[0] * size[1] <= FIT_ONCE:
+            split = split.each(lambda part: _changed(part, bare.fitted))
     scale, shift = _affine(recipe, split.train.inputs, bare)
     made = bare._replace(scale=scale, shift=shift)
     if recipe.normalize.name != "none":
@@ -108,38 +167,40 @@ def prepare(raw: Raw, recipe: Recipe, input: tuple[int, ...], limit: int | None 
 
 
 def _split(raw: Raw, recipe: Recipe, limit: int | None) -> Split:
+    """The training examples that are left, those for validation, which may be a part of their own, and the test's."""
     total = len(raw.train)
+    train, validation = raw.train, raw.validation
     wanted = portion(recipe.validation, total)
     if wanted >= total:
         raise DataError(
             f"`data {recipe.data.name}` has {total:,} examples to train with; `validation {wanted:,}` leaves none",
             "write a share, such as `validation 0.1`",
         )
-    train, validation = raw.train, None
-    if wanted:
-        order = torch.randperm(total, generator=torch.Generator().manual_seed(recipe.seed))
-        validation = raw.train.pick(order[:wanted].sort().values)
-        train = raw.train.pick(order[wanted:].sort().values)
-    return Split(train, validation, raw.test if recipe.test else None).each(lambda part: _limited(part, limit))
+    if wanted and validation is None:
+        train, validation = draw(train, wanted, recipe.seed)
+    if not wanted and raw.validation is not None:
+        validation = None
+    return Split(train, validation, raw.test if recipe.test else None).each(lambda part: at_most(part, limit))
 
 
-def _limited(part: Examples, limit: int | None) -> Examples:
-    if limit is None or len(part) <= limit:
-        return part
-    return part.pick(torch.nonzero(evenly(part.classes, len(part), limit)).squeeze(1))
+def grey(images: Tensor) -> Tensor:
+    """Images of bytes in red, green and blue as one channel: Rec. 601 luma, rounded as Pillow does."""
+    weighed = images.to(torch.int32) * torch.tensor([19595, 38470, 7471], dtype=torch.int32).view(1, 3, 1, 1)
+    return (weighed.sum(1, keepdim=True, dtype=torch.int32) + 0x8000 >> 16).to(torch.uint8)
 
 
-def _fit_once(part: Examples, fit: Prepare) -> Examples:
-    return replace(part, inputs=torch.cat([fit.fitted(piece) for piece in _pieces(part.inputs)]))
+def _changed(part: Examples, change: Callable[[Tensor], Tensor]) -> Examples:
+    return replace(part, inputs=torch.cat([change(piece) for piece in _pieces(part.inputs)]))
 
 
 def _pieces(inputs: Tensor) -> list[Tensor]:
-    return [inputs[start : start + _PIECE] for start in range(0, len(inputs), _PIECE)]
+    many = max(1, _PIECE // max(1, inputs[0].numel()))
+    return [inputs[start : start + many] for start in range(0, len(inputs), many)]
 
 
 def _affine(recipe: Recipe, inputs: Tensor, fit: Prepare) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """The factor and addend of each channel that the recipe's normalization means."""
-    if recipe.normalize.name == "none":
+    if recipe.normalize.name == "none" or inputs.dtype == torch.int64:
         return (1.0,), (0.0,)
     highest = 255.0 if inputs.dtype == torch.uint8 else float(inputs.max())
     bounds = recipe.normalize.bounds()
@@ -166,15 +227,15 @@ def statistics(inputs: Tensor, fit: Prepare) -> tuple[list[float], list[float]]:
     return mean.tolist(), variance.sqrt().tolist()
 
 
-def _said_fit(
-    fit: str, image: tuple[int, int], size: tuple[int, int], channels: int, input: tuple[int, ...]
-) -> list[str]:
-    shown, wanted = "x".join(map(str, image)), "x".join(map(str, size))
-    said = []
-    if fit == "pad":
-        said.append(f"images of {shown} are padded with background to {wanted}")
-    elif fit == "resize":
-        said.append(f"images of {shown} are resized to {wanted} (bilinear)")
+def _said_fit(fit: str, image: tuple[int, int, int], size: tuple[int, int], input: tuple[int, ...]) -> list[str]:
+    *sides, channels = image
+    shown, wanted = "x".join(map(str, sides)), "x".join(map(str, size))
+    done = {
+        "pad": f"images of {shown} are padded with background to {wanted}",
+        "crop": f"of images of {shown} the middle {wanted} is taken",
+        "resize": f"images of {shown} are resized to {wanted} (bilinear)",
+    }
+    said = [done[fit]] if fit in done else []
     if len(input) == 1:
         said.append(f"images of {shown}x{channels} are flattened to {input[0]} values, row by row")
     elif input[0] != channels:

@@ -1,0 +1,71 @@
+"""Pairs of examples for networks with two inputs: each with a partner that is drawn anew in every epoch."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from cnndsl.runtime.data import Examples
+from cnndsl.runtime.data.parts import labels
+from cnndsl.runtime.errors import DataError
+
+
+class Pairs(Examples):
+    """Examples, each with one other: as many pairs as examples, half of them of one class. Nothing is stored twice.
+
+    partners: the row of each one's partner; its own `classes` stay those of the examples.
+    """
+
+    __slots__ = ("partners",)
+    partners: Tensor
+
+    def pick(self, rows: Tensor) -> Examples:
+        """These pairs: `classes` (N) and `values` (N x 1) say 1 where both are of one class."""
+        assert self.classes is not None
+        there = rows.to(self.inputs.device)
+        second = self.partners.to(self.inputs.device).index_select(0, there)
+        classes = self.classes.to(self.inputs.device)
+        alike = (classes.index_select(0, there) == classes.index_select(0, second)).to(torch.int64)
+        first, other = (self.inputs.index_select(0, picked) for picked in (there, second))
+        return Examples(first, alike, alike.unsqueeze(1).to(torch.float32), (other,), rows)
+
+    def to(self, device: torch.device) -> Examples:
+        return _paired(super().to(device), self.partners)
+
+    def in_epoch(self, seed: int, epoch: int) -> Examples:
+        """The same examples with other partners: a function of the seed and the epoch alone."""
+        assert self.classes is not None
+        return _paired(self, partners(self.classes.cpu(), seed, epoch))
+
+
+def pairs(examples: Examples, seed: int) -> Examples:
+    """Pairs of these examples. Raises DataError if they are all of one class, or have none."""
+    classes = labels(examples)
+    if classes is None or int(classes.min()) == int(classes.max()):
+        raise DataError("pairs, for a network with two inputs, are made of examples of two classes or more")
+    return _paired(examples, partners(classes, seed, -1))
+
+
+def _paired(examples: Examples, partners: Tensor) -> Pairs:
+    made = Pairs(examples.inputs, examples.classes, examples.values, examples.others, examples.rows)
+    object.__setattr__(made, "partners", partners)
+    return made
+
+
+def partners(classes: Tensor, seed: int, epoch: int) -> Tensor:
+    """A row for each row, N: by a coin one of the same class (another, if there is one), or one of another class."""
+    random = torch.Generator().manual_seed((seed * 1_000_003 + epoch + 1) * 2 % 2**63)
+    total = len(classes)
+    order = torch.argsort(classes, stable=True)
+    counts = torch.bincount(classes)
+    first, many = (counts.cumsum(0) - counts)[classes], counts[classes]
+    place = torch.empty_like(order)
+    place[order] = torch.arange(total)
+    draw = torch.rand(2, total, generator=random, dtype=torch.float64)
+    # Some steps on within the class, never back to itself; or some place outside the class's own.
+    steps = 1 + (draw[0] * (many - 1)).to(torch.int64)
+    same = first + torch.where(many > 1, (place - first + steps) % many, 0)
+    outside = (draw[1] * (total - many)).to(torch.int64)
+    other = torch.where(outside < first, outside, outside + many)
+    coin = torch.rand(total, generator=random) < 0.5
+    return order[torch.where(coin, same, other)]
