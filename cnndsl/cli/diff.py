@@ -11,34 +11,18 @@ import click
 
 from cnndsl.cli.options import CONTEXT, Decorator, color_option, input_option, root_option, set_option, settings
 from cnndsl.cli.output import deliver, exit_code, keep_inputs, show
+from cnndsl.cli.sides import Sets, check_both, sides, together, two_specs
 from cnndsl.diagnostics import Diagnostic
-from cnndsl.files import STDIN, Library
 from cnndsl.record import Record
-from cnndsl.source import Source
-from cnndsl.terminal import PLAIN, look_of, visible
-from cnndsl.zoo import Place, locate, read
+from cnndsl.terminal import PLAIN, look_of
 
 if TYPE_CHECKING:
-    from cnndsl.compare import Comparison, Side
+    from cnndsl.compare import Comparison
     from cnndsl.compare.checkpoint import Loading
     from cnndsl.pipeline import Checked
     from cnndsl.report.difference import Alone, Difference
 
 FORMATS = ("text", "json", "markdown")
-Sets = tuple[tuple[str, str], ...]
-
-
-class Wanted(Record):
-    """One of the two specs as asked for: where it is, at which revision, and what is set in it.
-
-    top: whether its path is git's own, from the top of the repository.
-    """
-
-    place: Place
-    revision: str | None
-    sets: Sets = ()
-    input: str | None = None
-    top: bool = False
 
 
 class Print(Record):
@@ -121,14 +105,14 @@ def diff(
     The exit code is 0, whether they differ or not, unless --exit-code is given; 1 if a spec has errors, and what is
     known is compared; 2 if something can't be read.
     """
-    first, second = _wanted(a, b, revisions)
+    first, second = two_specs(a, b, revisions)
     first = first._replace(sets=_joined(sets, sets_a), input=input_a or input_)
     second = second._replace(sets=_joined(sets, sets_b), input=input_b or input_)
     if b is None and first == second:
         raise click.UsageError("There is nothing to compare with: give a second file, --rev, --set-b or --input-b.")
     keep_inputs(output, [one.place.path for one in (first, second) if one.revision is None])
     gc.disable()  # as in check
-    checked, diagnostics = _check((first, second), root)
+    checked, diagnostics = check_both((first, second), root)
     found, alone = _compare(checked)
     deliver(_report(found, alone, diagnostics, Print(format, output, color, all_rows, checkpoint)), output)
     if format != "json":
@@ -142,96 +126,20 @@ def _joined(both: Sets, own: Sets) -> Sets:
     return tuple(({**dict(both), **dict(own)}).items())
 
 
-def _wanted(a: str, b: str | None, revisions: tuple[str, ...]) -> tuple[Wanted, Wanted]:
-    """The two specs. Raises click.UsageError."""
-    if revisions and b is not None:
-        raise click.UsageError("--rev is for one file; with two, write REV:FILE, as in HEAD~1:specs/net.cnn.")
-    if len(revisions) > 2:
-        raise click.UsageError("--rev can be given twice: for what was, and for what is.")
-    if a == b == STDIN:
-        raise click.UsageError("Standard input ('-') can be read only once.")
-    if revisions:
-        place = locate(a)
-        one, two = (*revisions, None)[:2]
-        return Wanted(place, one), Wanted(place, two)
-    return _place(a), _place(a if b is None else b)
-
-
-def _place(text: str) -> Wanted:
-    """A file, a name of the zoo, or `REV:FILE` where there is no such file."""
-    from cnndsl.revisions import split
-
-    place = locate(text)
-    at = split(place.path)
-    if at is None:
-        return Wanted(place, None)
-    revision, path = at
-    return Wanted(Place(path, place.network, text), revision, top=True)
-
-
-def _check(wanted: Iterable[Wanted], root: str | None) -> tuple[list[Checked | None], list[Diagnostic]]:
-    """Both specs, and all that is wrong. Nothing is said twice."""
-    from cnndsl.pipeline import Options, check
-
-    checked: list[Checked | None] = []
-    diagnostics: list[Diagnostic] = []
-    said: set[tuple[str, str, int, str]] = set()
-    for one in wanted:
-        source, library = _read(one, root)
-        if isinstance(source, Diagnostic):
-            diagnostics.append(source)
-            checked.append(None)
-            continue
-        options = Options(sets=one.sets, input=one.input, network=one.place.network, root=root)
-        result = check(source, options, library=library)
-        checked.append(result)
-        for problem in result.diagnostics:
-            key = (problem.code, problem.span.source.name, problem.span.start, problem.message_text())
-            if key not in said and problem.severity != "note":
-                diagnostics.append(problem)
-            said.add(key)
-    return checked, diagnostics
-
-
-def _read(one: Wanted, root: str | None) -> tuple[Source | Diagnostic, Library | None]:
-    if one.revision is None:
-        return read(one.place), None
-    from cnndsl import revisions
-
-    return revisions.read(one.revision, one.place.path, root, top=one.top)
-
-
 def _compare(checked: list[Checked | None]) -> tuple[list[Difference], list[Alone]]:
     """Every pair of networks that belong together, and those of one file only."""
-    from cnndsl.compare import Side
     from cnndsl.compare.changes import compare
     from cnndsl.report.difference import Alone, Difference
 
-    if any(one is None for one in checked):
+    first, second = checked
+    if first is None or second is None:
         return [], []
-    sides: list[list[Side]] = []
-    for one in checked:
-        assert one is not None
-        networks = [n for n in one.networks if n.graph.nodes]
-        sides.append([Side(visible(one.source.name), n.graph, n.analysis) for n in networks])
-    both, mine, other = _together(*sides)
+    both, mine, other = together(sides(first), sides(second))
     found = [compare(one, two) for one, two in both]
     return (
         [Difference(one, _loading(one)) for one in found],
         [*(Alone("-", side) for side in mine), *(Alone("+", side) for side in other)],
     )
-
-
-def _together(mine: list[Side], other: list[Side]) -> tuple[list[tuple[Side, Side]], list[Side], list[Side]]:
-    """Networks of one name; if then each file has one more, these; and those that are left."""
-    names = {side.graph.name: side for side in other}
-    both = [(side, names[side.graph.name]) for side in mine if side.graph.name in names]
-    known = {one.graph.name for one, _ in both}
-    mine = [side for side in mine if side.graph.name not in known]
-    other = [side for side in other if side.graph.name not in known]
-    if len(mine) == len(other) == 1:
-        return [*both, (mine[0], other[0])], [], []
-    return both, mine, other
 
 
 def _loading(comparison: Comparison) -> Loading | None:
