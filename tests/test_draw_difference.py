@@ -11,9 +11,12 @@ from cnndsl.draw.difference import united
 from cnndsl.draw.facts import Colors, facts
 from cnndsl.draw.fold import every
 from cnndsl.draw.outline import Item, outline
+from cnndsl.draw.styles.text import text
+from cnndsl.draw.wanted import Wanted
 from cnndsl.graph import Graph
 from cnndsl.pipeline import CheckedNetwork, check
 from cnndsl.source import Source
+from cnndsl.terminal import Look
 
 HEAD = "network N\ninput 32x32x3\n"
 
@@ -110,3 +113,19 @@ def test_equal_networks_show_no_change() -> None:
     network = both(checked("resnet18"), checked("resnet18"))
     assert {item.change.what for item in every(network)} == {""}
     assert all(not link.change for item in every(network) for link in item.links)
+
+
+def test_in_the_terminal() -> None:
+    network = both(one("conv 3x3x8, relu\nconv 3x3x9\ndense 4\n"), one("conv 3x3x8 /2, relu\npool 2\ndense 4\n"))
+    assert "\n" + text(network, Wanted(), Look(unicode=True)) == PICTURE
+
+
+PICTURE = """
+●    input                                 32x32x3
+~    conv 3x3x8 /2, relu  (stride 1 -> 2)  15x15x8
+├─╮
+│ -  conv 3x3x9                            28x28x9
++ │  pool 2                                7x7x8
+├─╯
+■    dense 4                               4
+"""

@@ -241,7 +241,7 @@ class _Outline:
             and [self.source(edge).node for edge in node.inputs] == [last]
             and len(self.takers[last]) == 1
             and last not in self.results
-            and node.shapes is not None
+            and (node.shapes is not None or before.shape is None)
             and node.index not in self.faults
             and self._fares_as(node.index, before)
         )

@@ -59,7 +59,9 @@ class _Part:
             parts.append((at, part))
             self.items += part.items
             self.within += part.within
-            self.links += [Link(a + at, b + at, edge, change) for a, b, edge, change in part.links if OUTSIDE not in (a, b)]
+            self.links += [
+                Link(a + at, b + at, edge, change) for a, b, edge, change in part.links if OUTSIDE not in (a, b)
+            ]
         for source, target, edge, _ in item.links:
             first = OUTSIDE if source == OUTSIDE else _giver(parts[source], edge)
             if target == OUTSIDE:

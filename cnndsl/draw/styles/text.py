@@ -30,6 +30,8 @@ _COLORS = {
     "attention": MAGENTA,
     "fault": RED,
 }
+_CHANGES = {"added": GREEN, "removed": RED, "changed": YELLOW}
+_CHANGE_MARKS = {"added": "+", "removed": "-", "changed": "~"}
 _UP, _DOWN, _LEFT, _RIGHT = 1, 2, 4, 8
 _DRAWN = {
     _UP | _DOWN: "│",
@@ -102,7 +104,8 @@ def _painted(label: str, line: _Line, look: Look) -> str:
         return look.paint(label, DIM)
     if not line.mark:
         return look.paint(label, BOLD)
-    return look.paint(label, RED) if line.item.fault is not None else label
+    color = RED if line.item.fault is not None else _CHANGES.get(line.item.change.what, "")
+    return look.paint(label, color) if color else label
 
 
 def _rails(line: _Line, wide: int, look: Look) -> str:
@@ -111,7 +114,7 @@ def _rails(line: _Line, wide: int, look: Look) -> str:
         return look.paint(pad(line.rails, wide), DIM)
     before, after = line.rails.split(line.mark, 1)
     assert line.item is not None
-    color = RED if line.item.fault is not None else _COLORS.get(line.item.role, "")
+    color = RED if line.item.fault is not None else _CHANGES.get(line.item.change.what, _COLORS.get(line.item.role, ""))
     mark = look.paint(line.mark, color, BOLD) if color else line.mark
     rest = pad(after, wide - width_of(before) - 1)
     return look.paint(before, DIM) + mark + look.paint(rest, DIM)
@@ -181,7 +184,8 @@ def _name(item: Item, look: Look) -> str:
         named = item.id if item.named and "." not in item.id and not item.title.startswith(item.id) else ""
         return f"{item.title}{repeated}" + (f"  ({named})" if named else "")
     dress = "".join(f", {one}" for one in item.dress)
-    return f"{item.title}{dress}{repeated}"
+    changed = f"  ({item.change.said})" if item.change.said else ""
+    return f"{item.title}{dress}{repeated}{changed}"
 
 
 def _box(row: Row, number: int, lanes: _Lanes, depth: int, look: Look) -> Iterator[_Line]:
@@ -218,6 +222,8 @@ def _ends(item: Item, look: Look) -> str:
 def _mark(item: Item, look: Look) -> str:
     if item.fault is not None:
         return look.drawn("✗", "X")
+    if item.change.what:
+        return _CHANGE_MARKS[item.change.what]
     if item.kind == "input":
         return look.drawn("●", "o")
     if item.role == "merge":
