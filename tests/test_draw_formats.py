@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import io
+import json
+import os
+import re
+import subprocess
+import sys
 from itertools import pairwise
+from pathlib import Path
+from shutil import which
+from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
+import pypdf
+import pytest
 from PIL import Image
 
 from cnndsl.draw.formats import FORMATS, PAGE, Paper, of_file, renderer
 from cnndsl.draw.scene import Area, Arrow, Line, Mark, Polygon, Rect, Scene, Text, Thing
+from cnndsl.terminal import visible
 
 SVG = "{http://www.w3.org/2000/svg}"
 HOSTILE = "<&>\"'\\${}%#_^~`|;:-->]]>\x00\x07\x1b[31m\n\u202egnp.\ufeff\ud800é×→"
@@ -120,11 +131,136 @@ def test_png_is_transparent_or_has_the_background() -> None:
     assert corners == {None: [0, 0, 0, 0], PAGE: [255, 255, 255, 255], "#336699": [0x33, 0x66, 0x99, 255]}
 
 
+# --- PDF ------------------------------------------------------------------------------------------------------------
+
+
+def page(scene: Scene, paper: Paper = Paper()) -> pypdf.PageObject:  # noqa: B008
+    reader = pypdf.PdfReader(io.BytesIO(renderer("pdf")(scene, paper)), strict=True)  # type: ignore[arg-type]
+    assert len(reader.pages) == 1
+    assert reader.metadata is not None
+    assert reader.metadata.title == visible(scene.title)
+    return reader.pages[0]
+
+
+def test_pdf_is_as_large_as_the_picture_and_keeps_its_text() -> None:
+    made = page(rich())
+    assert [float(value) for value in made.mediabox] == [0, 0, 140, 160]
+    assert made.extract_text().splitlines() == ["conv 3x3x8", "conv 3x3x8", "turned"]
+
+
+def test_pdf_embeds_all_its_fonts() -> None:
+    fonts = page(rich())["/Resources"]["/Font"]
+    names = {font["/BaseFont"] for font in (fonts[key].get_object() for key in fonts)}
+    assert names == {"/AAAAAA+LiberationSans", "/AAAAAA+LiberationSans-Bold"}
+    assert all("/FontFile2" in fonts[key].get_object()["/FontDescriptor"] for key in fonts)
+
+
+def test_hostile_text_in_pdf() -> None:
+    made = page(scene_of(thing(HOSTILE, 20, label=HOSTILE), title=HOSTILE))
+    assert made.extract_text().strip() == visible(HOSTILE)
+
+
+@pytest.mark.skipif(which("pdftoppm") is None, reason="poppler's pdftoppm is not there")
+def test_pdf_looks_like_png(tmp_path: Path) -> None:
+    """Two renderers that share nothing below the scene agree on nearly every pixel."""
+    (tmp_path / "a.pdf").write_bytes(renderer("pdf")(rich(), Paper()))  # type: ignore[arg-type]
+    subprocess.run(["pdftoppm", "-r", "72", "-png", "-singlefile", "a.pdf", "a"], cwd=tmp_path, check=True)
+    one = pixels((tmp_path / "a.png").read_bytes())[:, :, :3]
+    other = pixels(renderer("png")(rich(), Paper(dpi=72, background="#ffffff")))[:, :, :3]  # type: ignore[arg-type]
+    assert one.shape == other.shape
+    assert np.abs(one - other).mean() < 5
+    assert (np.abs(one - other).max(axis=2) > 128).mean() < 0.01
+
+
+# --- DOT ------------------------------------------------------------------------------------------------------------
+
+
+def test_dot_is_laid_out_by_graphviz() -> None:
+    root = graphviz(rich())
+    titles = [group.findtext(SVG + "title") for group in root.iter(SVG + "g") if group.get("class")]
+    assert titles == ["Small", "cluster block", "a", "b", "a->b"]
+    assert [text.text for text in root.iter(SVG + "text")] == ["block ×3", "conv 3x3x8", "conv 3x3x8"]
+
+
+def test_hostile_text_in_dot() -> None:
+    root = graphviz(scene_of(thing("a", 20, label=HOSTILE), thing(HOSTILE, 70), thing("\\", 120), title=HOSTILE))
+    assert root.findtext(f".//{SVG}text") == visible(HOSTILE)
+    assert len([g for g in root.iter(SVG + "g") if g.get("class") == "node"]) == 3
+    assert len([g for g in root.iter(SVG + "g") if g.get("class") == "edge"]) == 2
+
+
+def graphviz(scene: Scene) -> ElementTree.Element:
+    """What `dot` makes of a scene."""
+    if which("dot") is None:
+        pytest.skip("Graphviz is not there")
+    source = renderer("dot")(scene, Paper())
+    run = subprocess.run(["dot", "-Tsvg"], input=source, capture_output=True, encoding="utf-8", check=True)
+    assert run.stderr == ""
+    return ElementTree.fromstring(run.stdout)
+
+
+# --- Mermaid --------------------------------------------------------------------------------------------------------
+
+NODE = Path(sys.prefix) / "node"
+"""Where `.ci/run` installs the packages mermaid and jsdom."""
+READ = """
+import { readFileSync } from "node:fs";
+import { JSDOM } from "jsdom";
+globalThis.window = new JSDOM("").window;
+globalThis.document = window.document;
+const { default: mermaid } = await import("mermaid");
+mermaid.initialize({ startOnLoad: false });
+const read = [];
+for (const text of JSON.parse(process.env.CHARTS)) {
+    const { db } = await mermaid.mermaidAPI.getDiagramFromText(text);
+    const nodes = [...db.getVertices().values()].map((node) => [node.id, node.text]);
+    const groups = db.getSubGraphs().map((group) => [group.title, [...group.nodes].sort()]);
+    const edges = db.getEdges().map((edge) => [edge.start, edge.end, edge.text]);
+    read.push({ nodes, groups, edges, title: db.getAccTitle() });
+}
+console.log(JSON.stringify(read));
+"""
+
+
+def flowcharts(*scenes: Scene) -> list[dict[str, Any]]:
+    """What the parser of Mermaid itself reads."""
+    if which("node") is None or not (NODE / "node_modules" / "mermaid").is_dir():
+        pytest.skip("Node.js or the packages mermaid and jsdom are not there")
+    charts = json.dumps([renderer("mermaid")(scene, Paper()) for scene in scenes])
+    command = ["node", "--input-type=module", "-"]
+    run = subprocess.run(
+        command, input=READ, env={**os.environ, "CHARTS": charts}, cwd=NODE, capture_output=True, text=True
+    )
+    assert run.returncode == 0, run.stderr
+    read: list[dict[str, Any]] = json.loads(run.stdout)
+    return read
+
+
+def decoded(text: str) -> str:
+    """A label as Mermaid shows it: its parser keeps `#60;` as a sign that stands for the number."""
+    return re.sub("ﬂ°°([0-9]+)¶ß", lambda found: chr(int(found.group(1))), text)
+
+
+def test_mermaid_reads_what_was_meant() -> None:
+    labels = [HOSTILE, "- end", "+ 1", "1. *a* _b_ #35; $$x$$", "a\\nb", "@{shape: x}"]
+    things = [thing("end" + label, 20.0 * number, label=label) for number, label in enumerate(labels)]
+    plain, hostile = flowcharts(rich(), scene_of(*things, title=HOSTILE))
+    assert plain == {
+        "nodes": [["n1", "conv 3x3x8"], ["n2", "conv 3x3x8"]],
+        "groups": [["block ×3", ["n1", "n2"]]],
+        "edges": [["n1", "n2", ""]],
+        "title": "Small",
+    }
+    assert [decoded(text) for _, text in hostile["nodes"]] == [visible(label) for label in labels]
+    assert decoded(hostile["title"]) == visible(HOSTILE)
+    assert len(hostile["edges"]) == len(labels) - 1
+
+
 # --- all ------------------------------------------------------------------------------------------------------------
 
 
 def test_endings_are_known() -> None:
-    assert [of_file(f"a{ending}") for one in FORMATS.values() for ending in one.endings] == list(FORMATS)
+    assert all(of_file(f"a{ending}") == name for name, one in FORMATS.items() for ending in one.endings)
     assert of_file("figure.SVG") == "svg"
     assert of_file("figure") is None
 

@@ -87,10 +87,11 @@ def moved_arrow(arrow: Arrow, dx: float, dy: float) -> Arrow:
 
 
 def marks_of(scene: Scene) -> list[Mark]:
-    """Every mark of a picture, those of arrows included."""
-    found: list[Mark] = [mark for thing in scene.things for mark in thing.marks]
+    """Every mark of a picture, those of arrows included, from back to front."""
+    found: list[Mark] = [mark for thing in scene.things if thing.holds for mark in thing.marks]
     for arrow in scene.arrows:
         found.append(arrow.line)
         if arrow.label_mark is not None:
             found.append(arrow.label_mark)
+    found += [mark for thing in scene.things if not thing.holds for mark in thing.marks]
     return [*found, *scene.marks]

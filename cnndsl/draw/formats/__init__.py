@@ -69,6 +69,9 @@ class Format(Record):
 
 FORMATS = {
     "svg": Format("scalable, with text as text, for the web and papers", (".svg",)),
+    "pdf": Format("scalable, its fonts in the file, for papers", (".pdf",), binary=True, extra="reportlab"),
+    "dot": Format("for Graphviz, which lays it out", (".dot", ".gv")),
+    "mermaid": Format("a flowchart, for Markdown on GitHub", (".mmd", ".mermaid")),
     "png": Format("pixels, at --dpi", (".png",), binary=True, extra="resvg_py", background=PAGE),
 }
 """The module `cnndsl.draw.formats.<name>` has the function `render`."""

@@ -120,19 +120,7 @@ def _title(wanted: Wanted, room: float) -> list[Mark]:
     if wanted.title is None:
         return []
     size = _title_size(wanted)
-    return [Text(0.0, 0.0, line, size, bold=True) for line in wrapped(wanted.title, size, room, bold=True)]
-
-
-def wrapped(text: str, size: float, room: float, *, bold: bool = False) -> list[str]:
-    """A text in lines of at most `room` points; a word wider than that is cut."""
-    lines: list[str] = []
-    for word in text.split():
-        longer = f"{lines[-1]} {word}" if lines else word
-        if lines and letters.width(longer, size, bold=bold) <= room:
-            lines[-1] = longer
-        else:
-            lines.append(letters.cut(word, size, room, bold=bold))
-    return lines
+    return [Text(0.0, 0.0, line, size, bold=True) for line in letters.wrapped(wanted.title, size, room, bold=True)]
 
 
 # --- below ----------------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from cnndsl.draw import text as letters
 from cnndsl.draw.facts import said
 from cnndsl.draw.outline import Item
 from cnndsl.draw.scene import Area, Mark, Rect, Text
-from cnndsl.draw.styles.paper import wrapped
+from cnndsl.draw.text import wrapped
 from cnndsl.draw.wanted import SMALLEST, Wanted
 from cnndsl.record import Record
 
