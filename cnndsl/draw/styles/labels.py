@@ -74,7 +74,7 @@ def operation(item: Item, words: int = FULL) -> tuple[str, ...]:
     name = PRINTED.get(kind, kind)
     kernel = _kernel(item, said)
     rest = [word for word in said if not word[0].isdigit()]
-    stride = [word.replace("x", "×") for word in rest if word.startswith("/")]
+    stride = [word.replace("x", "×") for word in rest if word.startswith("/") and word != "/1"]
     ways = [word.replace("=", " ") for word in rest if not word.startswith("/")]
     if kind == "pool" or kind == "globalpool":
         name = f"{'avg' if 'avg' in ways else 'max' if kind == 'pool' or 'max' in ways else 'avg'} pool"

@@ -11,7 +11,7 @@ from cnndsl.draw.geometry import moved, moved_area
 from cnndsl.draw.outline import OUTSIDE, Item
 from cnndsl.draw.scene import Area, Arrow, Line, Mark, Point, Scene, Text, Thing
 from cnndsl.draw.styles import paper
-from cnndsl.draw.styles.flow import Flow, flow
+from cnndsl.draw.styles.flow import Flow, absorbed, flow, is_quiet
 from cnndsl.draw.styles.labels import ACTIVE, BARE, FULL, kernel_sides, lines, operation, size_text
 from cnndsl.draw.styles.sheets import Body, Scales, body, converging, fan, is_stack, scales, split, spot, window
 from cnndsl.draw.wanted import Wanted
@@ -73,13 +73,13 @@ class Placed(Record):
 
 def fits(network: Item) -> bool:
     """Whether a network is a chain that this style draws well: no branches, and not too long."""
-    chain = flow(network, _is_open)
-    return _is_chain(chain) and len(_needed(chain)) <= MOST
+    chain = absorbed(flow(network, _is_open), is_quiet)
+    return _is_chain(chain) and len(chain.items) <= MOST
 
 
 def scene(network: Item, wanted: Wanted) -> Scene:
     """The figure; a network with branches is drawn as volumes."""
-    chain = flow(network, _is_open)
+    chain = absorbed(flow(network, _is_open), is_quiet)
     if not _is_chain(chain):
         from cnndsl.draw.styles import volumes
 
@@ -104,43 +104,22 @@ def _is_chain(chain: Flow) -> bool:
         [(link.source, link.target) for link in chain.inner] == expected
         and all(link.source in (OUTSIDE, len(chain.items) - 1) for link in ends)
         and all(link.target in (OUTSIDE, 0) for link in ends)
-        and not any(item.children and item.kind != "block" for item in chain.items)
+        and not any(item.children for item in chain.items)
         and not any(item.auxiliary or (item.outputs and item is not chain.items[-1]) for item in chain.items)
         and bool(chain.items)
     )
 
 
-def _needed(chain: Flow) -> list[tuple[Item, tuple[str, ...]]]:
-    """The items that give a tensor worth drawing, and what is done to it by layers that have no tensor of their own."""
-    found: list[tuple[Item, tuple[str, ...]]] = []
-    for item in chain.items:
-        if found and _is_quiet(item, found[-1][0].shape):
-            found[-1] = (found[-1][0], (*found[-1][1], item.title, *item.dress))
-        else:
-            found.append((item, ()))
-    return found
-
-
-def _is_quiet(item: Item, before: Shape | None) -> bool:
-    """Whether a layer changes no shape and learns no filters, so that its tensor is that of the layer before it."""
-    if item.children or item.fault is not None or item.shape is None or before is None:
-        return False
-    same = item.shape == before or (item.kind == "flatten" and not is_stack(before))
-    return same and (item.role in ("activation", "normalisation", "other") or item.kind == "adaptivepool")
-
-
 def _elements(chain: Flow, colors: Colors, wanted: Wanted, words: int, factor: float, size: float) -> list[Element]:
-    needed = _needed(chain)
-    known = scales((item.shape for item, _ in needed if item.shape is not None), factor)
-    total = sum(item.count for item, _ in needed)
+    known = scales((item.shape for item in chain.items if item.shape is not None), factor)
+    total = sum(item.count for item in chain.items)
     found: list[Element] = []
-    for item, more in needed:
-        dressed = item._replace(dress=(*item.dress, *more)) if more else item
-        if found and _flattens(dressed, found[-1].shape):
-            found.append(_flattened(dressed, found[-1].shape, known, wanted))
+    for item in chain.items:
+        if found and _flattens(item, found[-1].shape):
+            found.append(_flattened(item, found[-1].shape, known, wanted))
         written = item.count if total <= WRITTEN_OUT and not item.children else 1
         for number in range(written):
-            one = dressed._replace(count=1) if written > 1 else dressed
+            one = item._replace(count=1) if written > 1 else item
             name = item.id if number == 0 else f"{item.id} ({number + 1})"
             found.append(_element(name, one, colors, known, wanted, words, size))
     return found

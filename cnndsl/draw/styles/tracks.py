@@ -61,13 +61,13 @@ class Path(Record):
     exit: int | None
 
 
-def tracks(nodes: Sequence[Node], links: Sequence[Pair], final: int, *, both_sides: bool = False) -> Tracks:
+def tracks(nodes: Sequence[Node], links: Sequence[Pair], parts: Sequence[Path], *, both_sides: bool = False) -> Tracks:
     """The layout of nodes that stand in the order of the flow: each link leads to a later node.
 
-    final: the node where the spine ends. both_sides: whether arms may stand on the smaller side of the spine, where
-    they come before its nodes.
+    parts: the nodes in paths, the spine first. both_sides: whether arms may stand on the smaller side of the spine,
+    where they come before its nodes.
     """
-    return _Layout(nodes, sorted(set(links)), final, both_sides).tracks()
+    return _Layout(nodes, sorted(set(links)), parts, both_sides).tracks()
 
 
 def paths(count: int, links: Sequence[Pair], final: int) -> list[Path]:
@@ -106,10 +106,10 @@ def _longest(free: set[int], links: Sequence[Pair], final: int | None) -> tuple[
 
 
 class _Layout:
-    def __init__(self, nodes: Sequence[Node], links: list[Pair], final: int, both_sides: bool) -> None:
+    def __init__(self, nodes: Sequence[Node], links: list[Pair], parts: Sequence[Path], both_sides: bool) -> None:
         self.nodes = nodes
         self.links = links
-        self.paths = paths(len(nodes), links, final)
+        self.paths = parts
         self.row: dict[int, int] = dict.fromkeys(self.paths[0].nodes, 0)
         self.taken: dict[int, list[tuple[float, float]]] = {}
         self.roles: dict[Pair, str] = {}
@@ -177,11 +177,7 @@ class _Layout:
         found: dict[Pair, int] = {}
         lanes = [pair for pair in self.links if self.roles[pair] == "lane"]
         for a, b in sorted(lanes, key=lambda pair: (pair[1] - pair[0], pair)):
-            met = [
-                lane
-                for (c, d), lane in found.items()
-                if self.row[c] == self.row[a] and max(a, c) < min(b, d)
-            ]
+            met = [lane for (c, d), lane in found.items() if self.row[c] == self.row[a] and max(a, c) < min(b, d)]
             found[a, b] = next(n for n in range(1, len(met) + 2) if n not in met)
         return found
 
