@@ -44,7 +44,7 @@ class Piece(Record):
 
 class Station(Record):
     """items: numbers in the flow. pieces: from left to right. size: of its maps, without channels; channels: what is
-    written under boxes, with the place along the flow. operation: lines; count: how often all of it stands in a row.
+    written under boxes, with the place along the flow. operation: lines; times: how often all of it stands in a row.
     body: bounds of the pieces; merges: whether it is a circle."""
 
     items: tuple[int, ...]
@@ -52,7 +52,7 @@ class Station(Record):
     size: str
     channels: tuple[tuple[float, str], ...]
     operation: tuple[str, ...]
-    count: int
+    times: int
     body: Area
     merges: bool
 
@@ -222,9 +222,9 @@ def gap_between(one: Station | None, other: Station) -> float:
 def labels_height(stations: Sequence[Station], size: float) -> float:
     """How much room labels need under the boxes of a row."""
     leading = letters.LEADING * size
-    height = 3.0 if any(s.channels or s.operation or s.count > 1 for s in stations) else 0.0
+    height = 3.0 if any(s.channels or s.operation or s.times > 1 for s in stations) else 0.0
     height += leading if any(s.channels for s in stations) else 0.0
-    height += leading + 3.0 if any(s.count > 1 for s in stations) else 0.0
+    height += leading + 3.0 if any(s.times > 1 for s in stations) else 0.0
     return height + leading * max((len(s.operation) for s in stations), default=0)
 
 
@@ -233,8 +233,8 @@ def node_of(station: Station, before: Station | None, over: float, under: float,
     body = station.body
     ends = [(x, letters.width(text, size)) for x, text in station.channels]
     half = letters.widest(station.operation, size) / 2
-    if station.count > 1:
-        half = max(half, letters.width(f"×{station.count}", size) / 2)
+    if station.times > 1:
+        half = max(half, letters.width(f"×{station.times}", size) / 2)
     left = max([-body.x, half, *(wide / 2 - x for x, wide in ends)])
     right = max([body.right, half, *(wide / 2 + x for x, wide in ends)])
     return Node(

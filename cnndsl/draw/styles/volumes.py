@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from cnndsl.draw import text as letters
 from cnndsl.draw.facts import Colors, facts
-from cnndsl.draw.geometry import moved, moved_area, moved_arrow, moved_thing
+from cnndsl.draw.geometry import area_of, moved, moved_area, moved_arrow, moved_thing, united
 from cnndsl.draw.outline import Item
 from cnndsl.draw.scene import Area, Arrow, Line, Mark, Point, Scene, Text, Thing
 from cnndsl.draw.styles import paper
@@ -14,7 +14,7 @@ from cnndsl.draw.styles.boxes import scales
 from cnndsl.draw.styles.insets import APART, Panel, panels, shelved
 from cnndsl.draw.styles.labels import BARE
 from cnndsl.draw.styles.plan import Plan, plan
-from cnndsl.draw.styles.stations import Maker, Station, flow_links, labels_height, node_of
+from cnndsl.draw.styles.stations import PACKED, Maker, Station, flow_links, labels_height, node_of
 from cnndsl.draw.styles.tracks import Pair, Path, Tracks, paths, tracks
 from cnndsl.draw.wanted import Wanted
 
@@ -116,7 +116,7 @@ class _Figure:
         things = self._things(laid)
         arrows = self._arrows(laid)
         marks = [mark for thing in things for mark in thing.marks]
-        area = paper.united([paper.area_of(m) for m in marks] + [paper.area_of(a.line) for a in arrows])
+        area = united([area_of(m) for m in marks] + [area_of(a.line) for a in arrows])
         return Panel(
             area.width,
             area.height,
@@ -164,9 +164,9 @@ class _Figure:
                 for x, said in self.stations[n].channels:
                     labels[n].append(self._text(laid.places[n][0] + x, y, said))
             y += self.leading
-        if any(s.count > 1 for s in stations):
+        if any(s.times > 1 for s in stations):
             for n in members:
-                if self.stations[n].count > 1:
+                if self.stations[n].times > 1:
                     labels[n] += self._bracket(n, laid, y)
             y += self.leading + 3.0
         groups = [group for group in self.groups if group[0] in members]
@@ -199,7 +199,7 @@ class _Figure:
         x = laid.places[number][0]
         left, right = x + station.body.x, x + station.body.right
         line = Line(((left, y + 0.5), (left, y + 3.0), (right, y + 3.0), (right, y + 0.5)), "text", 0.6)
-        return [line, Text(x, y + 3.5 + letters.ASCENT * self.size, f"×{station.count}", self.size, bold=True)]
+        return [line, Text(x, y + 3.5 + letters.ASCENT * self.size, f"×{station.times}", self.size, bold=True)]
 
     def _text(self, x: float, y: float, said: str) -> Text:
         """A line of text whose upper end is at y."""
@@ -209,9 +209,9 @@ class _Figure:
         arrows: list[Arrow] = []
         for number, station in enumerate(self.stations):
             x, y = laid.places[number]
-            for a, b in zip(station.pieces, station.pieces[1:], strict=False):
-                line = Line(((x + b.area.x - 1.5, y), (x + b.area.x, y)), "arrow", 0.7)
-                arrows.append(Arrow(a.id, b.id, line))
+            for one, other in zip(station.pieces, station.pieces[1:], strict=False):
+                line = Line(((x + other.area.x - PACKED, y), (x + other.area.x, y)), "arrow", 0.7)
+                arrows.append(Arrow(one.id, other.id, line))
         for a, b in self.links:
             line = self._line(laid.lines[a, b], (a, b) in laid.lanes)
             source, target = self.stations[a].pieces[-1].id, self.stations[b].pieces[0].id
