@@ -20,10 +20,11 @@ def laid_out(level: Level) -> Laid:
     grid = Grid(level)
     ordered(grid)
     routes = Routes(grid, Placed(grid))
-    if routes.cuts and level.near:
+    cuts = routes.wanted_cuts()
+    if cuts and level.near:
         # The ways between columns are on the far side: there lanes need not cross what they skip.
         return laid_out(level._replace(near=False))
-    return routes.laid()
+    return (Routes(grid, Placed(grid, cuts)) if cuts else routes).laid()
 
 
 __all__ = ["Laid", "Level", "Spacing", "Spot", "Wire", "laid_out", "straightened"]

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from math import ceil
-
-SLACK = 1.15
-"""A picture that is longer than the limit by no more than this stays in one column."""
 CROSSING = 40.0
-"""What a line more over a cut is worth, in points of a column's length."""
+"""What a line more over a cut is worth, in points of a column of full length."""
+COLUMN = 0.25
+"""What a column more is worth, where one of full length is worth FULL, and one too long by as much again LONG."""
+FULL, LONG = 0.2, 10.0
 EXACT = 300
 """Ranks up to which the best cuts are looked for."""
 
@@ -18,42 +17,31 @@ def cuts(tops: list[float], bottoms: list[float], lines: list[int], limit: float
     tops, bottoms: of each rank in one column. lines: how many lines there are behind each rank, 0 where none may be
     cut. limit: of a column's length.
     """
-    if limit is None or not tops or bottoms[-1] - tops[0] <= SLACK * limit:
+    if limit is None or not tops or bottoms[-1] - tops[0] <= limit:
         return []
-    count = ceil((bottoms[-1] - tops[0]) / limit)
-    return _balanced(tops, bottoms, lines, count) if len(tops) <= EXACT else _filled(tops, bottoms, lines, limit)
+    return _best(tops, bottoms, lines, limit) if len(tops) <= EXACT else _filled(tops, bottoms, lines, limit)
 
 
-def _balanced(tops: list[float], bottoms: list[float], lines: list[int], count: int) -> list[int]:
-    """Cuts into at most so many columns with the least sum of squared lengths."""
+def _best(tops: list[float], bottoms: list[float], lines: list[int], limit: float) -> list[int]:
+    """Cuts that cost least: few columns, none too long, all of about the same length, cut where few lines are."""
     size = len(tops)
-    infinity = float("inf")
-    best = [0.0] + [infinity] * size
-    chosen: list[list[int]] = []
-    for _ in range(count):
-        now, origins = [infinity] * (size + 1), [0] * (size + 1)
-        for end in range(1, size + 1):
-            now[end], origins[end] = best[end], -1  # a column fewer
-            for start in range(end):
-                if best[start] == infinity or (start and not lines[start - 1]):
-                    continue
-                penalty = CROSSING * (lines[start - 1] - 1) if start else 0.0
-                cost = best[start] + (bottoms[end - 1] - tops[start]) ** 2 + penalty * (bottoms[-1] - tops[0])
-                if cost < now[end] - 1e-6:
-                    now[end], origins[end] = cost, start
-        best = now
-        best[0] = 0.0
-        chosen.append(origins)
-    found: list[int] = []
-    end = size
-    for origins in reversed(chosen):
-        if origins[end] >= 0:
-            end = origins[end]
-            if end:
-                found.append(end - 1)
-        if not end:
-            break
-    return found[::-1]
+    costs, origins = [0.0], [0]
+    for end in range(1, size + 1):
+        found: list[tuple[float, int]] = []
+        for start in range(end):
+            if start and not lines[start - 1]:
+                continue
+            length = (bottoms[end - 1] - tops[start]) / limit
+            crossing = CROSSING / limit * (lines[start - 1] - 1) if start else 0.0
+            cost = FULL * length**2 + LONG * max(0.0, length - 1) ** 2 + COLUMN + crossing
+            found.append((costs[start] + cost, start))
+        cost, origin = min(found)
+        costs.append(cost)
+        origins.append(origin)
+    chosen: list[int] = []
+    while size := origins[size]:
+        chosen.append(size - 1)
+    return chosen[::-1]
 
 
 def _filled(tops: list[float], bottoms: list[float], lines: list[int], limit: float) -> list[int]:

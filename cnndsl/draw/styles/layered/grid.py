@@ -92,8 +92,10 @@ class Grid:
                 self.segments.append(Segment(cells[self.rank[cell] - 1], cell, number, target))
 
     def _initial(self) -> list[list[int]]:
-        """Cells in the order of the spots, lanes that skip beside all of them, what starts last inmost."""
+        """Cells in the order of the spots, beside them branches that lead elsewhere, beside all of them lanes that
+        skip, what starts last inmost."""
         count = max(self.rank, default=-1) + 1
+        main = self._main()
         rows: list[list[int]] = [[] for _ in range(count)]
         for cell, rank in enumerate(self.rank):
             rows[rank].append(cell)
@@ -101,8 +103,19 @@ class Grid:
 
         def key(cell: int) -> tuple[int, int, int]:
             if self.spot[cell] >= 0:
-                return 0, self.spot[cell], cell
+                return 0 if self.spot[cell] in main else side, self.spot[cell], cell
             source = self.level.wires[self.wire[cell]].source
-            return (side, -side * source, cell) if self.skip[cell] else (0, source, cell)
+            if self.skip[cell]:
+                return 2 * side, -side * source, cell
+            return 0 if source in main else side, source, cell
 
         return [sorted(row, key=key) for row in rows]
+
+    def _main(self) -> set[int]:
+        """The spots that lead to the end of the longest way."""
+        ends = [n for n, slack in enumerate(self.slacks) if not slack]
+        main = {n for n in ends if self.ranks[n] + self.spans[n] == max(self.ranks[m] + self.spans[m] for m in ends)}
+        for wire in sorted(self.level.wires, key=lambda w: -w.source):
+            if not main.isdisjoint(wire.targets):
+                main.add(wire.source)
+        return main

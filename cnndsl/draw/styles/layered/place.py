@@ -25,10 +25,13 @@ SNAP = 6.0
 
 
 class Placed:
-    """at: the near side of each cell. starts, ends: where segments touch their cells, from their near sides."""
+    """at: the near side of each cell. starts, ends: where segments touch their cells, from their near sides.
 
-    def __init__(self, grid: Grid) -> None:
+    cuts: the ranks behind which another column begins, whose cells stand for themselves."""
+
+    def __init__(self, grid: Grid, cuts: frozenset[int] = frozenset()) -> None:
         self.grid = grid
+        self.cuts = cuts
         self.starts = [0.0] * len(grid.segments)
         self.ends = [0.0] * len(grid.segments)
         self.straight = _straight(grid)
@@ -89,7 +92,7 @@ class Placed:
         """Join cells by what should be straight, as far as that doesn't cross."""
         grid = self.grid
         taken: list[list[tuple[int, int]]] = [[] for _ in grid.order]
-        wanted = [number for number, importance in enumerate(self.straight) if importance]
+        wanted = [number for number, importance in enumerate(self.straight) if importance and not self._cut(number)]
         wanted.sort(key=lambda n: (-self.straight[n], grid.rank[grid.segments[n].upper], n))
         below: dict[int, int] = {}
         above: set[int] = set()
@@ -111,6 +114,9 @@ class Placed:
                 lower = grid.segments[number].lower
                 self.chain[lower] = self.chain[cell]
                 self.shift[lower] = self.shift[cell] + self.starts[number] - self.ends[number]
+
+    def _cut(self, number: int) -> bool:
+        return self.grid.rank[self.grid.segments[number].upper] in self.cuts
 
     # --- positions ----------------------------------------------------------------------------------------------
 
@@ -173,7 +179,7 @@ class Placed:
         pulls: dict[int, list[tuple[int, float, float]]] = {}
         for number, segment in enumerate(grid.segments):
             one, other = self.chain[segment.upper], self.chain[segment.lower]
-            if one == other:
+            if one == other or self._cut(number):
                 continue
             offset = self.shift[segment.upper] + self.starts[number] - self.shift[segment.lower] - self.ends[number]
             strength = PULL if grid.skip[segment.upper] or grid.skip[segment.lower] else 1.0

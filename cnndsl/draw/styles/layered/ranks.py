@@ -8,6 +8,8 @@ from cnndsl.draw.styles.layered.level import Level
 
 TALL = 1.7
 """A spot this many times as long as most fills several ranks, if shorter ones stand beside it."""
+SHORTER = 0.6
+"""Of its length, at most."""
 MOST = 40
 """Ranks that one spot fills."""
 
@@ -25,7 +27,6 @@ def _ranks(level: Level, spans: list[int]) -> list[int]:
     ports = any(spot.first for spot in spots)
     ranks = [0 if spot.first or not ports else 1 for spot in spots]
     takes = [spot.first for spot in spots]
-    nearest: list[int | None] = [None] * len(spots)
     targets: list[list[int]] = [[] for _ in spots]
     for wire in level.wires:
         targets[wire.source].extend(wire.targets)
@@ -37,28 +38,37 @@ def _ranks(level: Level, spans: list[int]) -> list[int]:
     for number, behind in reversed(list(enumerate(targets))):
         if spots[number].last:
             ranks[number] = max(end, 1)
-        nearest[number] = min((ranks[target] for target in behind), default=None)
-        late = nearest[number]
-        if not takes[number] and late is not None:
-            ranks[number] = max(ranks[number], late - spans[number])
+        elif not takes[number] and behind:
+            ranks[number] = max(ranks[number], min(ranks[target] for target in behind) - spans[number])
     return ranks
 
 
 def _spans(level: Level, ranks: list[int]) -> list[int]:
-    """How many ranks each spot fills: as many as usual spots would stand beside it, if there are any."""
-    spots = level.spots
-    lengths = [spot.along for spot in spots if not spot.port]
-    usual = median(lengths) if lengths else 0.0
-    shortest: dict[int, float] = {}
+    """How many ranks each spot fills: those of the shorter spots that stand beside it and behind them."""
+    spots, gap = level.spots, level.spacing.rank
+    rows: dict[int, list[float]] = {}
     for spot, rank in zip(spots, ranks, strict=True):
+        rows.setdefault(rank, [])
         if not spot.port:
-            shortest[rank] = min(spot.along, shortest.get(rank, spot.along))
-    gap = level.spacing.rank
+            rows[rank].append(spot.along)
+    usual = median([length for row in rows.values() for length in row]) if any(rows.values()) else 0.0
     spans = []
     for spot, rank in zip(spots, ranks, strict=True):
-        tall = spot.along > TALL * usual and shortest.get(rank, spot.along) < 0.6 * spot.along
-        spans.append(min(MOST, max(1, round((spot.along + gap) / (usual + gap)))) if tall else 1)
+        tall = spot.along > TALL * usual and min(rows[rank], default=spot.along) < SHORTER * spot.along
+        spans.append(_covered(spot.along, rank, rows, gap) if tall and not spot.port else 1)
     return spans
+
+
+def _covered(length: float, rank: int, rows: dict[int, list[float]], gap: float) -> int:
+    """How many ranks, from one on, are together as long as a spot, equally long ones aside."""
+    left, span = length, 0
+    while left > gap and span < MOST:
+        short = [other for other in rows.get(rank + span, ()) if other < SHORTER * length]
+        if not short:
+            break
+        left -= max(short) + gap
+        span += 1
+    return max(1, span)
 
 
 def slacks(level: Level, ranks: list[int], spans: list[int]) -> list[int]:

@@ -14,10 +14,11 @@ FLAT = 0.01
 
 
 class Routes:
-    """The way from a grid and its places to what is drawn."""
+    """The way from a grid and its places to what is drawn. cuts: the ranks behind which another column begins."""
 
     def __init__(self, grid: Grid, placed: Placed) -> None:
         self.grid = grid
+        self.cuts = sorted(placed.cuts)
         self.placed = placed
         self.spacing = grid.level.spacing
         self.side = self._at_sides()
@@ -88,7 +89,7 @@ class Routes:
 
     def _lengths(self) -> None:
         """tops, bottoms: of each rank, in one column."""
-        grid, spacing = self.grid, self.spacing
+        grid = self.grid
         spots = grid.level.spots
         count = len(grid.order)
         self.tops, self.bottoms = [0.0] * count, [0.0] * count
@@ -105,7 +106,6 @@ class Routes:
             self.bottoms[rank] = top + length
             top += length + (self._between(rank) if rank + 1 < count else 0.0)
         self.tails = [max((spots[n].tail for n in ends[rank]), default=0.0) for rank in range(count)]
-        del spacing
 
     def _between(self, rank: int) -> float:
         """The space between a rank and the next."""
@@ -150,8 +150,6 @@ class Routes:
         """column: of each rank. dx, dy: how far each column is moved."""
         grid, spacing = self.grid, self.spacing
         count = len(grid.order)
-        lines = [0 if self._whole(rank) else len(self.lines[rank]) for rank in range(count - 1)]
-        self.cuts = cuts(self.tops, self.bottoms, [*lines, 0], grid.level.limit)
         self.column = [sum(cut < rank for cut in self.cuts) for rank in range(count)]
         self.short = [self._shortcuts(cut) for cut in self.cuts]
         self.over = [self._in_gutter(number) for number in range(len(self.cuts))]
@@ -211,6 +209,12 @@ class Routes:
         lines = self.lines[self.cuts[number]]
         early = sorted(short, key=lambda w: (short[w], -lines[w].start if short[w] < 0 else self.tracks[short[w]][w]))
         return [*early, *sorted(lines.keys() - short.keys(), key=lambda wire: -lines[wire].start)]
+
+    def wanted_cuts(self) -> frozenset[int]:
+        """The ranks behind which a long picture is better cut."""
+        count = len(self.grid.order)
+        lines = [0 if self._whole(rank) else len(self.lines[rank]) for rank in range(count - 1)]
+        return frozenset(cuts(self.tops, self.bottoms, [*lines, 0], self.grid.level.limit))
 
     def _whole(self, rank: int) -> bool:
         """Whether there is something behind a rank that can't be cut: a box, or ports of the surrounding one."""
