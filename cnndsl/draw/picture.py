@@ -38,7 +38,9 @@ def picture(
     whole = outline(graph, analysis, faults.by_node)
     network = part_named(whole, only) if only is not None else whole
     chosen = style or default_style(network)
-    if chosen != GRAPH and depth is None:
+    if chosen == GRAPH:
+        wanted = wanted._replace(adapt=depth is None and not unfold)
+    elif depth is None:
         depth = EVERYTHING
     scene: Scene = import_module(f"cnndsl.draw.styles.{chosen}").scene(folded(network, depth, unfold, fold), wanted)
     return scene._replace(faults=(*scene.faults, *faults.loose)) if faults.loose else scene

@@ -143,6 +143,7 @@ class Scene(Record):
     arrows: tuple[Arrow, ...]
     marks: tuple[Mark, ...] = ()
     faults: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def box(area: Area, *, around: float = 0.0) -> Area:

@@ -23,7 +23,7 @@ class Wanted(Record):
     width: of the page in points; None: as wide as it comes out. direction: of DIRECTIONS, where a graph runs. show:
     what labels say, of SHOWN. color: what colours tell, of COLORS; `change` in a picture of two networks. title: the
     line above the picture; None for none. legend: whether colours are explained. labels: whether layers are labelled.
-    engine: of ENGINES, what lays a graph out.
+    engine: of ENGINES, what lays a graph out. adapt: whether a graph may close blocks so that it is no wider than that.
     """
 
     width: float | None = None
@@ -34,5 +34,6 @@ class Wanted(Record):
     legend: bool = False
     labels: bool = True
     engine: str = "own"
+    adapt: bool = False
     size: float = 8.0
     """Of labels, in points."""

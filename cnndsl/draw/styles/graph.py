@@ -2,236 +2,104 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+from collections.abc import Iterator
 
-from cnndsl.draw import text as letters
-from cnndsl.draw.facts import Colors, facts
 from cnndsl.draw.outline import Item
-from cnndsl.draw.scene import Area, Arrow, Line, Mark, Point, Scene, Text, Thing
+from cnndsl.draw.scene import Scene
 from cnndsl.draw.styles import paper
-from cnndsl.draw.styles.layered import straightened
-from cnndsl.draw.styles.nest import GAP, Key, Nest, Output, Taken, Wish
-from cnndsl.draw.styles.plates import CAPS, DASH, RADIUS, Look, Plate, front, painted, row_text, set_row, sheets
-from cnndsl.draw.wanted import Wanted
-from cnndsl.record import Record
+from cnndsl.draw.styles.nest import Nest, Wish
+from cnndsl.draw.styles.painting import Painting
+from cnndsl.draw.styles.plates import Look
+from cnndsl.draw.wanted import SMALLEST, Wanted
 
 LONGEST = 700.0
 """A picture longer than this is set in columns: the height of a page."""
+LENGTHS = (LONGEST, 1.4 * LONGEST, 2.0 * LONGEST)
+"""Columns that are tried where a picture of a given width is too long in one."""
+NARROWEST = 60.0
+"""No column is narrower than that."""
 ROOM = 120.0
 """How wide labels may be where there is room."""
-BEND = 4.0
-"""The radius of a line's corners."""
-SAME = 0.01
-"""Points nearer than that are one."""
+ROOMS = (ROOM, 90.0, 70.0, 55.0)
 
 
 def scene(network: Item, wanted: Wanted) -> Scene:
-    """The graph of a folded network."""
-    right = wanted.direction == "right"
-    look = Look(wanted, ROOM, shapes=right)
-    limit = wanted.width if right and wanted.width is not None else LONGEST
-    return _Painting(network, wanted, Nest(network, Wish(look, right, limit), outer=True)).scene()
+    """The graph of a folded network. Raises DotError if Graphviz is wanted and can't be run."""
+    if wanted.engine == "dot":
+        from cnndsl.draw.styles.dot_engine import arranged
+
+        look = Look(wanted, ROOM, shapes=True)
+        painting = arranged(Painting(Nest(network, Wish(look, wanted.direction == "right", None), outer=True), wanted))
+    else:
+        painting = Painting(_fitting(network, wanted), wanted)
+    return _noted(paper.picture(painting.network, wanted, painting.things, painting.arrows), wanted)
 
 
-class Way(Record):
-    """What a tensor has come so far: the id of the box that gives it, the points, and what is said at its line."""
-
-    origin: str
-    points: tuple[Point, ...]
-    label: str = ""
-
-    def on(self, points: list[Point]) -> Way:
-        return self._replace(points=(*self.points, *points))
-
-
-NOWHERE = Way("", ())
+def _noted(picture: Scene, wanted: Wanted) -> Scene:
+    """The picture with a note if it is wider than it was wanted."""
+    if wanted.width is None or picture.width <= wanted.width + 0.5:
+        return picture
+    said = (
+        f"The picture is {picture.width:.0f} pt wide, not {wanted.width:.0f} pt: with text of {SMALLEST:g} pt it can't "
+        "be narrower. Look into fewer blocks (--depth, --fold), or choose another --direction."
+    )
+    return picture._replace(notes=(*picture.notes, said))
 
 
-class _Painting:
-    """A laid out network on its way to a scene."""
+def _fitting(network: Item, wanted: Wanted) -> Nest:
+    """The network laid out as it is best read in the width that is wanted; as narrow as can be if it doesn't fit."""
+    look = Look(wanted, ROOM, shapes=wanted.direction == "right")
+    if wanted.width is None:
+        return Nest(network, Wish(look, look.shapes, LONGEST), outer=True)
+    room = wanted.width - 2 * paper.MARGIN
+    small = look._replace(wanted=wanted._replace(size=SMALLEST))
+    looks = [one._replace(room=width) for width in ROOMS for one in (look, small)]
+    if wanted.adapt:
+        network = _adapted(network, looks[-1], room)
+    whole = [Nest(network, Wish(one, look.shapes, room if look.shapes else None), outer=True) for one in looks]
+    fits = [nest for nest in whole if nest.width <= room]
+    if not fits or look.shapes or fits[0].height <= LONGEST:
+        return fits[0] if fits else whole[-1]
+    for length in LENGTHS:
+        for nest in fits:
+            if nest.width + NARROWEST <= room:
+                columns = Nest(network, nest.wish._replace(limit=length), outer=True)
+                if columns.width <= room:
+                    return columns
+    return fits[0]
 
-    def __init__(self, network: Item, wanted: Wanted, nest: Nest) -> None:
-        self.network = network
-        self.wanted = wanted
-        self.nest = nest
-        self.colors = Colors(network, wanted.color)
-        self.right = wanted.direction == "right"
-        self.things: list[Thing] = []
-        self.arrows: list[Arrow] = []
-        self.drawn: dict[str, list[tuple[Point, ...]]] = {}
-        """The lines from each box that are there already: others that share their way begin where they part."""
 
-    def scene(self) -> Scene:
-        self._inside(self.nest, (0.0, 0.0), None, {})
-        return paper.picture(self.network, self.wanted, self.things, self.arrows)
+def _adapted(network: Item, look: Look, room: float) -> Item:
+    """The network with so many blocks closed that it is neither too wide nor, in one column, too long."""
+    while True:
+        nest = Nest(network, Wish(look, look.shapes, room if look.shapes else None), outer=True)
+        inner = [part for part in _nests(nest) if not any(isinstance(one, Nest) for one in part.parts)]
+        if not inner or (nest.width <= room and nest.height <= LENGTHS[1]):
+            return network
+        if nest.width > room:
+            network = _without(network, {max(reversed(inner), key=lambda part: part.width).item.id})
+        else:
+            network = _without(network, _longest(inner))
 
-    # --- things -------------------------------------------------------------------------------------------------
 
-    def _inside(self, nest: Nest, corner: Point, parent: str | None, coming: dict[Key, Way]) -> None:
-        """What is in a nest whose contents begin at a corner on paper. coming: where the tensors at its ports come
-        from, and on which way so far."""
-        nests: list[tuple[Nest, Point, str]] = []
-        for number, part in enumerate(nest.parts):
-            area = self._area(nest, corner, number)
-            if isinstance(part, Output):
-                self.things.append(self._output(part, area))
-            elif isinstance(part, Plate):
-                self.things.append(self._box(nest.item.children[number], part, area, parent))
-            else:
-                self.things.append(self._frame(part, area, parent))
-                nests.append((part, (area.x + part.dx, area.y + part.dy), part.item.id))
-        ways = self._wires(nest, corner, coming)
-        for inner, place, name in nests:
-            self._inside(inner, place, name, ways.get(id(inner), {}))
+def _longest(nests: list[Nest]) -> set[str]:
+    """The ids of the blocks of the name that takes the most room; the first of them stays open if there are others."""
+    groups: dict[str, list[Nest]] = {}
+    for nest in nests:
+        groups.setdefault(nest.item.title.split(" ")[0], []).append(nest)
+    several = [group[1:] for group in groups.values() if len(group) > 1] or list(groups.values())
+    return {nest.item.id for nest in max(several, key=lambda group: sum(nest.height for nest in group))}
 
-    def _area(self, nest: Nest, corner: Point, number: int) -> Area:
-        part = nest.parts[number]
-        one = part.plate if isinstance(part, Output) else part
-        across, along = nest.laid.starts[nest.first + number]
-        x, y = self._paper((across, along), corner)
-        return Area(x, y, one.width, one.height)
 
-    def _paper(self, point: Point, corner: Point) -> Point:
-        across, along = point
-        return (corner[0] + along, corner[1] + across) if self.right else (corner[0] + across, corner[1] + along)
-
-    def _box(self, item: Item, one: Plate, area: Area, parent: str | None) -> Thing:
-        role = self.colors.role(item)
-        marks = painted(one, area, role, dashed=item.auxiliary)
-        label = tuple(row_text(row) for row in one.rows)
-        return Thing(
-            item.id,
-            item.kind,
-            area,
-            marks,
-            label,
-            facts(item, self.network),
-            role,
-            parent,
-            count=item.count,
-            span=item.span,
-            fault=item.fault,
-        )
-
-    def _output(self, output: Output, area: Area) -> Thing:
-        marks = painted(output.plate, area, "input", dashed=output.training)
-        told = (("kind", "output for training" if output.training else "output"),)
-        return Thing(f"output {output.name}", "output", area, marks, (output.name,), told, "input")
-
-    def _frame(self, nest: Nest, area: Area, parent: str | None) -> Thing:
-        item = nest.item
-        dash = DASH if item.auxiliary else ()
-        marks: list[Mark] = sheets(area, item.count, "group", "group-outline", radius=RADIUS, dash=dash)
-        top = front(area, item.count)
-        heading = nest.heading
-        if heading is not None and heading.row:
-            base = top.y + GAP / 2 + (letters.LEADING + CAPS) * heading.row[0].size / 2
-            marks += set_row(heading.row, area.x + heading.x, base)
-        label = (row_text(heading.row),) if heading is not None and heading.row else ()
-        return Thing(
-            item.id,
-            item.kind,
-            area,
-            tuple(marks),
-            label,
-            facts(item, self.network),
-            "group",
-            parent,
-            True,
-            item.count,
-            item.span,
-            item.fault,
-        )
-
-    # --- arrows -------------------------------------------------------------------------------------------------
-
-    def _wires(self, nest: Nest, corner: Point, coming: dict[Key, Way]) -> dict[int, dict[Key, Way]]:
-        """Add the arrows that end in a nest's own boxes; the ways to ports of nests in it, by nest and tensor."""
-        ways: dict[int, dict[Key, Way]] = {}
-        for number, ((source, key), takers) in enumerate(nest.taken.items()):
-            before = self._before(nest, corner, source, key, coming)
-            for place, (target, taken) in enumerate(takers):
-                way = before.on(self._points(nest, corner, number, place))
-                part = nest.part(target)
-                if isinstance(part, Nest):
-                    ways.setdefault(id(part), {})[nest.outer_key(source, key, target)] = way
-                elif part is not None:
-                    self._arrow(way, taken, skip=nest.laid.skips[number][place])
-        return ways
-
-    def _points(self, nest: Nest, corner: Point, wire: int, place: int) -> list[Point]:
-        return [self._paper(point, corner) for point in nest.laid.lines[wire][place]]
-
-    def _before(self, nest: Nest, corner: Point, source: int, key: Key, coming: dict[Key, Way]) -> Way:
-        """Where a wire comes from, and its way before this level."""
-        part = nest.part(source)
-        if part is None:
-            return coming.get(key) or next(iter(coming.values()), NOWHERE)
+def _nests(nest: Nest) -> Iterator[Nest]:
+    for part in nest.parts:
         if isinstance(part, Nest):
-            area = self._area(nest, corner, source - nest.first)
-            return self._within(part, (area.x + part.dx, area.y + part.dy), key)
-        return Way(nest.item.children[source - nest.first].id, (), nest.labels.get(source, ""))
-
-    def _within(self, nest: Nest, corner: Point, key: Key) -> Way:
-        """The way of a tensor from the box that gives it to the border of a nest."""
-        port = nest.outs.get(key, next(iter(nest.outs.values()), -1))
-        for number, ((source, inner), takers) in enumerate(nest.taken.items()):
-            for place, (target, _) in enumerate(takers):
-                if target == port:
-                    return self._before(nest, corner, source, inner, {}).on(self._points(nest, corner, number, place))
-        return NOWHERE
-
-    def _arrow(self, way: Way, taken: Taken, *, skip: bool) -> None:
-        taker = taken.item
-        if not way.origin or taker is None:
-            return
-        training = taker.training if isinstance(taker, Output) else taker.auxiliary
-        name = f"output {taker.name}" if isinstance(taker, Output) else taker.id
-        line = straightened([*way.points])
-        others = self.drawn.setdefault(way.origin, [])
-        role = taken.change or ("skip" if skip else "arrow")
-        dash = DASH if training or taken.change == "removed" else ()
-        drawn = Line(_parted(line, others), role, radius=BEND, head=True, dash=dash)
-        label, mark = "" if others else way.label, None
-        others.append(line)
-        if label:
-            (x, y), size = line[0], self.nest.wish.look.small
-            mark = Text(x + GAP, y + 0.95 * size, label, size, "start", "muted")
-        self.arrows.append(Arrow(way.origin, name, drawn, skip, label, mark))
+            yield part
+            yield from _nests(part)
 
 
-def _parted(line: tuple[Point, ...], others: list[tuple[Point, ...]]) -> tuple[Point, ...]:
-    """A line without what it shares with another from the same box, but for enough to part in a bend."""
-    shared = max((_shared(line, other) for other in others), default=0.0) - 1.5 * BEND
-    if shared <= 0:
-        return line
-    walked = 0.0
-    for number, (one, other) in enumerate(pairwise(line)):
-        length = abs(other[0] - one[0]) + abs(other[1] - one[1])
-        if walked + length > shared:
-            share = (shared - walked) / length
-            x, y = one[0] + share * (other[0] - one[0]), one[1] + share * (other[1] - one[1])
-            return (x, y), *line[number + 1 :]
-        walked += length
-    return line
-
-
-def _shared(line: tuple[Point, ...], other: tuple[Point, ...]) -> float:
-    """How long two lines along the axes run together from their beginning."""
-    length = 0.0
-    if not _same(line[0], other[0]):
-        return length
-    for (a, b), (c, d) in zip(pairwise(line), pairwise(other), strict=False):
-        first = b[0] - a[0], b[1] - a[1]
-        second = d[0] - c[0], d[1] - c[1]
-        if first[0] * second[0] + first[1] * second[1] <= 0:
-            return length
-        one, two = (abs(x) + abs(y) for x, y in (first, second))
-        length += min(one, two)
-        if not _same(b, d):
-            return length
-    return length
-
-
-def _same(one: Point, other: Point) -> bool:
-    return abs(one[0] - other[0]) + abs(one[1] - other[1]) < SAME
+def _without(item: Item, names: set[str]) -> Item:
+    """The item with some of the blocks in it closed."""
+    if item.id in names and item.kind != "network":
+        return item._replace(children=(), links=())
+    return item._replace(children=tuple(_without(child, names) for child in item.children))

@@ -9,6 +9,8 @@ from cnndsl.draw.styles.layered.level import Laid
 from cnndsl.draw.styles.layered.place import Placed
 from cnndsl.draw.styles.layered.tracks import Crossover, tracked
 
+END = 4
+"""What a line to an end weighs, where another weighs 1, when columns are cut."""
 FLAT = 0.01
 """Places that differ by no more are the same."""
 
@@ -213,8 +215,16 @@ class Routes:
     def wanted_cuts(self) -> frozenset[int]:
         """The ranks behind which a long picture is better cut."""
         count = len(self.grid.order)
-        lines = [0 if self._whole(rank) else len(self.lines[rank]) for rank in range(count - 1)]
+        lines = [0 if self._whole(rank) else self._weight(rank) for rank in range(count - 1)]
         return frozenset(cuts(self.tops, self.bottoms, [*lines, 0], self.grid.level.limit))
+
+    def _weight(self, rank: int) -> int:
+        """How many lines there are behind a rank; those to what takes nothing else and leads nowhere weigh more, as it
+        is best seen beside what it belongs to."""
+        grid = self.grid
+        lower = [grid.segments[n].lower for cell in grid.order[rank] for n in grid.down[cell]]
+        ends = [c for c in lower if not grid.lane(c) and len(grid.up[c]) == 1 and not grid.degree[grid.spot[c]]]
+        return len(self.lines[rank]) + END * len(ends)
 
     def _whole(self, rank: int) -> bool:
         """Whether there is something behind a rank that can't be cut: a box, or ports of the surrounding one."""
