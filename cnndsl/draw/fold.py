@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cnndsl.draw.outline import Item
+from cnndsl.draw.outline import OUTSIDE, Item
+from cnndsl.draw.words import shortened
+from cnndsl.graph import Edge
 
 AUTOMATIC = 40
 """Boxes up to which items are opened by themselves, the outermost first."""
+MOST_TAKERS = 4
+"""Layers that take what a part gives, which are named."""
 EVERYTHING = 10**9
 
 
@@ -51,11 +55,75 @@ def names(network: Item) -> list[str]:
 
 
 def only(network: Item, name: str) -> Item:
-    """The first item of that name, as if it were the network. Raises NoSuchItem."""
+    """The first item of that name as if it were the network: what comes in has boxes as inputs have, named by what
+    gives it, and what it gives is named by what takes it. Raises NoSuchItem."""
     for item in every(network):
         if _meant(item, name) and item.children:
-            return item
+            return _standing_alone(network, item)
     raise NoSuchItem(name, [i.id for i in every(network) if i.children])
+
+
+def _standing_alone(network: Item, item: Item) -> Item:
+    coming = list(dict.fromkeys(link.edge for link in item.links if link.source == OUTSIDE))
+    takers = _takers(network, item)
+    givers = [_giver(network, edge) for edge in coming]
+    count = len(givers)
+    links = [
+        link._replace(
+            source=coming.index(link.edge) if link.source == OUTSIDE else link.source + count,
+            target=link.target + count,
+        )
+        for link in item.links
+        if link.target != OUTSIDE
+    ]
+    going = {link.source for link in item.links if link.target == OUTSIDE}
+    children = [
+        child if number not in going or child.outputs or not takers else _giving(child, takers)
+        for number, child in enumerate(item.children)
+    ]
+    given = tuple(name for child in children for name in child.outputs)
+    return item._replace(
+        kind="network", count=1, children=(*givers, *children), links=tuple(links), outputs=given, until=None
+    )
+
+
+def _giver(network: Item, edge: Edge) -> Item:
+    """A box for the tensor that comes from outside: the layer that gives it, as an input."""
+    item = network
+    while item.children:
+        item = next(child for child in item.children if edge.node in child.nodes)
+        if item.count > 1:
+            break
+    whence = (
+        item.title
+        if item.kind == "input"
+        else f"from {item.id if item.named else shortened(item.title, item.input_shape, item.shape)}"
+    )
+    return Item(item.id, "input", whence, item.nodes, item.numbers, result=edge, shape=item.shape, role="input")
+
+
+def _takers(network: Item, item: Item) -> tuple[str, ...]:
+    """The names of what takes the tensors that an item gives, each once; a few of many."""
+    whole = set(item.nodes)
+    found: dict[str, None] = {}
+    for outer in (network, *every(network)):
+        for link in outer.links:
+            if link.edge.node in whole and OUTSIDE not in (link.source, link.target):
+                taker = outer.children[link.target]
+                if whole.isdisjoint(taker.nodes):
+                    found[
+                        f"to {taker.id if taker.named else shortened(taker.title, taker.input_shape, taker.shape)}"
+                    ] = None
+    return tuple(found)[:MOST_TAKERS]
+
+
+def _giving(item: Item, names: tuple[str, ...]) -> Item:
+    """An item of which the last in it gives results of those names."""
+    if not item.children:
+        return item._replace(outputs=names)
+    going = next((link.source for link in item.links if link.target == OUTSIDE), len(item.children) - 1)
+    children = [_giving(child, names) if n == going else child for n, child in enumerate(item.children)]
+    return item._replace(outputs=names, children=tuple(children))
 
 
 def _meant(item: Item, name: str) -> bool:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from cnndsl.graph import INPUT, Node
 from cnndsl.layers.arguments import Argument, Flag, Tensor, Tensors
 from cnndsl.layers.base import Layer
 from cnndsl.layers.bind import written
+from cnndsl.shape import Shape
 
 UNSEEN = frozenset({"bias", "init", "std", "frozen", "l2", "eps", "momentum"})
 """Arguments that change no tensor's shape and nothing that a figure tells: a picture leaves them out."""
@@ -65,3 +67,16 @@ def _said(argument: Argument, value: Any) -> str:
         return f"{argument.name}={written(value)}"
     short = f"{value:g}" if isinstance(value, float) else written(value)
     return short if argument.positional else f"{argument.name}={short}"
+
+
+def shortened(title: str, before: Shape | None, after: Shape | None) -> str:
+    """A layer's title without padding that only keeps a map as large as it is, or as its stride makes it."""
+    if before is None or after is None or before.rank != after.rank:
+        return title
+    stride = re.search(r" /([0-9x]+)", title)
+    steps = [int(step) for step in stride[1].split("x")] if stride else [1]
+    if len(steps) not in (1, before.rank):
+        return title
+    steps *= before.rank if len(steps) == 1 else 1
+    kept = all(-(-a // step) == b for a, step, b in zip(before.spatial, steps, after.spatial, strict=True))
+    return re.sub(r" (same|pad=[0-9x]+)(?= |$)", "", title) if kept else title

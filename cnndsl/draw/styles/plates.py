@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
-
 from cnndsl.draw import text as letters
 from cnndsl.draw.facts import said
 from cnndsl.draw.outline import Item
 from cnndsl.draw.scene import Area, Mark, Rect, Text
 from cnndsl.draw.text import wrapped
 from cnndsl.draw.wanted import SMALLEST, Wanted
+from cnndsl.draw.words import shortened
 from cnndsl.record import Record
 
 PAD, SIDE = 2.6, 5.0
@@ -105,7 +104,7 @@ def row_size(row: Row) -> float:
 def _rows(item: Item, look: Look) -> list[Row]:
     wanted, size, small = look.wanted, look.size, look.small
     block = item.kind in ("block", "repeat")
-    title = short_title(item)
+    title = shortened(item.title, item.input_shape, item.shape)
     times = repeats(item, size)
     room = look.room - row_width(times)
     lines = wrapped(title, size, room, bold=block) or [""]
@@ -143,20 +142,6 @@ def _packed(facts: list[str], size: float, room: float) -> list[str]:
         else:
             lines.append(fact)
     return lines
-
-
-def short_title(item: Item) -> str:
-    """An item's title without padding that only keeps a map as large as it is, or as the stride makes it."""
-    before, after = item.input_shape, item.shape
-    if before is None or after is None or before.rank != after.rank or item.kind in ("block", "repeat"):
-        return item.title
-    stride = re.search(r" /([0-9x]+)", item.title)
-    steps = [int(step) for step in stride[1].split("x")] if stride else [1]
-    if len(steps) not in (1, before.rank):
-        return item.title
-    steps *= before.rank if len(steps) == 1 else 1
-    kept = all(-(-a // step) == b for a, step, b in zip(before.spatial, steps, after.spatial, strict=True))
-    return re.sub(r" (same|pad=[0-9x]+)(?= |$)", "", item.title) if kept else item.title
 
 
 # --- marks ----------------------------------------------------------------------------------------------------------
