@@ -63,6 +63,18 @@ def decoded(name: str, content: bytes) -> str | Diagnostic:
         return _about(name, "WrongEncoding", reason=reason, encoding="LATIN1")
 
 
+_SHIPPED_AS = {
+    "resnet": "residual",
+    "resnext": "residual",
+    "mobilenet": "mobile",
+    "densenet": "dense",
+    "vit": "attention",
+    "transformer": "attention",
+    "se": "attention",
+}
+"""Architectures, and the files of the blocks that they are made of."""
+
+
 class UseError(Exception):
     """A file that can't be used: `problem` names a Diagnostic class, `values` fill its templates."""
 
@@ -115,7 +127,9 @@ class Library:
             return self._read(os.path.join(folder("specs"), "std", f"{names[1]}.cnn"), whole)
         known = [f"std.{name}" for name in shipped_names()]
         file = "/".join(names[:-1] if len(names) > 1 and names[-1] == "cnn" else names) + ".cnn"
-        raise UseError("NotShipped", name=whole, known=", ".join(known), guess=closest(whole, known), file=file)
+        near = _SHIPPED_AS.get(names[-1].lower().rstrip("0123456789")) or closest(names[-1], shipped_names())
+        guess = f"std.{near}" if near else None
+        raise UseError("NotShipped", name=whole, known=", ".join(known), guess=guess, file=file)
 
     def _read(self, real: str, name: str) -> Source:
         if real == os.path.realpath(self.main.name):

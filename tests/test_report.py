@@ -20,8 +20,8 @@ from markdown_it import MarkdownIt
 from cnndsl.diagnostics import Diagnostic, Edit, Fix, Label
 from cnndsl.graph import Edge, Graph, Node, Output
 from cnndsl.measure import Analysis, LayerMeasure, Memory, Totals
-from cnndsl.report import Measured, as_csv, as_json, as_markdown, as_table, as_text, heading, signature
 from cnndsl.numbers import abbreviated, bytes_text, grouped, share
+from cnndsl.report import Measured, as_csv, as_json, as_markdown, as_table, as_text, heading, signature
 from cnndsl.shape import Shape
 from cnndsl.source import Source, Span
 from cnndsl.terminal import PLAIN, Look, width_of

@@ -181,8 +181,9 @@ _LONGEST_WORD = 80
 _MOST_CANDIDATES = 300
 
 
-def closest(word: str, candidates: Any, *, cutoff: float = 0.6) -> str | None:
-    """The candidate spelled most like `word`, for "did you mean"; None if none is near. One letter of two may differ.
+def closest(word: str, candidates: Any, *, cutoff: float = 0.62) -> str | None:
+    """The candidate spelled most like `word`, for "did you mean"; None if none is near, which three letters of five in
+    common are not, nor is a word half as long again. One letter of two may differ.
 
     Of many candidates only the last ones are compared: those that were named most recently.
     """
@@ -191,5 +192,7 @@ def closest(word: str, candidates: Any, *, cutoff: float = 0.6) -> str | None:
     from difflib import get_close_matches
 
     lowered = {str(c).lower(): str(c) for c in [*candidates][-_MOST_CANDIDATES:]}
-    found = get_close_matches(word.lower(), list(lowered), n=1, cutoff=0.5 if len(word) == 2 else cutoff)
+    longest = len(word) + max(2, len(word) // 2)
+    near = [one for one in lowered if len(one) <= longest]
+    found = get_close_matches(word.lower(), near, n=1, cutoff=0.5 if len(word) == 2 else cutoff)
     return lowered[found[0]] if found else None

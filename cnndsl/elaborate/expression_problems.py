@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cnndsl.diagnostics import Diagnostic, closest
+from cnndsl.diagnostics import Diagnostic, Edit, Fix, closest
 
 
 class UndefinedName(Diagnostic):
@@ -146,6 +146,16 @@ class IndexOutOfRange(Diagnostic):
     title = "index out of range"
     message = "there is no item {index} in a list of {length}"
     label = "items are numbered from 0"
+
+    def help_text(self) -> str | None:
+        last = self.values["length"] - 1
+        return f"the last item is number {last}, or `-1`" if last >= 0 else "the list is empty"
+
+    def guess_fixes(self) -> tuple[Fix, ...]:
+        index, length = self.values["index"], self.values["length"]
+        if index != length or not length or self.span.text != str(index):
+            return ()
+        return (Fix("the last item", (Edit(self.span, str(length - 1)),), "possible"),)
 
 
 class ZeroStep(Diagnostic):

@@ -403,9 +403,8 @@ class Items(Control):
         bound = bind_block(block, given, places, span, self.budget)
         if isinstance(bound, Diagnostic):
             inside = bound.span.source is block.line.source and block.line.start <= bound.span.start < block.line.end
-            self.report(
-                type(bound).__name__, bound.span, (*frame.calls, span) if inside else frame.calls, **bound.values
-            )
+            calls = (*frame.calls, span) if inside else frame.calls
+            self.report(type(bound).__name__, bound.span, calls, fixes=bound.fixes, **bound.values)
             frame.here = self.add_failed(line, frame, item, name, called)
             return
         values, rest, written_out = bound

@@ -55,7 +55,8 @@ FOREIGN_KINDS = {
 }
 
 
-def _plain(name: str) -> str:
+def plain_name(name: str) -> str:
+    """A kind's name without what libraries write differently: `max_pool` and `MaxPool` are one."""
     return name.lower().replace("_", "").replace("-", "")
 
 
@@ -72,16 +73,16 @@ class UnknownKind(Diagnostic):
 
     def guess(self) -> str | None:
         name = self.values["name"]
-        if self.values["is_tensor"] or _plain(name) in FOREIGN_KINDS:
+        if self.values["is_tensor"] or plain_name(name) in FOREIGN_KINDS:
             return None
         return closest(name, self.values["known"])
 
     def help_text(self) -> str | None:
         if self.values["is_tensor"]:
             return f"`{self.values['name']}` is a tensor, not a layer"
-        name = _plain(self.values["name"])
+        name = plain_name(self.values["name"])
         if name in FOREIGN_KINDS:
-            return f"it is called `{FOREIGN_KINDS[name]}` here"
+            return None if self.fixes else f"it is called `{FOREIGN_KINDS[name]}` here"
         guess = self.guess()
         return (
             f"did you mean `{guess}`?"

@@ -37,6 +37,18 @@ FOREIGN_ARGUMENTS = {
 }
 """What Keras and PyTorch call things, and how they are said here."""
 
+FOREIGN_WORDS = {
+    "average": "avg",
+    "mean": "avg",
+    "maximum": "max",
+    "linear": "bilinear",
+    "no_padding": "valid",
+    "zero": "valid",
+    "half": "same",
+    "bidir": "bidirectional",
+}
+"""Words of other libraries that are spelled otherwise here."""
+
 
 class UnknownArgument(Diagnostic):
     """`name=value` with a name that the kind does not have.
@@ -77,6 +89,8 @@ class UnknownWord(Diagnostic):
         word, words, names = self.values["word"], self.values["known"], self.values.get("names", ())
         if word in names:
             return None
+        if FOREIGN_WORDS.get(word) in words:
+            return FOREIGN_WORDS[word]
         found = closest(word, [*words, *names])
         return found if found in words else None
 
@@ -84,7 +98,7 @@ class UnknownWord(Diagnostic):
         word, words, names = self.values["word"], self.values["known"], self.values.get("names", ())
         if word in names:
             return f"`{word}` needs a value: `{word}=…`"
-        guess = closest(word, [*words, *names])
+        guess = self.guess() or closest(word, [*words, *names])
         if guess in names and guess not in words:
             return f"did you mean `{guess}=…`?"
         if guess:
@@ -140,7 +154,11 @@ class BadArgument(Diagnostic):
     def help_text(self) -> str | None:
         fraction = re.fullmatch(r"-?[0-9]+\.[0-9]+", self.values["value"]) is not None
         whole = self.values["wanted"].startswith(("a whole number", "a size"))
-        return "`//` divides and rounds down, such as `{7 // 2}`" if fraction and whole else None
+        if not (fraction and whole):
+            return None
+        if "/" in self.span.text:
+            return "`//` divides and rounds down, such as `{7 // 2}`"
+        return "`round`, `floor` and `ceil` make whole numbers, such as `{round(7 * 1.5)}`"
 
 
 class MissingArgument(Diagnostic):

@@ -8,12 +8,13 @@ from cnndsl.diagnostics import Diagnostic, Edit, Fix
 from cnndsl.graph import Graph
 from cnndsl.pipeline import Checked, Options
 from cnndsl.record import Record
+from cnndsl.repair import items
 from cnndsl.repair.candidate import Candidate
 from cnndsl.repair.candidates import candidates
 from cnndsl.repair.cost import cost
 from cnndsl.repair.spec import Spec
 from cnndsl.repair.spot import Spot, spot_of
-from cnndsl.repair.text import Moved, overlap
+from cnndsl.repair.text import Moved, applied, overlap
 from cnndsl.repair.verify import Budget, Key, Trial, key_of
 from cnndsl.shape import Shape
 from cnndsl.syntax import tree
@@ -49,11 +50,17 @@ def repair(checked: Checked, options: Options, memory: dict[str, Any] | None = N
     spec = Spec(checked.document)
     spots = [(d, spot_of(d, checked, spec)) for d in wrong]
     wanted = [(d, spot) for d, spot in spots if spot is not None]
-    if not wanted:
+    places = [(d, place) for d, spot in spots if spot is None and (place := items.place_of(d, spec)) is not None]
+    if not wanted and not places:
         return checked
     trial = Trial(checked, options, {} if memory is None else memory)
     left = LAYERS
     found: dict[int, tuple[Fix, ...]] = {}
+    for number, (diagnostic, place) in enumerate(places):
+        budget = Budget(left // 2 // (len(places) - number))
+        start = budget.left
+        found[id(diagnostic)] = _item_fixes(diagnostic, place, spec, trial, budget)
+        left -= start - budget.left
     for number, (diagnostic, spot) in enumerate(wanted):
         budget = Budget(left // (len(wanted) - number))
         start = budget.left
@@ -80,6 +87,33 @@ def _fixes(diagnostic: Diagnostic, spot: Spot, spec: Spec, trial: Trial, budget:
     offered = clean[:OFFERED]
     told = len(clean) == 1 and len(survivors) == 1 and refuted and budget.left >= 0
     return tuple(_fix(one, spot, safe=told and _is_within(one.candidate, spec)) for one in offered)
+
+
+def _item_fixes(
+    diagnostic: Diagnostic, place: items.Place, spec: Spec, trial: Trial, budget: Budget
+) -> tuple[Fix, ...]:
+    """The fixes of an error about what an item says: with them the item is right. What an item gives was not known
+    before, so errors further on may come to light."""
+    own = [Candidate(fix.title, fix.edits, fix.applicability) for fix in diagnostic.fixes]
+    key = key_of(diagnostic, trial.main)
+    here = place.line.span(place.item)
+    passed: list[tuple[int, int, Candidate]] = []
+    seen = set()
+    made = list(items.candidates(diagnostic, place, spec))
+    tried = [*made, *own] if diagnostic.code == "E124" else [*own, *made]
+    for number, candidate in enumerate(tried):
+        texts = applied(trial.main, candidate.edits).text
+        if budget.left < 0 or number == MOST_TRIED or texts in seen:
+            continue
+        seen.add(texts)
+        errors = trial.errors_after(candidate.edits, None, budget)
+        new = errors - trial.errors
+        if key not in errors and not any(n == here.source.name and here.start <= s <= here.end for _, n, s, _ in new):
+            passed.append((len(new), number, candidate))
+    if not passed:
+        return diagnostic.fixes
+    kept = [one for _, _, one in sorted(passed, key=lambda one: one[:2])][:OFFERED]
+    return tuple(Fix(one.title, one.edits, one.applicability) for one in kept)
 
 
 def _hidden(survivors: list[_Survivor], diagnostic: Diagnostic) -> frozenset[Key]:

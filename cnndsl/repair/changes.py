@@ -8,6 +8,7 @@ from cnndsl.diagnostics import Edit
 from cnndsl.repair.spec import Handle, Spec
 from cnndsl.source import Span
 from cnndsl.syntax import tree
+from cnndsl.syntax.tree import Line
 
 Edits = tuple[Edit, ...]
 
@@ -43,11 +44,16 @@ def _behind(handle: Handle, *, slashes: bool = True) -> int:
 
 def without(handle: Handle, argument: Any) -> Edit:
     """An item without one of its arguments, and without the space before it."""
-    start = handle.line.start + argument.start
-    text = handle.line.source.text
+    return cut(handle.line, argument)
+
+
+def cut(line: Line, argument: Any) -> Edit:
+    """The edit that takes an argument out of its line, with the space before it."""
+    start = line.start + argument.start
+    text = line.source.text
     while text[start - 1] == " ":
         start -= 1
-    return Edit(Span(handle.line.source, start, handle.line.start + argument.end), "")
+    return Edit(Span(line.source, start, line.start + argument.end), "")
 
 
 def with_word(handle: Handle, text: str) -> Edits:

@@ -84,6 +84,11 @@ _spaced_size = re.compile(r"[0-9]+(?:\s*[xX×✕*]\s*[0-9]+)+(?![0-9A-Za-z_.])")
 _quoted = re.compile(r"[“”„‘’']([^\"“”„‘’'\n]*)[“”„‘’']")
 _long_name = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:[-+.]+[A-Za-z0-9_]+)+")
 _signs = re.compile(r"[-+.]+")
+_sides_in_parentheses = re.compile(
+    r"\(\s*(?P<sides>[0-9]+(?:\s*[,xX×]\s*[0-9]+)*)\s*,?\s*\)(?:\s*,?\s*(?P<more>[0-9]+)(?![\w.]))?"
+)
+_times_or_comma = re.compile(r"\s*[,xX×]\s*")
+_layer_like = re.compile(r"[a-z_]\w*(?:\s+[\w{/.]|\s*,|$)")
 _times = re.compile(r"\s*[xX×✕*]\s*")
 _small_sides = re.compile(r"(?:[0-9]+|[A-Za-wyz])(?:x(?:[0-9]+|[A-Za-wyz]))+")
 
@@ -256,7 +261,7 @@ def unexpected(text: str, tokens: list[Token], token: Token, wanted: list[str]) 
         return SyntaxFault("ArrowBetweenLayers", start, end, ends=True, text=tokens[index + 1][1])
     if first[0] == "INPUT" and kind == "EQUAL" and index == 1:
         return SyntaxFault("AssignedInput", start, end, fix=("remove it", ""), fix_at=(start, tokens[index + 1][2]))
-    style = _other_style(tokens, index)
+    style = _other_style(text, tokens, index)
     if style is not None:
         return style
     if kind == "COMMA" and (before is None or before[0] == "COMMA"):
@@ -271,17 +276,19 @@ def unexpected(text: str, tokens: list[Token], token: Token, wanted: list[str]) 
     return SyntaxFault("UnexpectedText", start, end, text=word, expected=expected)
 
 
-def _other_style(tokens: list[Token], index: int) -> SyntaxFault | None:
+def _other_style(text: str, tokens: list[Token], index: int) -> SyntaxFault | None:
     """The fault of arguments written as Python and configuration files write them."""
     kind, _, start, end = tokens[index]
     before = tokens[index - 1] if index else None
     if before is None:
         return None
     if kind == "LPAR" and before[0] == "NAME" and tokens[0][0] == "NAME":
-        return SyntaxFault("Parentheses", start, end, name=before[1])
+        return _tuple(text, before[1], start) or SyntaxFault("Parentheses", start, end, name=before[1])
+    if kind == "LPAR" and before[0] == "INPUT":
+        return _tuple(text, before[1], start)
     if kind == "EQUAL" and before[0] == "NAME":
         if index == 1:
-            return SyntaxFault("AssignmentHere", before[2], end, name=before[1])
+            return _assignment(text, before, end)
         if tokens[index - 2][0] == "COMMA":
             comma = tokens[index - 2]
             return SyntaxFault(
@@ -293,6 +300,30 @@ def _other_style(tokens: list[Token], index: int) -> SyntaxFault | None:
         if len(after[1]) == 3 and before[3] == start and end == after[2]:
             return SyntaxFault("GroupedNumber", before[2], after[3], fix=(f"write `{plain}`", plain))
     return None
+
+
+def _tuple(text: str, name: str, start: int) -> SyntaxFault | None:
+    """The fault of a size written as Python's tuple, with the channels behind it perhaps: `conv (3, 3) 16`."""
+    found = _sides_in_parentheses.match(text, start)
+    if found is None:
+        return None
+    sides = "x".join(_times_or_comma.split(found["sides"].strip()))
+    plain = f"{sides}x{found['more']}" if found["more"] else sides
+    return SyntaxFault(
+        "Parentheses", start, start + 1, fix=(f"write `{plain}`", plain), fix_at=found.span(), name=name,
+        applicability="likely",
+    )  # fmt: skip
+
+
+def _assignment(text: str, name: Token, end: int) -> SyntaxFault:
+    """The fault of `x = …`: a layer, which is named behind, or a value. Of a setting the layout knows better."""
+    rest = text[end:].strip()
+    plain = f"{rest} as {name[1]}" if _layer_like.match(rest) else f"let {name[1]} = {rest}"
+    fix = (f"write `{plain}`", plain) if rest and "=" not in rest else None
+    return SyntaxFault(
+        "AssignmentHere", name[2], end, fix=fix, fix_at=(name[2], len(text)), ends=True, applicability="likely",
+        name=name[1], rest=rest,
+    )  # fmt: skip
 
 
 _ARGUMENTS = {"NUMBER", "SIDE", "LBRACE", "STRING", "SLASH", "STAR", "ELLIPSIS", "LSQB"}

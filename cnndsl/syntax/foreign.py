@@ -15,7 +15,7 @@ from cnndsl.syntax.faults import SyntaxFault
 _call = re.compile(
     r"(?P<target>(?:self\.)?[A-Za-z_]\w*\s*=\s*|(?:\w+\.)?add\(\s*)?(?:[A-Za-z_]\w*\.)*(?P<name>[A-Z]\w*)\s*\(.*\)\s*,?"
 )
-_plain_call = re.compile(r"(?P<name>[a-z]\w*)\((?P<arguments>[\w\s.,]*)\)")
+_plain_call = re.compile(r"(?P<name>[a-z]\w*)\((?P<arguments>[\w\s.,=/]*)\)")
 
 ACTIVATIONS = {
     "relu": "relu", "relu6": "relu6", "elu": "elu", "selu": "selu", "celu": "celu", "gelu": "gelu", "silu": "silu",
@@ -44,14 +44,28 @@ def foreign_call(text: str) -> SyntaxFault | None:
     found = _plain_call.fullmatch(stripped)
     if found is None:
         return None
-    words = [word.strip() for word in found["arguments"].split(",")]
-    plain = " ".join([found["name"], *filter(None, words)])
-    simple = len(words) == 1 and " " not in words[0]
+    words = [word.strip() for word in found["arguments"].split(",") if word.strip()]
+    numbers = [word for word in words if word.isdigit()]
+    if len(numbers) == 3:
+        words = [_one_size(numbers), *words[3:]] if words[:3] == numbers else []
+    elif len(numbers) == 2:
+        words = ["x".join(numbers), *words[2:]] if words[:2] == numbers and len(set(numbers)) == 1 else []
+    plain = " ".join([found["name"], *words])
     at = start + len(found["name"])
+    simple = len(numbers) < 4 and (words or not found["arguments"].strip()) and not any(" " in word for word in words)
     return SyntaxFault(
         "Parentheses", at, at + 1, fix=(f"write `{plain}`", plain) if simple else None,
-        fix_at=(start, start + len(stripped)), ends=True, name=found["name"],
+        fix_at=(start, start + len(stripped)), ends=True, applicability="likely", name=found["name"],
     )  # fmt: skip
+
+
+def _one_size(numbers: list[str]) -> str:
+    """Three numbers as kernel and channels: two equal ones are the kernel, else it is PyTorch's order: channels in,
+    channels out, kernel."""
+    first, second, third = numbers
+    if first == second:
+        return f"{first}x{second}x{third}"
+    return f"{second}x{third}x{first}" if second == third else f"{third}x{third}x{second}"
 
 
 def _translated(text: str) -> str | None:

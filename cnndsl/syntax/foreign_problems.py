@@ -15,7 +15,9 @@ class Parentheses(Diagnostic):
     title = "parentheses around arguments"
     message = "arguments follow `{name}` with spaces between, without parentheses"
     label = "no parenthesis here"
-    help = "for example `conv 3x3x8 /2, relu`"
+
+    def help_text(self) -> str | None:
+        return None if self.fixes else "for example `conv 3x3x8 /2, relu`"
 
 
 class ForeignCall(Diagnostic):
@@ -33,10 +35,9 @@ class ForeignCall(Diagnostic):
         return f"a layer is not written as a call: `{self.values['name']}(…)`"
 
     def help_text(self) -> str | None:
-        plain = self.values["plain"]
-        return (
-            f"write `{plain}`" if plain else "arguments follow the name of a layer with spaces between: `conv 3x3x8 /2`"
-        )
+        if self.values["plain"]:
+            return None  # the fix says it
+        return "arguments follow the name of a layer with spaces between: `conv 3x3x8 /2`"
 
 
 class NameInSize(Diagnostic):
@@ -109,7 +110,11 @@ class AssignmentHere(Diagnostic):
     title = "`=` behind the first word"
     message = "a line does not begin with `{name} =`"
     label = "no `=` here"
-    help = "a value gets a name with `let {name} = …`, a layer with `as {name}` behind it; a setting is `{name} …`"
+
+    def help_text(self) -> str | None:
+        name = self.values["name"]
+        said = f"a value gets a name with `let {name} = …`, a layer with `as {name}` behind it; a setting is `{name} …`"
+        return None if self.fixes else said
 
 
 class CommaBetweenArguments(Diagnostic):

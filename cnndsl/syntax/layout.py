@@ -342,6 +342,9 @@ class _Layout(Nesting):
         fixes: tuple[Fix, ...] = ()
         if fault.fix is not None:
             title, replacement = fault.fix
+            if fault.problem == "AssignmentHere" and self.in_train():
+                replacement = f"{fault.values['name']} {fault.values['rest']}"
+                title = f"write `{replacement}`"
             place = Span(self.source, start + fault.fix_at[0], start + fault.fix_at[1])
             fixes = (Fix(title, (Edit(place, replacement),), fault.applicability),)
         self.report(fault.problem, span, fixes=fixes, **fault.values)

@@ -49,6 +49,11 @@ class Nesting:
         newline = self.text.find("\n", position)
         return (len(self.text), len(self.text)) if newline < 0 else (newline, newline + 1)
 
+    def in_train(self) -> bool:
+        """Whether the lines that are read now stand under `train`."""
+        owners = [body[-1] for _, body in self.bodies if body]
+        return any(isinstance(line.statement, Train) for line in owners)
+
     def push(self, column: int, body: list[Line]) -> None:
         self.bodies.append((column, body))
 
