@@ -6,6 +6,7 @@ import io
 import json
 import os
 import re
+import string
 import subprocess
 import sys
 from itertools import pairwise
@@ -197,6 +198,60 @@ def graphviz(scene: Scene) -> ElementTree.Element:
     run = subprocess.run(["dot", "-Tsvg"], input=source, capture_output=True, encoding="utf-8", check=True)
     assert run.stderr == ""
     return ElementTree.fromstring(run.stdout)
+
+
+# --- TikZ -----------------------------------------------------------------------------------------------------------
+
+
+def typeset(source: str, folder: Path) -> pypdf.PageObject:
+    """The only page that pdflatex makes of a document, without a complaint."""
+    if which("pdflatex") is None:
+        pytest.skip("LaTeX is not there")
+    (folder / "a.tex").write_text(source, encoding="utf-8")
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "a.tex"]
+    run = subprocess.run(command, cwd=folder, capture_output=True, encoding="utf-8", errors="replace")
+    if "not found" in run.stdout:
+        pytest.skip("LaTeX lacks TikZ")
+    assert run.returncode == 0, run.stdout
+    assert not re.findall("(?m)^(?:!|.*Warning|Overfull|Missing).*", run.stdout)
+    reader = pypdf.PdfReader(folder / "a.pdf")
+    assert len(reader.pages) == 1
+    return reader.pages[0]
+
+
+def test_tikz_is_a_document(tmp_path: Path) -> None:
+    made = typeset(str(renderer("tikz")(rich(), Paper(background=PAGE))), tmp_path)
+    assert [round(float(value), 1) for value in made.mediabox] == [0, 0, 140, 160]
+    assert made.extract_text().split() == ["conv", "3x3x8", "conv", "3x3x8", "turned"]
+
+
+@pytest.mark.skipif(which("pdftoppm") is None, reason="poppler's pdftoppm is not there")
+def test_tikz_looks_like_png(tmp_path: Path) -> None:
+    made = rich()._replace(marks=tuple(mark for mark in rich().marks if getattr(mark, "texture", None) is None))
+    typeset(str(renderer("tikz")(made, Paper(background=PAGE))), tmp_path)
+    subprocess.run(["pdftoppm", "-r", "72", "-png", "-singlefile", "a.pdf", "a"], cwd=tmp_path, check=True)
+    one = pixels((tmp_path / "a.png").read_bytes())[:160, :140, :3]
+    other = pixels(renderer("png")(made, Paper(dpi=72, background=PAGE)))[:, :, :3]  # type: ignore[arg-type]
+    assert np.abs(one - other).mean() < 5
+    assert (np.abs(one - other).max(axis=2) > 128).mean() < 0.015
+
+
+def test_tikz_goes_into_a_document(tmp_path: Path) -> None:
+    picture = renderer("tikz")(rich(), Paper(preamble=False))
+    (tmp_path / "picture.tex").write_text(str(picture), encoding="utf-8")
+    document = r"""\documentclass{article}\usepackage{tikz}\usetikzlibrary{arrows.meta,patterns}\begin{document}
+        \begin{figure}\centering\input{picture.tex}\caption{A caption.}\end{figure}\end{document}"""
+    assert "caption" in typeset(document, tmp_path).extract_text()
+
+
+def test_hostile_text_in_tikz(tmp_path: Path) -> None:
+    labels = [HOSTILE, string.printable, "^^41 \\input{x} \\end ~~ -- ,, '' é ü Ł α ß 中"]
+    things = [thing(HOSTILE * number, 20.0 * number, label=label) for number, label in enumerate(labels, 1)]
+    made = typeset(str(renderer("tikz")(scene_of(*things, title=HOSTILE), Paper())), tmp_path)
+    shown = "".join(made.extract_text().split())
+    assert "x00\\x07\\x1b[31m\\n\\u202egnp.\\ufeff\\ud800" in shown
+    assert string.digits + string.ascii_letters in shown
+    assert shown.endswith("[U+4E2D]")
 
 
 # --- Mermaid --------------------------------------------------------------------------------------------------------

@@ -72,6 +72,7 @@ FORMATS = {
     "pdf": Format("scalable, its fonts in the file, for papers", (".pdf",), binary=True, extra="reportlab"),
     "dot": Format("for Graphviz, which lays it out", (".dot", ".gv")),
     "mermaid": Format("a flowchart, for Markdown on GitHub", (".mmd", ".mermaid")),
+    "tikz": Format("a document for LaTeX, or its picture alone", (".tex", ".tikz")),
     "png": Format("pixels, at --dpi", (".png",), binary=True, extra="resvg_py", background=PAGE),
 }
 """The module `cnndsl.draw.formats.<name>` has the function `render`."""
