@@ -122,6 +122,7 @@ def test_no_circular_imports() -> None:
     [
         ("torch", {"runtime"}),
         ("sklearn", {"runtime"}),
+        ("PIL", {"runtime"}),
         ("safetensors", {"runtime"}),
         ("numpy", {"runtime", "sizes"}),
         ("click", {"cli"}),

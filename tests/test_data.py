@@ -346,7 +346,7 @@ def test_standard_normalization_looks_at_the_training_part_alone() -> None:
     assert x.mean((0, 2, 3)) == pytest.approx([0, 0, 0], abs=1e-5)
     assert x.std((0, 2, 3)) == pytest.approx([1, 1, 1], abs=1e-5)
     plain = done.split.train.inputs.numpy().astype(np.float64)
-    mean, deviation = statistics(done.split.train.inputs, done.prepare._replace(scale=(1.0,), shift=(0.0,)))
+    mean, deviation = statistics(done.split.train, done.prepare._replace(scale=(1.0,), shift=(0.0,)))
     assert mean == pytest.approx(plain.mean((0, 2, 3)).tolist())
     assert deviation == pytest.approx(plain.std((0, 2, 3)).tolist())
 

@@ -152,12 +152,15 @@ def _recipe(network: CheckedNetwork, sets: Pairs) -> tuple[Recipe, list[Diagnost
 
 
 def _train(graph: Graph, recipe: Recipe, options: dict[str, Any]) -> int:
-    from cnndsl.runtime.errors import TrainingError
+    from cnndsl.runtime.errors import MismatchError, TrainingError
     from cnndsl.runtime.train import Options
     from cnndsl.runtime.train import train as run
 
     try:
         return _code(run(graph, recipe, Options(**options)))
+    except MismatchError as error:
+        show(error.diagnostics, options["color"])
+        return error.exit_code
     except TrainingError as error:
         raise Failed(error.message, error.help, error.exit_code) from None
 

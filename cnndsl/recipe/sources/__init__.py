@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from cnndsl.recipe.sources.base import ImageSource, Source, resolve_fit
-from cnndsl.recipe.sources.given import DigitRows, Shapes, Synthetic, Table
+from cnndsl.recipe.sources.files import Csv, Folder, Npz
+from cnndsl.recipe.sources.given import Arrays, DigitRows, Shapes, Synthetic, Table
 from cnndsl.recipe.sources.sets import Cifar10, Cifar100, Digits, FashionMnist, Mnist
 
 SOURCES: tuple[type[Source], ...] = (
@@ -12,7 +13,11 @@ SOURCES: tuple[type[Source], ...] = (
     FashionMnist,
     Cifar10,
     Cifar100,
+    Folder,
+    Npz,
+    Csv,
     Table,
+    Arrays,
     Shapes,
     DigitRows,
     Synthetic,

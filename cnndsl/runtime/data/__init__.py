@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import torch
@@ -35,11 +35,16 @@ class Examples:
     def pick(self, rows: Tensor) -> Examples:
         """The examples of these rows, in their order."""
         picked = self._with(lambda tensor: tensor.index_select(0, rows.to(tensor.device)))
-        return picked if self.rows is not None else picked.numbered(rows)
+        return picked if self.rows is not None else replace(picked, rows=rows)
 
-    def numbered(self, rows: Tensor | None) -> Examples:
-        """The same examples, said to be these rows of a part."""
-        return Examples(self.inputs, self.classes, self.values, self.others, rows)
+    def part(self, rows: Tensor) -> Examples:
+        """As `pick`, for many of them: what lies in a file stays there."""
+        return self.pick(rows)
+
+    def pieces(self, values: int) -> Iterator[Tensor]:
+        """All inputs in order, a few at a time: of about so many values together."""
+        many = max(1, values // max(1, self.inputs[0].numel()))
+        yield from (self.inputs[start : start + many] for start in range(0, len(self), many))
 
     def to(self, device: torch.device) -> Examples:
         return self._with(lambda tensor: tensor.to(device, non_blocking=True))
@@ -59,6 +64,40 @@ class Examples:
             tuple(change(other) for other in self.others),
             changed(self.rows),
         )
+
+
+class Mapped(Examples):
+    """Examples whose inputs lie in a file that is mapped into memory: read when they are picked, never all at once.
+
+    `inputs` are those of the whole file; `chosen` says which rows of it these examples are. `classes` are theirs alone.
+    """
+
+    __slots__ = ("chosen",)
+    chosen: Tensor
+
+    def __init__(self, inputs: Tensor, classes: Tensor | None, *, chosen: Tensor) -> None:
+        super().__init__(inputs, classes)
+        object.__setattr__(self, "chosen", chosen)
+
+    def __len__(self) -> int:
+        return len(self.chosen)
+
+    def pick(self, rows: Tensor) -> Examples:
+        there = rows.to(self.chosen.device)
+        classes = None if self.classes is None else self.classes.index_select(0, there)
+        return Examples(self.inputs.index_select(0, self.chosen.index_select(0, there)), classes, rows=rows)
+
+    def part(self, rows: Tensor) -> Mapped:
+        classes = None if self.classes is None else self.classes.index_select(0, rows)
+        return Mapped(self.inputs, classes, chosen=self.chosen.index_select(0, rows))
+
+    def pieces(self, values: int) -> Iterator[Tensor]:
+        many = max(1, values // max(1, self.inputs[0].numel()))
+        yield from (self.inputs.index_select(0, rows) for rows in torch.split(self.chosen, many))
+
+    def to(self, device: torch.device) -> Examples:
+        """Itself: batches are brought to the device one by one."""
+        return self
 
 
 class Batch(NamedTuple):

@@ -31,6 +31,8 @@ class Feed:
 
     def __call__(self, examples: Examples, epoch: int | None = None) -> Batch:
         """The batch of these examples: in training, where an epoch is given, augmented; else as they are."""
+        if examples.inputs.device.type != self.device.type:
+            examples = examples.to(self.device)
         return Batch(
             (self.prepared(examples.inputs), *map(self.prepared, examples.others)),
             examples.classes,

@@ -13,29 +13,37 @@ from cnndsl.runtime.errors import DataError
 class Pairs(Examples):
     """Examples, each with one other: as many pairs as examples, half of them of one class. Nothing is stored twice.
 
-    partners: the row of each one's partner; its own `classes` stay those of the examples.
+    of: the examples; partners: the row of each one's partner.
     """
 
-    __slots__ = ("partners",)
+    __slots__ = ("of", "partners")
+    of: Examples
     partners: Tensor
+
+    def __init__(self, of: Examples, partners: Tensor) -> None:
+        super().__init__(of.inputs, of.classes)
+        object.__setattr__(self, "of", of)
+        object.__setattr__(self, "partners", partners)
+
+    def __len__(self) -> int:
+        return len(self.of)
 
     def pick(self, rows: Tensor) -> Examples:
         """These pairs: `classes` (N) and `values` (N x 1) say 1 where both are of one class."""
-        assert self.classes is not None
-        there = rows.to(self.inputs.device)
-        second = self.partners.to(self.inputs.device).index_select(0, there)
-        classes = self.classes.to(self.inputs.device)
-        alike = (classes.index_select(0, there) == classes.index_select(0, second)).to(torch.int64)
-        first, other = (self.inputs.index_select(0, picked) for picked in (there, second))
-        return Examples(first, alike, alike.unsqueeze(1).to(torch.float32), (other,), rows)
+        first = self.of.pick(rows)
+        second = self.of.pick(self.partners.index_select(0, rows.to(self.partners.device)))
+        assert first.classes is not None
+        assert second.classes is not None
+        alike = (first.classes == second.classes).to(torch.int64)
+        return Examples(first.inputs, alike, alike.unsqueeze(1).to(torch.float32), (second.inputs,), rows)
 
     def to(self, device: torch.device) -> Examples:
-        return _paired(super().to(device), self.partners)
+        return Pairs(self.of.to(device), self.partners)
 
     def in_epoch(self, seed: int, epoch: int) -> Examples:
         """The same examples with other partners: a function of the seed and the epoch alone."""
         assert self.classes is not None
-        return _paired(self, partners(self.classes.cpu(), seed, epoch))
+        return Pairs(self.of, partners(self.classes.cpu(), seed, epoch))
 
 
 def pairs(examples: Examples, seed: int) -> Examples:
@@ -43,13 +51,7 @@ def pairs(examples: Examples, seed: int) -> Examples:
     classes = labels(examples)
     if classes is None or int(classes.min()) == int(classes.max()):
         raise DataError("pairs, for a network with two inputs, are made of examples of two classes or more")
-    return _paired(examples, partners(classes, seed, -1))
-
-
-def _paired(examples: Examples, partners: Tensor) -> Pairs:
-    made = Pairs(examples.inputs, examples.classes, examples.values, examples.others, examples.rows)
-    object.__setattr__(made, "partners", partners)
-    return made
+    return Pairs(examples, partners(classes, seed, -1))
 
 
 def partners(classes: Tensor, seed: int, epoch: int) -> Tensor:

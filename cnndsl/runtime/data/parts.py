@@ -18,7 +18,7 @@ def keep_test(examples: Examples, share: float | int, source: str) -> Raw:
     if wanted >= len(examples):
         raise DataError(f"`data {source}` has {len(examples):,} examples; {wanted:,} for the test leave none to train")
     kept = evenly(labels(examples), len(examples), wanted)
-    return Raw(examples.pick(torch.nonzero(~kept).squeeze(1)), examples.pick(torch.nonzero(kept).squeeze(1)))
+    return Raw(examples.part(torch.nonzero(~kept).squeeze(1)), examples.part(torch.nonzero(kept).squeeze(1)))
 
 
 def draw(examples: Examples, wanted: int, seed: int) -> tuple[Examples, Examples]:
@@ -27,14 +27,14 @@ def draw(examples: Examples, wanted: int, seed: int) -> tuple[Examples, Examples
     classes = labels(examples)
     drawn = torch.zeros(len(examples), dtype=torch.bool)
     drawn[order] = evenly(None if classes is None else classes[order], len(examples), wanted)
-    return examples.pick(torch.nonzero(~drawn).squeeze(1)), examples.pick(torch.nonzero(drawn).squeeze(1))
+    return examples.part(torch.nonzero(~drawn).squeeze(1)), examples.part(torch.nonzero(drawn).squeeze(1))
 
 
 def at_most(examples: Examples, limit: int | None) -> Examples:
     """The examples, or so many of them, of each class in proportion."""
     if limit is None or len(examples) <= limit:
         return examples
-    return examples.pick(torch.nonzero(evenly(labels(examples), len(examples), limit)).squeeze(1))
+    return examples.part(torch.nonzero(evenly(labels(examples), len(examples), limit)).squeeze(1))
 
 
 def labels(examples: Examples) -> Tensor | None:

@@ -6,7 +6,6 @@ Everything is stored with the model as plain data, so that new images are prepar
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from math import isfinite
 from typing import Any, NamedTuple
 
@@ -18,6 +17,7 @@ from cnndsl.recipe import Recipe
 from cnndsl.recipe.base import portion
 from cnndsl.recipe.sources import resolve_fit
 from cnndsl.runtime.data import Examples, Raw, Split
+from cnndsl.runtime.data.pairs import pairs
 from cnndsl.runtime.data.parts import at_most, draw
 from cnndsl.runtime.errors import DataError
 
@@ -138,8 +138,13 @@ class Prepared(NamedTuple):
     said: tuple[str, ...]
 
 
-def prepare(raw: Raw, recipe: Recipe, input: tuple[int, ...], limit: int | None = None) -> Prepared:
-    """Split, fit and normalize; `limit` takes at most so many examples of each part. Raises DataError."""
+def prepare(
+    raw: Raw, recipe: Recipe, input: tuple[int, ...], limit: int | None = None, task: str = "class"
+) -> Prepared:
+    """Split, fit and normalize; `limit` takes at most so many examples of each part. Raises DataError.
+
+    task: the kind of target (`cnndsl.recipe.task.Task`): of `pair`, examples become pairs.
+    """
     split = _split(raw, recipe, limit)
     said = list(raw.said)
     fit, size, image = "none", (0, 0), None
@@ -159,10 +164,13 @@ def prepare(raw: Raw, recipe: Recipe, input: tuple[int, ...], limit: int | None 
         total = sum(len(part) for part in split if part is not None)
         if total * image[2] * size[0] * size[1] <= FIT_ONCE:
             split = split.each(lambda part: _changed(part, bare.fitted))
-    scale, shift = _affine(recipe, split.train.inputs, bare)
+    scale, shift = _affine(recipe, split.train, bare)
     made = bare._replace(scale=scale, shift=shift)
     if recipe.normalize.name != "none":
         said.append(_said_normalize(recipe, made))
+    if task == "pair":
+        split = split.each(lambda part: pairs(part, recipe.seed))
+        said.append("each with a partner that is drawn anew in every epoch, half of them of its class")
     return Prepared(split, made, tuple(said))
 
 
@@ -190,33 +198,30 @@ def grey(images: Tensor) -> Tensor:
 
 
 def _changed(part: Examples, change: Callable[[Tensor], Tensor]) -> Examples:
-    return replace(part, inputs=torch.cat([change(piece) for piece in _pieces(part.inputs)]))
+    made = torch.cat([change(piece) for piece in part.pieces(_PIECE)])
+    return Examples(made, part.classes, part.values, part.others, part.rows)
 
 
-def _pieces(inputs: Tensor) -> list[Tensor]:
-    many = max(1, _PIECE // max(1, inputs[0].numel()))
-    return [inputs[start : start + many] for start in range(0, len(inputs), many)]
-
-
-def _affine(recipe: Recipe, inputs: Tensor, fit: Prepare) -> tuple[tuple[float, ...], tuple[float, ...]]:
+def _affine(recipe: Recipe, train: Examples, fit: Prepare) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """The factor and addend of each channel that the recipe's normalization means."""
-    if recipe.normalize.name == "none" or inputs.dtype == torch.int64:
+    kind = train.inputs.dtype
+    if recipe.normalize.name == "none" or kind == torch.int64:
         return (1.0,), (0.0,)
-    highest = 255.0 if inputs.dtype == torch.uint8 else float(inputs.max())
+    highest = 255.0 if kind == torch.uint8 else float(train.inputs.max())
     bounds = recipe.normalize.bounds()
     if bounds is not None:
         low, high = bounds
         return ((high - low) / (highest or 1.0),), (low,)
-    mean, deviation = statistics(inputs, fit)
+    mean, deviation = statistics(train, fit)
     # A channel that never changes stays at 0; dividing by its deviation would make it NaN.
     scales = [1 / d if d > 0 else 1.0 for d in deviation]
     return tuple(scales), tuple(-m * s for m, s in zip(mean, scales, strict=True))
 
 
-def statistics(inputs: Tensor, fit: Prepare) -> tuple[list[float], list[float]]:
+def statistics(examples: Examples, fit: Prepare) -> tuple[list[float], list[float]]:
     """Mean and deviation of each channel over all examples and places, as the network will see them."""
     count, total, squares = 0, torch.zeros(()), torch.zeros(())
-    for piece in _pieces(inputs):
+    for piece in examples.pieces(_PIECE):
         x = fit.fitted(piece)
         channels = x.to(torch.float64).flatten(2) if x.dim() > 2 else x.to(torch.float64).unsqueeze(2)
         count += channels.shape[0] * channels.shape[2]

@@ -19,6 +19,10 @@ _READERS = {
     "fashion_mnist": ("idx", "read_idx_set"),
     "cifar10": ("cifar", "read_cifar"),
     "cifar100": ("cifar", "read_cifar"),
+    "folder": ("image_folders", "read_folder"),
+    "npz": ("arrays", "read_npz"),
+    "arrays": ("arrays", "read_given"),
+    "csv": ("tables", "read_csv"),
     "synthetic": ("synthetic", "read_synthetic"),
     "shapes": ("synthetic", "read_shapes"),
 }
