@@ -56,15 +56,17 @@ class Slice(Record):
     texture: str | None = None
 
 
-def scales(shapes: Iterable[Shape], factor: float = 1.0) -> Scales:
-    """What lengths the tensors of a network have; factor: smaller figures have all of them shorter."""
+def scales(shapes: Iterable[Shape], hidden: Iterable[Shape], factor: float = 1.0) -> Scales:
+    """What lengths the tensors of a network have. hidden: those that are neither inputs nor outputs, between whose
+    channels thickness is scaled; factor: smaller figures have all lengths shorter."""
     known = list(shapes)
     mapped = [shape for shape in known if is_map(shape)]
+    inner = [shape for shape in hidden if is_map(shape)] or mapped
     vectors = [shape.channels for shape in known if not is_map(shape)]
     longest = max(LONGEST * factor, SHORTEST + 12)
     return Scales(
         scale((size for shape in mapped for size in shape.spatial[-2:]), SHORTEST * factor, longest, STEEPEST * factor),
-        scale((shape.channels for shape in mapped), THINNEST, THICKEST * factor, BOLDEST),
+        scale((shape.channels for shape in inner), THINNEST, THICKEST * factor, BOLDEST),
         scale(vectors, VECTOR_LOW * factor, VECTOR_HIGH * factor, 6.0),
         factor,
     )

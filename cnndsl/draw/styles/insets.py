@@ -13,7 +13,7 @@ from cnndsl.draw.outline import OUTSIDE, Item
 from cnndsl.draw.scene import Area, Arrow, Line, Mark, Point, Rect, Text, Thing
 from cnndsl.draw.styles.boxes import MERGE, merge
 from cnndsl.draw.styles.flow import Flow
-from cnndsl.draw.styles.labels import FULL, operation, printed
+from cnndsl.draw.styles.labels import BARE, FULL, SHORT, operation, printed
 from cnndsl.draw.styles.plan import Plan, Sort, inside, key, name_of
 from cnndsl.draw.styles.stations import CIRCLES
 from cnndsl.draw.styles.tracks import Node, Pair, paths, tracks
@@ -36,9 +36,17 @@ class Panel(Record):
     marks: tuple[Mark, ...] = ()
 
 
-def panels(plan: Plan, network: Item, colors: Colors, size: float) -> list[Panel]:
-    """An inset for each sort of block."""
-    return [_Inset(sort, plan, network, colors, size).panel() for sort in plan.sorts.values()]
+def panels(plan: Plan, network: Item, colors: Colors, size: float, room: float) -> list[Panel]:
+    """An inset for each sort of block, with as many words as `room` points allow."""
+    return [_panel(sort, plan, network, colors, size, room) for sort in plan.sorts.values()]
+
+
+def _panel(sort: Sort, plan: Plan, network: Item, colors: Colors, size: float, room: float) -> Panel:
+    for words in (FULL, BARE, SHORT):
+        panel = _Inset(sort, plan, network, colors, size, words).panel()
+        if panel.width <= room:
+            break
+    return panel
 
 
 def shelved(found: Sequence[Panel], room: float) -> Panel:
@@ -64,12 +72,13 @@ def shelved(found: Sequence[Panel], room: float) -> Panel:
 
 
 class _Inset:
-    def __init__(self, sort: Sort, plan: Plan, network: Item, colors: Colors, size: float) -> None:
+    def __init__(self, sort: Sort, plan: Plan, network: Item, colors: Colors, size: float, words: int) -> None:
         self.sort = sort
         self.plan = plan
         self.network = network
         self.colors = colors
         self.size = size
+        self.words = words
         self.leading = letters.LEADING * size
         self.flow: Flow = inside(sort.members[0])
         self.leaves = [[one for one in every(member) if not one.children] for member in sort.members]
@@ -179,7 +188,7 @@ class _Inset:
             return (f"{name} ×{item.count}",) if item.count > 1 else (name,)
         index = next(i for i, leaf in enumerate(self.leaves[0]) if leaf.id == item.id)
         alike = [leaves[index] for leaves in self.leaves if index < len(leaves)]
-        said = [operation(one, FULL)[: len(operation(one, FULL)) - len(one.dress)] for one in alike]
+        said = [operation(one._replace(dress=()), SHORT if self.words == SHORT else FULL) for one in alike]
         head = _common([parts[0] for parts in said])
         rest = [part for part in said[0][1:] if all(part in parts for parts in said)]
         if any(part.startswith("/") for parts in said for part in parts) and not any(p.startswith("/") for p in rest):
@@ -189,7 +198,7 @@ class _Inset:
         words = [first, *([channels] if channels else []), *(p for p in rest if not p.startswith("/"))]
         if item.count > 1:
             words[-1] += f" ×{item.count}"
-        dress = [printed(title) for title in item.dress]
+        dress = [printed(title) for title in item.dress] if self.words == FULL else []
         return tuple(", ".join(part) for part in (words, dress) if part)
 
     def _channels(self, alike: Sequence[Item]) -> str:

@@ -7,8 +7,9 @@ from cnndsl.draw.text import width
 from cnndsl.numbers import UNKNOWN
 from cnndsl.shape import Shape
 
-FULL, ACTIVE, BARE, SHORT = 0, 1, 2, 3
-"""How much an operation says: all that belongs to it; activations only; nothing besides itself; its kernel alone."""
+FULL, ACTIVE, BARE, SHORT, NONE = 0, 1, 2, 3, 4
+"""How much an operation says: all that belongs to it; activations only; nothing besides itself; its kernel alone;
+nothing at all."""
 PRINTED = {
     "bn": "BN",
     "ln": "LN",
@@ -63,12 +64,14 @@ def printed(title: str) -> str:
 def operation(item: Item, words: int = FULL) -> tuple[str, ...]:
     """What an item does, in the parts of which a label is made: `5×5 conv`, `/2`, `tanh`.
 
-    words: FULL, ACTIVE, BARE or SHORT. Empty for an input.
+    words: FULL to NONE. Empty for an input.
     """
     if item.kind == "input":
         return ()
     if item.children or item.kind in ("block", "repeat"):
         return (item.title.split(" ")[0] if item.kind == "block" else item.title,)
+    if words == NONE:
+        return ()
     kind, *arguments = item.title.split(" ")
     said = [word for word in arguments if not word.startswith(_HIDDEN) and len(word) <= LONGEST_WORD]
     name = PRINTED.get(kind, kind)

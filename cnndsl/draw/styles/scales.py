@@ -7,8 +7,8 @@ from math import log2
 
 from cnndsl.record import Record
 
-LEAST_STEP = 3.0
-"""Points between a size and its half, at least."""
+LEAST_STEP = 2.25
+"""Points between a size and its half, at least: 3 pixels of 1/96 inch."""
 
 
 class Scale(Record):

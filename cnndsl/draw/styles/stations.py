@@ -11,8 +11,7 @@ from cnndsl.draw.geometry import moved, moved_area, united
 from cnndsl.draw.outline import Item
 from cnndsl.draw.scene import Area, Mark
 from cnndsl.draw.styles.boxes import MERGE, Scales, Slice, box, is_map, lengths, merge
-from cnndsl.draw.styles.flow import Flow
-from cnndsl.draw.styles.labels import NORMS, QUIET, lines, operation, plane_text
+from cnndsl.draw.styles.labels import NONE, NORMS, QUIET, lines, operation, plane_text
 from cnndsl.draw.styles.plan import Plan, key, name_of
 from cnndsl.draw.styles.tracks import Node, Pair, Path
 from cnndsl.draw.wanted import Wanted
@@ -27,7 +26,11 @@ MOST_SLICES = 7
 STAGE_GAP = 15.0
 SAME_GAP = 9.0
 MERGE_GAP = 11.0
+SMALLEST_GAPS = 0.7
+"""What is left of gaps in small figures."""
 LABEL_PAD = 4.0
+BORDER = 0.15
+"""How much of a map convolutions without padding take away, at most, for it to count as the same size."""
 OPERATION_ROOM = 44.0
 TRANSPOSED = frozenset({"deconv", "unpool", "upsample", "pixelshuffle"})
 CIRCLES = frozenset({"add", "mul", "concat", "absdiff", "max"})
@@ -93,10 +96,20 @@ class Maker:
             alone
             and plain
             and max(one.count, other.count) <= MOST_PACKED
-            and _size_of(one) == _size_of(other) != ""
+            and self._same_size(one, other)
             and operation(one, self.words) == operation(other, self.words)
             and one.fault is None is other.fault
         )
+
+    def _same_size(self, one: Item, other: Item) -> bool:
+        """Whether two maps may share a label: those that differ by a border, too, where labels are few."""
+        size, another = _size_of(one), _size_of(other)
+        if size == another or self.words < NONE or not (size and another):
+            return size == another != ""
+        assert one.shape is not None
+        assert other.shape is not None
+        pairs = zip(one.shape.spatial, other.shape.spatial, strict=False)
+        return one.kind == other.kind and all(abs(a - b) <= BORDER * max(a, b) for a, b in pairs)
 
     def _station(self, run: list[int]) -> Station:
         items = [self.plan.flow.items[number] for number in run]
@@ -121,7 +134,7 @@ class Maker:
         return Station(
             tuple(run),
             shifted,
-            _size_of(first) if "shape" in self.wanted.show and self.wanted.labels else "",
+            _size_of(items[-1]) if "shape" in self.wanted.show and self.wanted.labels else "",
             labelled if "shape" in self.wanted.show and self.wanted.labels else (),
             self._said(first),
             count,
@@ -210,13 +223,15 @@ def _size_of(item: Item) -> str:
     return plane_text(item.shape) if item.shape is None or is_map(item.shape) else ""
 
 
-def gap_between(one: Station | None, other: Station) -> float:
-    """The least distance between the bodies of two stations in a row."""
+def gap_between(one: Station | None, other: Station, factor: float) -> float:
+    """The least distance between the bodies of two stations in a row; factor: that of the figure's lengths."""
     if one is None:
-        return STAGE_GAP
-    if one.merges or other.merges:
-        return MERGE_GAP
-    return SAME_GAP if one.size == other.size else STAGE_GAP
+        gap = STAGE_GAP
+    elif one.merges or other.merges:
+        gap = MERGE_GAP
+    else:
+        gap = SAME_GAP if one.size == other.size else STAGE_GAP
+    return gap * max(factor, SMALLEST_GAPS)
 
 
 def labels_height(stations: Sequence[Station], size: float) -> float:
@@ -224,19 +239,19 @@ def labels_height(stations: Sequence[Station], size: float) -> float:
     leading = letters.LEADING * size
     height = 3.0 if any(s.channels or s.operation or s.times > 1 for s in stations) else 0.0
     height += leading if any(s.channels for s in stations) else 0.0
-    height += leading + 3.0 if any(s.times > 1 for s in stations) else 0.0
+    height += leading + 4.0 if any(s.times > 1 for s in stations) else 0.0
     return height + leading * max((len(s.operation) for s in stations), default=0)
 
 
-def node_of(station: Station, before: Station | None, over: float, under: float, size: float) -> Node:
+def node_of(station: Station, before: Station | None, over: float, under: float, size: float, factor: float) -> Node:
     """A station as the layout sees it; over, under: room for labels beyond its body."""
     body = station.body
     ends = [(x, letters.width(text, size)) for x, text in station.channels]
     half = letters.widest(station.operation, size) / 2
     if station.times > 1:
         half = max(half, letters.width(f"×{station.times}", size) / 2)
-    left = max([-body.x, half, *(wide / 2 - x for x, wide in ends)])
-    right = max([body.right, half, *(wide / 2 + x for x, wide in ends)])
+    left = max([-body.x, half, *(wide / 2 - x + 1.0 for x, wide in ends)])
+    right = max([body.right, half, *(wide / 2 + x + 1.0 for x, wide in ends)])
     return Node(
         -body.x,
         body.right,
@@ -246,11 +261,6 @@ def node_of(station: Station, before: Station | None, over: float, under: float,
         right + LABEL_PAD / 2 if half > body.width / 2 else right,
         -body.y + over,
         body.bottom + under,
-        gap_between(before, station),
+        gap_between(before, station, factor),
         station.merges,
     )
-
-
-def flow_links(shown: Flow) -> list[Pair]:
-    """The links of a flow, each pair of items once."""
-    return sorted({(link.source, link.target) for link in shown.inner})

@@ -11,6 +11,7 @@ that passes boxes of its own row by takes a lane on the smaller side of the row.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from cnndsl.draw.scene import Point
 from cnndsl.record import Record
@@ -130,7 +131,7 @@ class _Layout:
         """What each link is: `along` a path, its `entry` or `exit`, or an `other`."""
         self.roles = dict.fromkeys(self.links, "other")
         for path in self.paths:
-            for pair in zip(path.nodes, path.nodes[1:], strict=False):
+            for pair in pairwise(path.nodes):
                 self.roles[pair] = "along"
         for path in self.paths[1:]:
             if path.entry is not None:
@@ -159,9 +160,12 @@ class _Layout:
 
     def _side(self, path: Path) -> int:
         """-1 for an arm that comes before the spine's own nodes, where both sides are used; else 1."""
-        if not self.both_sides or path.entry is None or path.entry not in self.paths[0].nodes:
-            return 1
         spine = self.paths[0].nodes
+        if not self.both_sides or path.entry is None:
+            return 1
+        if path.entry not in spine:
+            # Arms of an arm stay on its side.
+            return self._side(next(other for other in self.paths if path.entry in other.nodes))
         after = spine.index(path.entry) + 1
         return -1 if after < len(spine) and path.nodes[0] < spine[after] else 1
 
