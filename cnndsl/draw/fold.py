@@ -94,12 +94,13 @@ def _giver(network: Item, edge: Edge) -> Item:
         item = next(child for child in item.children if edge.node in child.nodes)
         if item.count > 1:
             break
-    whence = (
-        item.title
-        if item.kind == "input"
-        else f"from {item.id if item.named else shortened(item.title, item.input_shape, item.shape)}"
-    )
-    return Item(item.id, "input", whence, item.nodes, item.numbers, result=edge, shape=item.shape, role="input")
+    title = item.title if item.kind == "input" else f"from {_named(item)}"
+    return Item(item.id, "input", title, item.nodes, item.numbers, result=edge, shape=item.shape, role="input")
+
+
+def _named(item: Item) -> str:
+    """What an item is called: its name in the spec, or what it is."""
+    return item.id if item.named else shortened(item.title, item.input_shape, item.shape)
 
 
 def _takers(network: Item, item: Item) -> tuple[str, ...]:
@@ -111,9 +112,7 @@ def _takers(network: Item, item: Item) -> tuple[str, ...]:
             if link.edge.node in whole and OUTSIDE not in (link.source, link.target):
                 taker = outer.children[link.target]
                 if whole.isdisjoint(taker.nodes):
-                    found[
-                        f"to {taker.id if taker.named else shortened(taker.title, taker.input_shape, taker.shape)}"
-                    ] = None
+                    found[f"to {_named(taker)}"] = None
     return tuple(found)[:MOST_TAKERS]
 
 

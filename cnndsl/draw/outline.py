@@ -9,102 +9,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from cnndsl.draw.item import OUTSIDE, SAME, Change, Changes, Item, Link, Numbers
+from cnndsl.draw.rows import folded_rows, staged
 from cnndsl.draw.words import role_of, title_of
 from cnndsl.graph import INPUT, BlockCall, Edge, Graph, Node
 from cnndsl.layers.bind import written
 from cnndsl.measure import Analysis
-from cnndsl.record import Record
-from cnndsl.shape import Shape
-from cnndsl.source import Span
 
-OUTSIDE = -1
-"""In a link: the surroundings of the item that holds both ends."""
 DRESSING = frozenset({"normalisation", "activation", "regularisation"})
 """Families of kinds that are drawn with the layer before them, if that is the only one they take."""
-LONGEST_PERIOD = 12
-"""Items in a row that may be repeated together."""
 
-
-class Numbers(Record):
-    """Sums over an item's layers, of all its repeats; None where one is unknown. field: what its result sees of the
-    input, per axis. saved: bytes kept for the backward pass."""
-
-    params: int | None
-    macs: int | None
-    saved: int | None
-    field: tuple[int, ...] | None
-
-
-class Link(Record):
-    """A tensor that goes from one child to another, by their numbers; OUTSIDE is what surrounds them.
-
-    edge: the tensor. change: `added` or `removed` in a picture of two networks.
-    """
-
-    source: int
-    target: int
-    edge: Edge
-    change: str = ""
-
-
-class Change(Record):
-    """What became of a layer between two networks. what: `added`, `removed`, `changed` or, where it stayed as it is,
-    empty. said: what changed, in the user's words. was: its numbers before, by name, for people."""
-
-    what: str
-    said: str = ""
-    was: tuple[tuple[str, str], ...] = ()
-
-
-class Changes(Record):
-    """What became of everything, in a picture of two networks. layers: by the numbers of nodes. added, removed: links
-    that are new or gone, as the number of the node that takes and the tensor."""
-
-    layers: dict[int, Change]
-    added: frozenset[tuple[int, Edge]] = frozenset()
-    removed: frozenset[tuple[int, Edge]] = frozenset()
-
-
-SAME = Change("")
-
-
-class Item(Record):
-    """A layer, block or repeat. Items are equal if they are drawn equally; their numbers may differ.
-
-    id: the name of its layer or call, unique. kind: the layer's kind, `block`, `repeat` or `input`. title: what it is,
-    as written with its numbers: `conv 3x3x64 /2`, `bottleneck 64`. dress: titles of the layers that are drawn with it.
-    nodes: the numbers of all its layers, those of every repeat included. result: the tensor it gives. shape: that
-    one's shape. role: the role of its colour. children, links: what is in it, empty for a layer; links in order.
-    count: how often it stands in a row. named: whether the spec names it. outputs: names of the network's outputs that
-    it gives. fault: what is wrong with it. auxiliary: whether it only serves training. change: what became of it, in a
-    picture of two networks. until: in a repeat, the shape that the last one gives, if it is another.
-    """
-
-    id: str
-    kind: str
-    title: str
-    nodes: tuple[int, ...]
-    numbers: Numbers
-    dress: tuple[str, ...] = ()
-    result: Edge | None = None
-    shape: Shape | None = None
-    input_shape: Shape | None = None
-    role: str = "other"
-    children: tuple[Item, ...] = ()
-    links: tuple[Link, ...] = ()
-    count: int = 1  # type: ignore[assignment]  # hides tuple.count
-    span: Span | None = None
-    named: bool = False
-    outputs: tuple[str, ...] = ()
-    fault: str | None = None
-    auxiliary: bool = False
-    change: Change = SAME
-    until: Shape | None = None
-
-    @property
-    def main(self) -> int:
-        """The number of the layer that gives a layer item its name; of a block, its first."""
-        return self.nodes[0]
+__all__ = ["OUTSIDE", "SAME", "Change", "Changes", "Item", "Link", "Numbers", "outline"]
 
 
 def outline(
@@ -181,8 +96,8 @@ class _Outline:
         return self._made(call, children, depth)
 
     def _made(self, call: BlockCall, children: list[Item], depth: int) -> Item:
-        links = self._links(children)
-        children, links = folded_rows(children, links, self)
+        links = self._links(children, whole=call.last - call.first == len(self.graph.nodes))
+        children, links = staged(*folded_rows(children, links, self.numbers), self.numbers)
         first = self.graph.nodes[call.first] if call.last > call.first else None
         return self._item(
             call.name,
@@ -296,8 +211,9 @@ class _Outline:
 
     # --- links --------------------------------------------------------------------------------------------------
 
-    def _links(self, children: list[Item]) -> list[Link]:
-        """Every tensor that goes between children, into them from outside, or out of them, once."""
+    def _links(self, children: list[Item], *, whole: bool) -> list[Link]:
+        """Every tensor that goes between children, into them from outside, or out of them, once. Results of the network
+        leave every block."""
         place = {index: number for number, child in enumerate(children) for index in child.nodes}
         found: dict[Link, None] = {}
         for number, child in enumerate(children):
@@ -308,7 +224,7 @@ class _Outline:
                     source = place.get(edge.node, OUTSIDE)
                     if source != number:
                         found[Link(source, number, edge, self._link_change(index, edge))] = None
-                if any(taker not in place for taker in self.takers[index]):
+                if any(taker not in place for taker in self.takers[index]) or (index in self.results and not whole):
                     found[Link(number, OUTSIDE, Edge(index))] = None
         return _settled(list(found)) if self.changes.layers else list(found)
 
@@ -348,140 +264,3 @@ def _call_title(call: BlockCall) -> str:
         elif value is not False and not isinstance(value, float) and not callable(value):
             words.append(written(value))
     return " ".join(words)
-
-
-# --- rows of equals -------------------------------------------------------------------------------------------------
-
-
-def folded_rows(children: list[Item], links: list[Link], outline: _Outline) -> tuple[list[Item], list[Link]]:
-    """The children with rows of equals made one, and the links between what is left."""
-    rows = _rows(children, links)
-    if not rows:
-        return children, links
-    result: list[Item] = []
-    place: dict[int, int] = {OUTSIDE: OUTSIDE}
-    at = 0
-    for first, period, count in [*rows, (len(children), 1, 0)]:
-        while at < first:
-            place[at] = len(result)
-            result.append(children[at])
-            at += 1
-        if count:
-            place.update(dict.fromkeys(range(first, first + period * count), len(result)))
-            result.append(_row(children, links, first, period, count, outline))
-            at = first + period * count
-    moved = dict.fromkeys(
-        link._replace(source=place[link.source], target=place[link.target])
-        for link in links
-        if place[link.source] != place[link.target]
-    )
-    return result, list(moved)
-
-
-def _row(children: list[Item], links: list[Link], first: int, period: int, count: int, outline: _Outline) -> Item:
-    """The items `first` to `first + period * count` as one: the first of them, counted."""
-    members = children[first : first + period * count]
-    nodes = tuple(n for member in members for n in member.nodes)
-    last = members[-1]
-    common: dict[str, Any] = {
-        "nodes": nodes,
-        "numbers": outline.numbers(nodes, last.result),
-        "result": last.result,
-        "shape": last.shape,
-        "count": count,
-        "outputs": tuple(name for member in members for name in member.outputs),
-    }
-    until = members[-period:]
-    head = _grown(members[0], until[0])
-    if period == 1:
-        return head._replace(**common, until=None)
-    inner = [
-        link._replace(
-            source=link.source - first if first <= link.source < first + period else OUTSIDE,
-            target=link.target - first if first <= link.target < first + period else OUTSIDE,
-        )
-        for link in links
-        if first <= link.source < first + period or first <= link.target < first + period
-    ]
-    titles = " · ".join(dict.fromkeys(member.title.split(" ")[0] for member in members[:period]))
-    return Item(
-        f"{head.id}…",
-        "repeat",
-        titles,
-        role="block",
-        children=tuple(_grown(first, last) for first, last in zip(members[:period], until, strict=True)),
-        links=tuple(dict.fromkeys(inner)),
-        span=head.span,
-        input_shape=head.input_shape,
-        auxiliary=head.auxiliary,
-        **common,
-    )
-
-
-def _grown(first: Item, last: Item) -> Item:
-    """An item of the first of some repeats, with the shapes that become others until the last."""
-    children = zip(first.children, last.children, strict=True)
-    until = last.until or last.shape
-    return first._replace(
-        until=until if until != first.shape else None, children=tuple(_grown(one, other) for one, other in children)
-    )
-
-
-def _rows(children: list[Item], links: list[Link]) -> list[tuple[int, int, int]]:
-    """Rows of equals as (first, period, count), in order: each member takes only what the one before it gives."""
-    signs = [_signature(child) for child in children]
-    chained = _chained(len(children), links)
-    rows = []
-    at = 0
-    while at < len(children):
-        best = (0, 1, 0)
-        for period in range(1, min(LONGEST_PERIOD, (len(children) - at) // 2) + 1):
-            count = _times(signs, chained, at, period)
-            if count > 1 and period * count > best[1] * best[2]:
-                best = (at, period, count)
-        if best[2]:
-            rows.append(best)
-            at += best[1] * best[2]
-        else:
-            at += 1
-    return rows
-
-
-def _chained(count: int, links: list[Link]) -> list[bool]:
-    """For each child: whether all it takes is what the child before it gives, which nobody else takes."""
-    sources: list[set[int]] = [set() for _ in range(count)]
-    targets: list[set[int]] = [set() for _ in range(count)]
-    for link in links:
-        if link.target != OUTSIDE:
-            sources[link.target].add(link.source)
-        if link.source != OUTSIDE:
-            targets[link.source].add(link.target)
-    return [i > 0 and sources[i] == {i - 1} and targets[i - 1] == {i} for i in range(count)]
-
-
-def _times(signs: list[Any], chained: list[bool], first: int, period: int) -> int:
-    """How often the `period` items from `first` on stand in a row."""
-    count, at = 1, first + period
-    if any(not chained[i] for i in range(first + 1, first + period)):
-        return 1
-    while at + period <= len(signs):
-        if signs[at : at + period] != signs[first : first + period] or not all(chained[at : at + period]):
-            break
-        count, at = count + 1, at + period
-    return count
-
-
-def _signature(item: Item) -> Any:
-    """What makes items equal on paper: what they are and what is in them; not their channels or names."""
-    spatial = item.shape.spatial if item.shape is not None else None
-    if not item.children:
-        titles = tuple(map(_without_rate, (item.title, *item.dress)))
-        return titles, spatial, item.count, item.fault, item.auxiliary, bool(item.outputs), item.change
-    inner = tuple((link.source, link.target) for link in item.links)
-    return item.kind, tuple(map(_signature, item.children)), inner, item.count, spatial, item.fault
-
-
-def _without_rate(title: str) -> str:
-    """A layer's title; of regularisation, whose rates grow with the depth, the kind alone."""
-    kind, _, _ = title.partition(" ")
-    return kind if kind in ("dropout", "droppath") else title

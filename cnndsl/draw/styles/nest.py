@@ -97,10 +97,8 @@ class Nest:
         coming = dict.fromkeys(link.edge for link in item.links if link.source == OUTSIDE)
         going = dict.fromkeys(link.edge for link in item.links if link.target == OUTSIDE)
         named = item.outputs if self.outer else ()
-        self.results = {name: key for name in item.outputs if (key := tensor(item, name)) is not None}
-        if not self.outer:
-            going.update(dict.fromkeys(self.results.values()))
-        self.parts += [self._output(name) for name in named if name in self.results]
+        self.results = {name: key for name in named if (key := tensor(item, name)) is not None}
+        self.parts += [self._output(name) for name in self.results]
         self.first = len(coming)
         self.ins = {key: number for number, key in enumerate(coming)}
         self.outs = {key: self.first + len(self.parts) + number for number, key in enumerate(going)}
@@ -125,20 +123,11 @@ class Nest:
             else:
                 target, taken = self.first + link.target, Taken(children[link.target], link.change)
             self.taken.setdefault((source, key), []).append((target, taken))
-        if self.outer:
-            for number, part in enumerate(self.parts):
-                if isinstance(part, Output):
-                    self._give(self.results[part.name], self.first + number, Taken(part), part.name)
-        else:
-            for name, key in self.results.items():
-                self._give(key, self.outs[key], Taken(None), name)
-
-    def _give(self, key: Key, target: int, taken: Taken, name: str) -> None:
-        """Connect the child that gives a result with its box or port."""
-        source = next(n for n, child in enumerate(self.item.children) if name in child.outputs) + self.first
-        takers = self.taken.setdefault((source, key), [])
-        if all(known != target for known, _ in takers):
-            takers.append((target, taken))
+        for number, part in enumerate(self.parts):
+            if isinstance(part, Output):
+                giver = next(n for n, child in enumerate(children) if part.name in child.outputs)
+                takers = self.taken.setdefault((self.first + giver, self.results[part.name]), [])
+                takers.append((self.first + number, Taken(part)))
 
     def _spots(self) -> Iterator[Spot]:
         for _ in self.ins:
@@ -260,7 +249,10 @@ def tensor(item: Item, name: str) -> Key | None:
     if not item.children:
         return item.result if item.result is not None else Edge(item.nodes[-1])
     giver = next((child for child in item.children if name in child.outputs), None)
-    return tensor(giver, name) if giver is not None else None
+    if giver is not None:
+        return tensor(giver, name)
+    # The last of some repeats, of which the first is drawn.
+    return next((link.edge for link in item.links if link.target == OUTSIDE), None)
 
 
 def _is_chain(item: Item) -> bool:
