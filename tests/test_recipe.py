@@ -60,10 +60,17 @@ def test_a_recipe_as_people_write_it() -> None:
             "metrics accuracy top5",
             "epochs 20",
             "batch 128",
+            "accumulate 2",
             "validation 5_000",
             "test off",
             "shuffle off",
             "clip 1",
+            "ema 0.99",
+            "early_stopping 5 on=top5",
+            "droppath off",
+            "tta mirror shift=1",
+            "precision bf16",
+            "checkpoint 500",
             "seed 7",
         )
     )
@@ -77,10 +84,17 @@ def test_a_recipe_as_people_write_it() -> None:
         "metrics accuracy top5",
         "epochs 20",
         "batch 128",
+        "accumulate 2",
         "validation 5000",
         "test off",
         "shuffle off",
         "clip 1",
+        "ema decay=0.99 warmup=false",
+        "early_stopping patience=5 on=top5 by=0",
+        "droppath last=none rise=0",
+        "tta mirror=true shift=1",
+        "precision bf16",
+        "checkpoint every=500",
         "seed 7",
     ]
     assert from_json(recipe.to_json())._replace(settings=recipe.settings) == recipe
@@ -378,3 +392,70 @@ def test_warmup_rises_in_equal_steps_and_then_the_schedule_begins() -> None:
 def test_a_warmup_longer_than_the_run() -> None:
     schedule = option(SCHEDULES[0], named("constant", warmup=100.0))
     assert [schedule.factor(step, 2, 4) for step in range(4)] == [0.25, 0.5, 0.75, 1.0]
+
+
+def test_plateau_is_pytorchs() -> None:
+    random = torch.Generator().manual_seed(5)
+    losses = (torch.rand(60, generator=random) / torch.arange(1, 61).sqrt()).tolist()
+    for patience, by, threshold in ((0, 0.5, 1e-4), (3, 0.1, 0.0), (5, 0.7, 0.05)):
+        optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+        theirs = torch.optim.lr_scheduler.ReduceLROnPlateau(
+            optimizer, patience=patience, factor=by, threshold=threshold, eps=0
+        )
+        schedule = option(SCHEDULES[-1], named("plateau", patience=patience, by=by, threshold=threshold))
+        for epoch in range(60):
+            rate = schedule.factor(epoch * 4 + 1, 4, 240, losses[:epoch])
+            assert rate == pytest.approx(optimizer.param_groups[0]["lr"])
+            theirs.step(losses[epoch])
+
+
+def test_factors_of_steps_may_be_listed() -> None:
+    found = rates("step", at=[2, 5], to=[0.4, 0.02])
+    assert found == [1.0] * 14 + [0.4] * 21 + [0.02] * 35
+
+
+# --- parts ----------------------------------------------------------------------------------------------------------
+
+TWO_HEADS = "network N\ninput 8x8x1\ndense 9 as a\noutput early training:\n    dense 10\ndense 10 as mse\noutput mse\n"
+
+
+@pytest.mark.parametrize(
+    ("lines", "whole", "parts"),
+    [
+        (["loss focal"], "focal gamma=2", {}),
+        (["loss early focal 1 weight=0.5"], "cross_entropy smoothing=0", {"early": "focal gamma=1 weight=0.5"}),
+        (["loss focal", "loss early mae"], "focal gamma=2", {"early": "mae"}),
+        # An output may be called like a loss: a second word decides.
+        (["loss mse cross_entropy"], "cross_entropy smoothing=0", {"mse": "cross_entropy smoothing=0"}),
+        (["loss mse weight=2"], "mse weight=2", {}),
+    ],
+)
+def test_settings_for_parts(lines: list[str], whole: str, parts: dict[str, str]) -> None:
+    recipe, found = recipe_of(with_train(TWO_HEADS, "data digits", *lines))
+    assert found == []
+    assert str(recipe.loss) == whole
+    assert {part.name: str(part.value) for part in recipe.parts} == parts
+    assert from_json(recipe.to_json())._replace(settings=recipe.settings) == recipe
+
+
+@pytest.mark.parametrize(
+    ("line", "problem", "place"),
+    [
+        ("loss erly mse", "UnknownPart", "erly"),
+        ("loss early msee", "UnknownChoice", "msee"),
+        ("loss msee", "UnknownChoice", "msee"),
+        ("ema", "MissingArgument", "ema"),
+        ("ema 1", "BadArgument", "1"),
+        ("early_stopping 5 on=top5", "UnknownMetric", "early_stopping 5 on=top5"),
+        ("precision fp8", "BadArgument", "fp8"),
+    ],
+)
+def test_wrong_lines_about_parts_and_runs(line: str, problem: str, place: str) -> None:
+    _, found = recipe_of(with_train(TWO_HEADS, "data digits", line))
+    assert [(type(d).__name__, d.span.text) for d in found] == [(problem, place)]
+
+
+def test_a_setting_may_be_off() -> None:
+    recipe, found = recipe_of(with_train(NET, "ema off", "early_stopping off", "tta off"))
+    assert found == []
+    assert (recipe.ema.decay, recipe.early_stopping.patience, recipe.tta.mirror) == (0.0, 0, False)

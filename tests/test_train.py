@@ -28,11 +28,14 @@ from cnndsl.runtime.data import Examples, Split
 from cnndsl.runtime.data.feed import Feed
 from cnndsl.runtime.data.prepare import Prepare
 from cnndsl.runtime.errors import NotFiniteError, RunError, TrainingError
-from cnndsl.runtime.loop import Loop, batches, order
+from cnndsl.runtime.job import penalties
+from cnndsl.runtime.learners import Descent
+from cnndsl.runtime.loop import Loop, Position, batches, order
 from cnndsl.runtime.module import build_module
+from cnndsl.runtime.objective import Objective
 from cnndsl.runtime.progress import Progress
 from cnndsl.runtime.rebuild import read_run
-from cnndsl.runtime.train import Options, penalties, resume, train
+from cnndsl.runtime.train import Options, resume, train
 from cnndsl.source import Source
 from cnndsl.syntax import parse
 
@@ -61,9 +64,10 @@ def network(text: str) -> tuple[Graph, Recipe]:
     return one.graph, recipe
 
 
-def loop_on(module: nn.Module, graph: Graph, recipe: Recipe, examples: Examples, outputs: int) -> Loop:
+def loop_on(module: nn.Module, graph: Graph, recipe: Recipe, examples: Examples) -> Loop:
     as_they_are = Feed(Prepare("none", (0, 0), tuple(examples.inputs.shape[1:]), (1.0,), (0.0,)), CPU)
-    return Loop(module, recipe, Split(examples, None, None), as_they_are, outputs, penalties(graph, module), CPU)
+    learner = Descent(module, recipe, Objective(recipe, graph), penalties(graph, module), CPU)
+    return Loop(learner, recipe, Split(examples, None, None), as_they_are, CPU)
 
 
 def silent() -> Progress:
@@ -92,7 +96,7 @@ def test_each_update_of_the_perceptron_is_rosenblatts(shuffle: str) -> None:
     graph, recipe = perceptron(shuffle)
     module = build_module(graph)
     examples = Examples(torch.tensor([row[:2] for row in AND]), None, torch.tensor([row[2:] for row in AND]))
-    loop = loop_on(module, graph, recipe, examples, 1)
+    loop = loop_on(module, graph, recipe, examples)
     weights, bias = [0.0, 0.0], 0.0
     for epoch in range(10):
         sequence = range(4) if shuffle.endswith("off") else order(4, recipe.seed, epoch).tolist()
@@ -105,7 +109,7 @@ def test_each_update_of_the_perceptron_is_rosenblatts(shuffle: str) -> None:
             weights = [weights[0] + 0.25 * error * x1, weights[1] + 0.25 * error * x2]
             bias += 0.25 * error
             wrong += error != 0
-            loop.step(examples.pick(torch.tensor([row])), epoch * 4 + number)
+            loop.step(examples, torch.tensor([row]), Position(epoch, number))
             parameters = dict(module.named_parameters())
             assert parameters["neuron.weight"].tolist() == [weights]
             assert parameters["neuron.bias"].tolist() == [bias]
@@ -140,7 +144,7 @@ def test_weights_are_those_of_a_plain_pytorch_loop(written: str) -> None:
     module = build_module(graph)
     plain = copy.deepcopy(module)
     examples = Examples(torch.randn(50, 2, 6, 6), torch.randint(0, 5, (50,)))
-    loop = loop_on(module, graph, recipe, examples, 5)
+    loop = loop_on(module, graph, recipe, examples)
     rows = [loop.run_epoch(silent(), never) for _ in range(3)]
 
     optimizer = OPTIMIZERS[written](plain.parameters())
@@ -175,7 +179,7 @@ def test_frozen_weights_stay() -> None:
     module = build_module(graph)
     before = copy.deepcopy(module.state_dict())
     examples = Examples(torch.randn(40, 4), torch.arange(40) % 3)
-    loop = loop_on(module, graph, recipe, examples, 3)
+    loop = loop_on(module, graph, recipe, examples)
     loop.run_epoch(silent(), never)
     after = module.state_dict()
     changed = {name for name in before if not torch.equal(before[name], after[name])}
@@ -186,7 +190,7 @@ def test_classes_become_one_hot_for_losses_on_values() -> None:
     graph, recipe = network("network N\ninput 3\ndense 4\ntrain:\n    data synthetic\n    loss mse\n    metrics mae\n")
     module = build_module(graph)
     examples = Examples(torch.randn(9, 3), torch.arange(9) % 4)
-    loop = loop_on(module, graph, recipe, examples, 4)
+    loop = loop_on(module, graph, recipe, examples)
     measured = loop.evaluate(examples)
     with torch.no_grad():
         difference = module(examples.inputs) - torch.eye(4)[torch.arange(9) % 4]
@@ -203,7 +207,7 @@ def test_the_smallest_distance_is_the_predicted_class() -> None:
     )
     module = build_module(graph)
     examples = Examples(torch.randn(30, 3), torch.arange(30) % 7)
-    measured = loop_on(module, graph, recipe, examples, 7).evaluate(examples)
+    measured = loop_on(module, graph, recipe, examples).evaluate(examples)
     with torch.no_grad():
         distances = module(examples.inputs)
     assert examples.classes is not None
@@ -216,7 +220,7 @@ def test_evaluation_in_batches_is_that_of_the_whole(monkeypatch: pytest.MonkeyPa
     graph, recipe = network("network N\ninput 3\ndense 4, dropout 0.5\ntrain:\n    data synthetic\n    batch 7\n")
     module = build_module(graph)
     examples = Examples(torch.randn(50, 3), torch.arange(50) % 4)
-    loop = loop_on(module, graph, recipe, examples, 4)
+    loop = loop_on(module, graph, recipe, examples)
     whole = loop.evaluate(examples)
     monkeypatch.setattr("cnndsl.runtime.loop.EVALUATED_VALUES", 1)
     assert loop.evaluate(examples) == pytest.approx(whole, rel=1e-6)

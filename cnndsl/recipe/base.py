@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from cnndsl.layers.arguments import Argument, BadValue, Type
 from cnndsl.layers.bind import Given, bind_values
 from cnndsl.record import Record
+
+_SAID: Any = object()
 
 
 class Option:
@@ -20,6 +22,8 @@ class Option:
 
     name = ""
     arguments: tuple[Argument, ...] = ()
+    unsaid: ClassVar[dict[str, Any]] = {}
+    """Values of arguments that are not worth a word: they ask for nothing."""
 
     def __init__(self, **values: Any) -> None:
         self.__dict__.update(values)
@@ -42,8 +46,9 @@ class Option:
         return hash((type(self), *self.values().values()))
 
     def __str__(self) -> str:
-        """As a recipe writes it, with every argument."""
-        return " ".join((self.name, *(f"{name}={plain(value)}" for name, value in self.values().items())))
+        """As a recipe writes it, with every argument that asks for something."""
+        said = {name: value for name, value in self.values().items() if self.unsaid.get(name, _SAID) != value}
+        return " ".join((self.name, *(f"{name}={plain(value)}" for name, value in said.items())))
 
     __repr__ = __str__
 
@@ -59,8 +64,9 @@ class SettingKind(Record):
     """One setting of the vocabulary.
 
     options: what its first word may name; `several` lets a line name more than one of them. A setting
-    without options has one `argument`. What holds if a recipe says nothing: `default` says it in words,
-    `initial` is its value unless that depends on other settings.
+    without options has one `argument`, or the arguments of its `form`. What holds if a recipe says nothing: `default`
+    says it in words, `initial` is its value unless that depends on other settings.
+    parts: what a line may be about alone, named by its first word: `outputs` or `networks`; empty if nothing.
     """
 
     name: str
@@ -70,6 +76,8 @@ class SettingKind(Record):
     argument: Argument | None = None
     initial: Any = None
     several: bool = False
+    form: type[Option] | None = None
+    parts: str = ""
 
     def find(self, word: str) -> type[Option] | None:
         """The option of that name. Hyphens count as underscores, as published names are spelled both ways."""
@@ -126,6 +134,8 @@ def plain(value: Any) -> str:
     """A value as a recipe writes it."""
     if isinstance(value, bool):
         return "true" if value else "false"
+    if value is None:
+        return "none"
     if isinstance(value, float):
         return f"{value:g}"
     if isinstance(value, tuple):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
-from cnndsl.layers.arguments import Argument, Flag, Number
+from cnndsl.layers.arguments import Argument, Choice, Flag, Number
 from cnndsl.layers.base import LayerError
 from cnndsl.layers.code import Call, Input, call
 from cnndsl.recipe.base import Option
@@ -17,6 +17,13 @@ def _rate(default: float) -> Argument:
 
 
 WEIGHT_DECAY = Argument("weight_decay", Number(0), default=0.0, help="factor of each weight added to its gradient")
+DECAY = Argument(
+    "decay",
+    Choice("all", "weights"),
+    default="all",
+    bare=False,
+    help="what weight_decay is for: `weights` leaves out biases and norms, all parameters of one dimension",
+)
 EPS = Argument("eps", Number(0), default=1e-8, help="added to the denominator, against division by zero")
 
 
@@ -27,8 +34,10 @@ def _decay(name: str, default: float, help: str) -> Argument:
 class Optimizer(Option):
     """Base of optimizers. `states` counts the numbers kept for each parameter."""
 
+    unsaid: ClassVar = {"decay": "all"}
     lr: float
     weight_decay: float
+    decay: str
 
     @property
     def states(self) -> int:
@@ -48,6 +57,7 @@ class Sgd(Optimizer):
         _decay("momentum", 0.0, "share of the last step that is kept"),
         Argument("nesterov", Flag(), default=False, help="looks ahead along the momentum (Nesterov 1983)"),
         WEIGHT_DECAY,
+        DECAY,
     )
     momentum: float
     nesterov: bool
@@ -77,6 +87,7 @@ class Adam(Optimizer):
         _decay("beta2", 0.999, "decay of the mean of its square"),
         EPS,
         WEIGHT_DECAY,
+        DECAY,
     )
     beta1: float
     beta2: float
@@ -100,8 +111,9 @@ class AdamW(Adam):
 
     name = "adamw"
     arguments = (
-        *Adam.arguments[:-1],
+        *Adam.arguments[:-2],
         Argument("weight_decay", Number(0), default=0.01, help="share, times lr, that each weight shrinks by a step"),
+        DECAY,
     )
     constructor = "torch.optim.AdamW"
 
@@ -119,6 +131,7 @@ class RmsProp(Optimizer):
         _decay("momentum", 0.0, "share of the last step that is kept"),
         EPS,
         WEIGHT_DECAY,
+        DECAY,
     )
     alpha: float
     momentum: float
@@ -140,4 +153,21 @@ class RmsProp(Optimizer):
         )
 
 
-OPTIMIZERS: tuple[type[Optimizer], ...] = (Sgd, Adam, AdamW, RmsProp)
+class Perceptron(Optimizer):
+    """Rosenblatt's rule: w += lr (t - y) x, example by example, for one layer whose units end in `step`.
+
+    Rosenblatt 1958. It is gradient descent on `half_squared`, as `step` passes gradients straight through: that loss
+    and `batch 1` are what the rule means.
+    """
+
+    name = "perceptron"
+    arguments = (_rate(1.0),)
+    states = 0
+    weight_decay = 0.0
+    decay = "all"
+
+    def code(self) -> Call:
+        return call("torch.optim.SGD", PARAMETERS, lr=self.lr)
+
+
+OPTIMIZERS: tuple[type[Optimizer], ...] = (Sgd, Adam, AdamW, RmsProp, Perceptron)

@@ -9,11 +9,12 @@ from cnndsl.diagnostics import Diagnostic, Edit, Fix, Label, closest, problem
 from cnndsl.elaborate.settings import Setting
 from cnndsl.graph import Graph
 from cnndsl.layers.base import LayerError
-from cnndsl.layers.bind import written
+from cnndsl.layers.bind import Given, written
 from cnndsl.recipe.base import Option, SettingKind, option
 from cnndsl.recipe.checks import check
-from cnndsl.recipe.recipe import Recipe, complete, plain_value
+from cnndsl.recipe.recipe import Part, Recipe, complete, plain_value
 from cnndsl.recipe.settings import BY_NAME
+from cnndsl.record import Record
 from cnndsl.source import Span
 
 
@@ -22,28 +23,78 @@ def read(settings: Sequence[Setting], graph: Graph, span: Span) -> tuple[Recipe,
 
     A setting that is wrong has its default in the recipe. An empty list gives the default recipe.
     """
-    diagnostics: list[Diagnostic] = []
-    values: dict[str, Any] = {}
-    places: dict[str, Span] = {}
-    for setting in settings:
-        kind = BY_NAME.get(setting.name)
-        if kind is None:
-            diagnostics.append(_unknown_setting(setting))
-        elif setting.name in places:
-            first = Label(places[setting.name], "first set here")
-            diagnostics.append(problem("SettingTwice", setting.span, labels=(first,), name=setting.name))
-        else:
-            places[setting.name] = setting.span
-            try:
-                values[setting.name] = _value(kind, setting)
-            except _SettingError as refused:
-                diagnostics.append(refused.diagnostic)
-    recipe = complete(values)._replace(settings=tuple(settings))
+    known = {"outputs": tuple(output.name for output in graph.outputs)}
+    reading = read_settings(settings, known)
+    recipe = complete(reading.values, reading.parts)._replace(settings=tuple(settings))
+    diagnostics = reading.diagnostics
     # What follows from a mistake above is not reported: without the data or loss meant, nothing can be compared.
-    meant = all(name in values or name not in places for name in ("data", "loss", "metrics"))
+    meant = not reading.failed & {"data", "loss", "metrics"}
     if meant and graph.complete:
         diagnostics += check(recipe, graph, span)
     return recipe, diagnostics
+
+
+class Reading(Record):
+    """What the lines of a block mean, by the settings' names and for parts; the names of those that are wrong."""
+
+    values: dict[str, Any]
+    parts: tuple[Part, ...]
+    failed: set[str]
+    diagnostics: list[Diagnostic]
+
+
+def read_settings(settings: Sequence[Setting], known: dict[str, tuple[str, ...]]) -> Reading:
+    """Every line by itself. `known` names the parts that a line may be about: `outputs` or `networks`."""
+    reading = Reading({}, (), set(), [])
+    places: dict[tuple[str, str | None], Span] = {}
+    parts: list[Part] = []
+    for setting in settings:
+        kind = BY_NAME.get(setting.name)
+        if kind is None:
+            reading.diagnostics.append(_unknown_setting(setting))
+            continue
+        try:
+            part, rest = _part(kind, setting, known.get(kind.parts))
+            if (setting.name, part) in places:
+                first = Label(places[setting.name, part], "first set here")
+                raise _SettingError(problem("SettingTwice", setting.span, labels=(first,), name=setting.name))
+            places[setting.name, part] = setting.span
+            value = _value(kind, rest)
+        except _SettingError as refused:
+            reading.diagnostics.append(refused.diagnostic)
+            reading.failed.add(setting.name)
+            continue
+        if part is None:
+            reading.values[setting.name] = value
+        else:
+            parts.append(Part(setting.name, part, value))
+    return reading._replace(parts=tuple(parts))
+
+
+def _part(kind: SettingKind, setting: Setting, known: tuple[str, ...] | None) -> tuple[str | None, Setting]:
+    """The part that a line is about, if its first word names one, and the line without that word."""
+    words = [g.value for g in setting.given[:2] if g.form in ("word", "value") and isinstance(g.value, str)]
+    if not kind.parts or len(words) < 2:
+        return None, setting
+    first, second = words
+    names_part = first in (known or ()) and not (kind.find(first) and not kind.find(second))
+    if not names_part and (kind.find(first) or not kind.find(second)):
+        return None, setting
+    if not names_part:
+        near = closest(first, known or ())
+        raise _SettingError(
+            problem(
+                "UnknownPart",
+                setting.spans[0],
+                notes=(f"the {kind.parts} are {', '.join(known)}",) if known else (),
+                fixes=_respell(setting.spans[0], near),
+                setting=kind.name,
+                part=first,
+                parts=kind.parts,
+                near=near,
+            )
+        )
+    return first, setting._replace(given=setting.given[1:], spans=setting.spans[1:])
 
 
 class _SettingError(Exception):
@@ -57,10 +108,24 @@ def _value(kind: SettingKind, setting: Setting) -> Any:
     """What a setting's line means. Raises _SettingError."""
     if kind.several:
         return _several(kind, setting)
+    if kind.form is not None:
+        form = kind.form
+        return _bound(lambda: option(form, _without_off(kind, setting)), setting, 0)
     if kind.options:
         chosen = _choice(kind, setting, 0)
         return _bound(lambda: option(chosen, setting.given[1:], f"{kind.name} {chosen.name}"), setting, 1)
     return _bound(lambda: plain_value(kind, setting.given), setting, 0)
+
+
+def _without_off(kind: SettingKind, setting: Setting) -> Sequence[Given]:
+    """What is given to a setting of several arguments: at least one, where `off` alone stands for none."""
+    if [(g.form, g.value) for g in setting.given] == [("word", "off")]:
+        return ()
+    if not setting.given:
+        assert kind.form is not None
+        first = kind.form.arguments[0]
+        raise LayerError("MissingArgument", None, kind=kind.name, name=first.name, meaning=first.help, example=None)
+    return setting.given
 
 
 def _several(kind: SettingKind, setting: Setting) -> Any:

@@ -9,22 +9,34 @@ from cnndsl.elaborate.settings import Setting
 from cnndsl.layers.base import LayerError
 from cnndsl.layers.bind import Given, bind_values
 from cnndsl.recipe.base import Option, SettingKind, option, plain
-from cnndsl.recipe.losses import CrossEntropy, Loss, Mse
-from cnndsl.recipe.metrics import Accuracy, MeanAbsoluteError, Metric
+from cnndsl.recipe.losses import CrossEntropy, HalfSquared, Loss, Mse
+from cnndsl.recipe.metrics import Accuracy, Errors, MeanAbsoluteError, MeanSquaredError, Metric
 from cnndsl.recipe.normalizations import Normalization
-from cnndsl.recipe.optimizers import Adam, Optimizer
+from cnndsl.recipe.optimizers import Adam, Optimizer, Perceptron
 from cnndsl.recipe.schedules import Constant, Schedule
 from cnndsl.recipe.settings import BY_NAME, SETTINGS
 from cnndsl.recipe.sources import Digits, Source
+from cnndsl.recipe.training import Checkpoints, EarlyStopping, Ema, StochasticDepth, Tta
 from cnndsl.record import Record
 from cnndsl.source import Span
+
+PARTS = "parts"
+"""Where the JSON form has what is about parts of the network alone."""
+
+
+class Part(Record):
+    """A setting's value for one part: an output or, of two networks, one."""
+
+    setting: str
+    name: str
+    value: Any
 
 
 class Recipe(Record):
     """How a network is trained; everything is set, by the recipe or by default.
 
     validation: a share (a float below 1) or a number of training examples; clip: 0 for none.
-    settings: the lines that it was read from.
+    settings: the lines that it was read from; parts: what is set for parts of the network alone.
     """
 
     data: Source
@@ -35,59 +47,91 @@ class Recipe(Record):
     metrics: tuple[Metric, ...]
     epochs: int
     batch: int
+    accumulate: int
     validation: float | int
     test: bool
     shuffle: bool
     clip: float
+    ema: Ema
+    early_stopping: EarlyStopping
+    droppath: StochasticDepth
+    tta: Tta
+    precision: str
+    checkpoint: Checkpoints
     seed: int
     settings: tuple[Setting, ...] = ()
+    parts: tuple[Part, ...] = ()
 
     def place(self, name: str) -> Span | None:
         """The line that sets `name`, or None if that is by default."""
         return next((setting.span for setting in self.settings if setting.name == name), None)
 
+    def of(self, setting: str, part: str) -> Any:
+        """What is set for a part alone, or None."""
+        return next((p.value for p in self.parts if (p.setting, p.name) == (setting, part)), None)
+
     def to_json(self) -> dict[str, Any]:
         """Every setting as plain data, from which `from_json` makes an equal recipe."""
-        return {
-            kind.name: [m.to_json() for m in self.metrics] if kind.several else _as_json(getattr(self, kind.name))
-            for kind in SETTINGS
-        }
+        found = {kind.name: _as_json(getattr(self, kind.name)) for kind in SETTINGS}
+        if self.parts:
+            found[PARTS] = [{"setting": p.setting, "name": p.name, "value": _as_json(p.value)} for p in self.parts]
+        return found
 
     def lines(self) -> list[str]:
         """As a `train:` block would say it, every default written out."""
-        return [f"{kind.name} {_as_text(getattr(self, kind.name))}" for kind in SETTINGS]
+        whole = [f"{kind.name} {_as_text(kind, getattr(self, kind.name))}".rstrip() for kind in SETTINGS]
+        return [*whole, *(f"{p.setting} {p.name} {_as_text(BY_NAME[p.setting], p.value)}" for p in self.parts)]
 
 
 def from_json(data: dict[str, Any]) -> Recipe:
-    """The recipe that `to_json` wrote. Raises ValueError, with a sentence, if it is not one."""
-    if not isinstance(data, dict) or set(data) != set(BY_NAME):
+    """The recipe that `to_json` wrote. A setting that is younger than the text has its default.
+
+    Raises ValueError, with a sentence, if it is no recipe.
+    """
+    needed = {kind.name for kind in SETTINGS if kind.initial is None}
+    if not isinstance(data, dict) or set(data) - {PARTS, *BY_NAME} or needed - set(data):
         raise ValueError("the settings are not those of a recipe")
     try:
-        return Recipe(**{kind.name: _from_json(kind, data[kind.name]) for kind in SETTINGS})
+        values = {k.name: _from_json(k, data[k.name]) if k.name in data else k.initial for k in SETTINGS}
+        parts = tuple(_part_from_json(one) for one in data.get(PARTS, []))
+        return Recipe(**values, parts=parts)
     except LayerError as error:
         raise ValueError(f"a setting of the recipe is wrong ({error.problem}: {error.values})") from None
+
+
+def _part_from_json(data: Any) -> Part:
+    kind = BY_NAME.get(str(data.get("setting"))) if isinstance(data, dict) else None
+    if kind is None or not kind.parts or not isinstance(data.get("name"), str):
+        raise ValueError("a part of the recipe is not known")
+    return Part(kind.name, data["name"], _from_json(kind, data.get("value")))
 
 
 def _from_json(kind: SettingKind, data: Any) -> Any:
     if kind.several:
         return tuple(_option_from_json(kind, one) for one in data)
-    if kind.options:
+    if kind.options or kind.form is not None:
         return _option_from_json(kind, data)
     return plain_value(kind, [Given("named", data, kind.name)])
 
 
 def _option_from_json(kind: SettingKind, data: Any) -> Any:
-    chosen = kind.find(str(data.get("name"))) if isinstance(data, dict) else None
+    name = str(data.get("name")) if isinstance(data, dict) else ""
+    chosen = kind.find(name) if kind.form is None else kind.form if kind.form.name == name else None
     if chosen is None:
         raise ValueError(f"`{kind.name}` of the recipe is not known")
-    return option(chosen, [Given("named", value, name) for name, value in data.items() if name != "name"])
+    given = [Given("named", value, name) for name, value in data.items() if name != "name"]
+    return option(chosen, [one for one in given if one.value is not None])
 
 
 def _as_json(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_as_json(one) for one in value]
     return value.to_json() if isinstance(value, Option) else value
 
 
-def _as_text(value: Any) -> str:
+def _as_text(kind: SettingKind, value: Any) -> str:
+    if kind.form is not None:
+        return str(value).partition(" ")[2]
     if isinstance(value, tuple):
         return " ".join(str(one) for one in value)
     if isinstance(value, bool):
@@ -95,21 +139,36 @@ def _as_text(value: Any) -> str:
     return plain(value)
 
 
-def complete(values: dict[str, Any]) -> Recipe:
+def complete(values: dict[str, Any], parts: tuple[Part, ...] = ()) -> Recipe:
     """The recipe of the settings given, the others by default. Defaults may depend on the data and the loss."""
     data = values.get("data") or option(Digits)
-    loss = values.get("loss") or option(Mse if data.of_values else CrossEntropy)
-    of_values = loss.target == "values" and data.classes is None
+    loss = values.get("loss") or option(_default_loss(data, values.get("optimizer")))
     defaults: dict[str, Any] = {
         "normalize": option(BY_NAME["normalize"].find(data.normalization) or Normalization),
         "optimizer": option(Adam),
         "schedule": option(Constant),
-        "metrics": (option(MeanAbsoluteError if of_values else Accuracy),),
+        "metrics": _default_metrics(data, loss),
         "validation": data.validation,
     }
     for kind in SETTINGS:
         defaults.setdefault(kind.name, kind.initial)
-    return Recipe(**{**defaults, **values, "data": data, "loss": loss})
+    return Recipe(**{**defaults, **values, "data": data, "loss": loss}, parts=parts)
+
+
+def _default_loss(data: Source, optimizer: Optimizer | None) -> type[Loss]:
+    if isinstance(optimizer, Perceptron):
+        return HalfSquared
+    return Mse if data.of_values else CrossEntropy
+
+
+def _default_metrics(data: Source, loss: Loss) -> tuple[Metric, ...]:
+    if loss.target == "sequence":
+        return (option(Errors),)
+    if loss.target == "input":
+        return () if loss.name == "reconstruction" else (option(MeanSquaredError),)
+    if loss.target == "values" and data.classes is None:
+        return (option(MeanAbsoluteError),)
+    return (option(Accuracy),)
 
 
 def plain_value(kind: SettingKind, given: Sequence[Given]) -> Any:

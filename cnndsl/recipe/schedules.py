@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import cos, pi
+from typing import ClassVar
 
-from cnndsl.layers.arguments import Argument, ListOf, Number
+from cnndsl.layers.arguments import Argument, Count, ListOf, Number
 from cnndsl.layers.base import LayerError
 from cnndsl.recipe.base import Option
 
@@ -18,16 +20,27 @@ def _final(default: float) -> Argument:
 
 
 class Schedule(Option):
-    """Base of schedules. What follows a warm-up is counted from the warm-up's end."""
+    """Base of schedules. What follows a warm-up is counted from the warm-up's end.
+
+    watches: whether it depends on how the validation loss goes.
+    """
 
     warmup: float
+    watches = False
 
-    def factor(self, step: int, epoch_steps: int, steps: int) -> float:
-        """What the rate is multiplied by at `step` (from 0) of `steps` in all, `epoch_steps` to an epoch."""
+    def factor(self, step: int, epoch_steps: int, steps: int, losses: Sequence[float] = ()) -> float:
+        """What the rate is multiplied by at `step` (from 0) of `steps` in all, `epoch_steps` to an epoch. `losses` are
+        the validation losses of the epochs before this one."""
         warm = min(round(self.warmup * epoch_steps), steps)
         if step < warm:
             return (step + 1) / warm
+        if self.watches:
+            return self.after_losses(losses)
         return self.after_warmup(step - warm, epoch_steps, steps - warm)
+
+    def after_losses(self, losses: Sequence[float]) -> float:
+        """The factor of one that watches, after epochs of these validation losses."""
+        raise NotImplementedError(type(self).__name__)
 
     def after_warmup(self, step: int, epoch_steps: int, steps: int) -> float:
         raise NotImplementedError(type(self).__name__)
@@ -51,19 +64,27 @@ class Step(Schedule):
         Argument("every", Number(0), default=0.0, unit="epochs", positional=True, help="epochs between two steps"),
         Argument("at", ListOf(Number(0)), default=(), unit="epochs", help="epochs after which it steps, instead"),
         Argument("by", Number(0), default=0.1, help="what the rate is multiplied by at each step"),
+        Argument("to", ListOf(Number(0)), default=(), help="factors after each of the epochs `at`, instead of `by`"),
         WARMUP,
     )
+    unsaid: ClassVar = {"to": ()}
     every: float
     at: tuple[float, ...]
     by: float
+    to: tuple[float, ...]
 
     def check(self) -> None:
         if not self.every and not self.at:
             raise LayerError("NeedsArgument", None, name="step", needs="to know when: `step 10` or `step at=[30, 60]`")
         if self.every and self.at:
             raise LayerError("NeedsArgument", "at", name="step", needs="either `every` or `at`, not both")
+        if self.to and len(self.to) != len(self.at):
+            raise LayerError("NeedsArgument", "to", name="to", needs="as many factors as there are epochs in `at`")
 
     def after_warmup(self, step: int, epoch_steps: int, steps: int) -> float:
+        if self.to:
+            passed = sum(step >= round(epoch * epoch_steps) for epoch in self.at)
+            return (1.0, *self.to)[passed]
         if self.at:
             return float(self.by ** sum(step >= round(epoch * epoch_steps) for epoch in self.at))
         return float(self.by ** (step // max(1, round(self.every * epoch_steps))))
@@ -129,9 +150,39 @@ class OneCycle(Schedule):
         return _between(1.0, last, min(1.0, (step - peak) / max(1.0, steps - 1 - peak)))
 
 
+class Plateau(Schedule):
+    """The rate is multiplied by `by` whenever the validation loss has not fallen for more than `patience` epochs.
+
+    It has fallen if it is below the best so far by the share `threshold` of that. As PyTorch's ReduceLROnPlateau.
+    """
+
+    name = "plateau"
+    watches = True
+    arguments = (
+        Argument("patience", Count(0), default=10, positional=True, unit="epochs", help="epochs without a better loss"),
+        Argument("by", Number(0), default=0.1, help="what the rate is multiplied by then"),
+        Argument("threshold", Number(0, 1, below=True), default=1e-4, help="share by which a better loss is lower"),
+        WARMUP,
+    )
+    patience: int
+    by: float
+    threshold: float
+
+    def after_losses(self, losses: Sequence[float]) -> float:
+        factor, best, waited = 1.0, float("inf"), 0
+        for loss in losses:
+            if loss < best * (1 - self.threshold):
+                best, waited = loss, 0
+            else:
+                waited += 1
+            if waited > self.patience:
+                factor, waited = factor * self.by, 0
+        return factor
+
+
 def _between(a: float, b: float, share: float) -> float:
     """Along half a cosine from `a` to `b`."""
     return b + (a - b) * (1 + cos(pi * share)) / 2
 
 
-SCHEDULES: tuple[type[Schedule], ...] = (Constant, Step, Cosine, Linear, Exponential, OneCycle)
+SCHEDULES: tuple[type[Schedule], ...] = (Constant, Step, Cosine, Linear, Exponential, OneCycle, Plateau)

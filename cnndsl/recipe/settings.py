@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-from cnndsl.layers.arguments import Argument, Count, Number
-from cnndsl.recipe.base import Portion, Seed, SettingKind, Switch
+from cnndsl.layers.arguments import Argument, Choice, Count, Number
+from cnndsl.recipe.base import Portion, Seed, SettingKind, Switch, option
 from cnndsl.recipe.losses import LOSSES
 from cnndsl.recipe.metrics import METRICS
 from cnndsl.recipe.normalizations import NORMALIZATIONS
 from cnndsl.recipe.optimizers import OPTIMIZERS
 from cnndsl.recipe.schedules import SCHEDULES
 from cnndsl.recipe.sources import SOURCES
+from cnndsl.recipe.training import Checkpoints, EarlyStopping, Ema, StochasticDepth, Tta
 
 EPOCHS = Argument("epochs", Count(), positional=True, help="passes over the training examples")
 BATCH = Argument("batch", Count(), positional=True, unit="examples", help="examples to a step")
+ACCUMULATE = Argument(
+    "accumulate", Count(), positional=True, unit="batches", help="batches whose gradients make one step"
+)
+PRECISION = Argument(
+    "precision",
+    Choice("fp32", "bf16", "auto"),
+    positional=True,
+    help="numbers that layers compute with; `auto`: bf16 where the device computes with it natively",
+)
 VALIDATION = Argument(
     "validation",
     Portion(),
@@ -27,18 +37,41 @@ SEED = Argument("seed", Seed(), positional=True, help="start of weights, order a
 SETTINGS: tuple[SettingKind, ...] = (
     SettingKind("data", "what is trained on", "digits, if they fit the network", SOURCES),
     SettingKind("normalize", "how stored values become inputs", "standard for images, else none", NORMALIZATIONS),
-    SettingKind("loss", "what training makes small", "cross_entropy for classes, mse for values", LOSSES),
+    SettingKind(
+        "loss", "what training makes small", "cross_entropy for classes, mse for values", LOSSES, parts="outputs"
+    ),
     SettingKind("optimizer", "how weights follow their gradients", "adam", OPTIMIZERS),
     SettingKind("schedule", "how the learning rate changes", "constant", SCHEDULES),
     SettingKind(
         "metrics", "what is reported beside the loss", "accuracy for classes, mae for values", METRICS, several=True
     ),
     SettingKind("epochs", "how often all training examples are seen", "10", (), EPOCHS, 10),
-    SettingKind("batch", "how many examples a step takes", "64", (), BATCH, 64),
+    SettingKind("batch", "how many examples are computed at once", "64", (), BATCH, 64),
+    SettingKind("accumulate", "how many batches make a step", "1", (), ACCUMULATE, 1),
     SettingKind("validation", "training examples to watch progress with", "0.1, none for a table", (), VALIDATION),
     SettingKind("test", "whether the test examples are looked at, once, at the end", "on", (), TEST, True),
     SettingKind("shuffle", "whether every epoch has an order of its own", "on", (), SHUFFLE, True),
     SettingKind("clip", "bound on the norm of the whole gradient", "0, no bound", (), CLIP, 0.0),
+    SettingKind("ema", "a running mean of the weights", "none", initial=option(Ema), form=Ema),
+    SettingKind(
+        "early_stopping", "when to end before time", "never", initial=option(EarlyStopping), form=EarlyStopping
+    ),
+    SettingKind(
+        "droppath",
+        "how much of the depth is random",
+        "as the network has it",
+        initial=option(StochasticDepth),
+        form=StochasticDepth,
+    ),
+    SettingKind("tta", "several views of an image in evaluation", "the image alone", initial=option(Tta), form=Tta),
+    SettingKind("precision", "numbers that layers compute with", "fp32", (), PRECISION, "fp32"),
+    SettingKind(
+        "checkpoint",
+        "when everything is written down",
+        "after each epoch",
+        initial=option(Checkpoints),
+        form=Checkpoints,
+    ),
     SettingKind("seed", "where random numbers start", "0", (), SEED, 0),
 )
 BY_NAME = {kind.name: kind for kind in SETTINGS}

@@ -1,7 +1,7 @@
 """Checkpoints: everything that is needed to go on bit for bit, in files that can't be half there.
 
 A file's name holds the first 16 hexadecimal digits of its SHA-256, so that a torn or damaged one is known
-without a second file; the last two are kept. They hold tensors and plain data, and are loaded as such.
+without a second file; the last few are kept. They hold tensors and plain data, and are loaded as such.
 """
 
 from __future__ import annotations
@@ -19,12 +19,11 @@ from cnndsl.runtime.errors import RunError
 from cnndsl.runtime.files import write_file
 
 FOLDER = "checkpoints"
-KEPT = 2
 _NAME = re.compile(r"epoch-([0-9]{6,})-step-([0-9]{8,})-([0-9a-f]{16})\.pt")
 
 
-def save(run: Path, epoch: int, step: int, state: dict[str, Any]) -> Path:
-    """Write `state`, reached after `epoch` whole epochs and `step` steps more, and remove old ones.
+def save(run: Path, epoch: int, step: int, state: dict[str, Any], keep: int = 2) -> Path:
+    """Write `state`, reached after `epoch` whole epochs and `step` steps more, and remove all but `keep`.
 
     Raises WriteError; the checkpoints before are kept then.
     """
@@ -35,7 +34,7 @@ def save(run: Path, epoch: int, step: int, state: dict[str, Any]) -> Path:
     path = run / FOLDER / name
     write_file(path, content)
     # Damaged ones may have later names: this one is kept whatever its place.
-    for old in [other for other in found(run) if other != path][KEPT - 1 :]:
+    for old in [other for other in found(run) if other != path][max(keep, 1) - 1 :]:
         with contextlib.suppress(OSError):
             old.unlink()
     return path

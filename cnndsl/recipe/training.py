@@ -1,0 +1,94 @@
+"""What else a run may do: averaged weights, an early end, stochastic depth, several views, checkpoints."""
+
+from __future__ import annotations
+
+from cnndsl.layers.arguments import Argument, Count, Flag, Number, Text
+from cnndsl.recipe.base import Option
+
+
+class Ema(Option):
+    """A running mean of the weights, by which the network is measured and which is what a run leaves.
+
+    After each step mean = decay * mean + (1 - decay) * weights, batch norm's statistics included; it begins as the
+    weights after the first step, as PyTorch's AveragedModel does. With `warmup` the decay is at most
+    (1 + steps) / (10 + steps), so that a short run forgets its beginning.
+    """
+
+    name = "ema"
+    arguments = (
+        Argument(
+            "decay", Number(0, 1, below=True), default=0.0, positional=True, help="share that is kept; 0: no mean"
+        ),
+        Argument("warmup", Flag(), default=False, help="begins with a smaller share"),
+    )
+    decay: float
+    warmup: bool
+
+    def share(self, step: int) -> float:
+        """What is kept of the mean after step number `step`, from 0."""
+        if step == 0:
+            return 0.0
+        return min(self.decay, (1 + step) / (10 + step)) if self.warmup else self.decay
+
+
+class EarlyStopping(Option):
+    """Ends the run when the validation set has not been met better for so many epochs; what is left are the weights of
+    the best epoch, also where the run goes to its end."""
+
+    name = "early_stopping"
+    arguments = (
+        Argument("patience", Count(0), default=0, positional=True, unit="epochs", help="how long; 0: never"),
+        Argument("on", Text("a metric's name or `loss`"), default="loss", help="what is watched"),
+        Argument("by", Number(0), default=0.0, help="what is not better by more than that counts as no better"),
+    )
+    patience: int
+    on: str
+    by: float
+
+
+class Tta(Option):
+    """Predictions in evaluation are means of the outputs for several views of an image: test-time augmentation.
+
+    `mirror` adds the image seen in a mirror; `shift` each moved by so many cells along both diagonals (Jordan 2024, as
+    airbench does, with the image's border repeated).
+    """
+
+    name = "tta"
+    arguments = (
+        Argument("mirror", Flag(), default=False, help="left and right swapped, too"),
+        Argument("shift", Count(0), default=0, unit="cells", help="up and left, down and right, too; 0: not moved"),
+    )
+    mirror: bool
+    shift: int
+
+
+class StochasticDepth(Option):
+    """The share of examples whose branch the `droppath` layers drop: rising in equal steps to `last`, the deeper the
+    layer (Huang et al. 2016, equation 4), instead of what the network says.
+
+    With `rise` it grows from 0 during the first epochs.
+    """
+
+    name = "droppath"
+    arguments = (
+        Argument(
+            "last",
+            Number(0, 1, below=True),
+            default=None,
+            positional=True,
+            help="of the deepest; else as the spec says",
+        ),
+        Argument("rise", Number(0), default=0.0, unit="epochs", help="how long the shares grow"),
+    )
+    last: float | None
+    rise: float
+
+
+class Checkpoints(Option):
+    """How often everything is written down: at the end of each epoch, and every so many steps within one."""
+
+    name = "checkpoint"
+    arguments = (
+        Argument("every", Count(0), default=0, positional=True, unit="steps", help="0: at the end of an epoch alone"),
+    )
+    every: int

@@ -1,0 +1,134 @@
+"""A run made ready: the network, its data, the learner and the loop."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from cnndsl.graph import Graph
+from cnndsl.recipe import Recipe
+from cnndsl.runtime.data.feed import Feed
+from cnndsl.runtime.data.prepare import Prepared, prepare
+from cnndsl.runtime.data.sources import read
+from cnndsl.runtime.data.wanted import wanted_for
+from cnndsl.runtime.errors import TrainingError
+from cnndsl.runtime.learners import Descent
+from cnndsl.runtime.loop import Loop
+from cnndsl.runtime.module import build_module
+from cnndsl.runtime.objective import Objective
+
+
+class Options(NamedTuple):
+    """What belongs to a run but not to the recipe.
+
+    data_root: folder of the data sets; out: where run folders are made; device: `cpu`, `cuda` or `auto`;
+    limit: at most so many examples of each part; dry_run: say what would be done, and do nothing;
+    stream: where progress is written (standard output), color: `auto`, `always` or `never`; settings: the
+    parameters set from outside, as written, that `resume` sets again; uses: the files that the spec used, as
+    `cnndsl.files.kept_files` gives them; keep: how many checkpoints are kept.
+    """
+
+    data_root: str | None = None
+    out: str = "runs"
+    device: str = "auto"
+    limit: int | None = None
+    quiet: bool = False
+    dry_run: bool = False
+    stream: Any = None
+    color: str = "auto"
+    settings: tuple[tuple[str, str], ...] = ()
+    uses: dict[str, Any] | None = None
+    keep: int = 2
+
+
+class Job(NamedTuple):
+    """A run that is ready to go."""
+
+    graph: Graph
+    recipe: Recipe
+    options: Options
+    prepared: Prepared
+    loop: Loop
+
+
+def device_of(wanted: str) -> torch.device:
+    """The device of that name; `auto` is the GPU if there is one. Raises TrainingError."""
+    if wanted == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if wanted == "cuda" and not torch.cuda.is_available():
+        raise TrainingError("PyTorch finds no CUDA device here", "train with --device cpu")
+    return torch.device(wanted)
+
+
+@contextlib.contextmanager
+def seeded(seed: int, device: torch.device, threads: int | None = None) -> Iterator[torch.device]:
+    """Seeded random numbers and the same kernels at each run; everything as before at the end."""
+    before = torch.get_num_threads()
+    cudnn = torch.backends.cudnn
+    flags = cudnn.benchmark, cudnn.deterministic
+    # Sums depend on how many threads share them, so that a resumed run uses as many as it began with.
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        try:
+            if threads is not None and 0 < threads <= (os.cpu_count() or 1):
+                torch.set_num_threads(threads)
+            cudnn.benchmark, cudnn.deterministic = False, True
+            torch.manual_seed(seed)
+            yield device
+        finally:
+            torch.set_num_threads(before)
+            cudnn.benchmark, cudnn.deterministic = flags
+
+
+@contextlib.contextmanager
+def watched(recipe: Recipe) -> Iterator[None]:
+    """Turns what PyTorch raises, "out of memory" in its several ways above all, into one sentence."""
+    try:
+        yield
+    except ValueError as error:  # such as a batch norm that is given a single value
+        raise TrainingError(f"PyTorch can't train this: {str(error).splitlines()[0]}") from error
+    except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and "memory" not in str(error).lower():
+            raise TrainingError(f"PyTorch can't train this: {str(error).splitlines()[0]}") from error
+        raise TrainingError(
+            f"there is not enough memory for batches of {recipe.batch}", f"try `batch {max(1, recipe.batch // 2)}`"
+        ) from error
+
+
+def make(graph: Graph, recipe: Recipe, options: Options, device: torch.device) -> Job:
+    """The network, its data and the loop. The seed must be set: it gives the weights."""
+    module = build_module(graph)
+    wanted = wanted_for(graph, recipe, options.data_root)
+    raw = read(recipe.data, wanted)
+    prepared = prepare(raw, recipe, wanted.input, options.limit)
+    # Kernels of 2-D convolutions are faster where channels stand last in memory, on CPUs and GPUs alike.
+    ranks = {p.dim() for p in module.parameters()}
+    flat = 4 in ranks and 5 not in ranks and len(wanted.input) == 3
+    memory_format = torch.channels_last if flat else torch.contiguous_format
+    module = module.to(device).to(memory_format=memory_format)  # type: ignore[call-overload]
+    split = prepared.split.each(lambda part: part.to(device))
+    learner = Descent(module, recipe, Objective(recipe, graph), penalties(graph, module), device)
+    feed = Feed(prepared.prepare, device, memory_format=memory_format, seed=recipe.seed)
+    loop = Loop(learner, recipe, split, feed, device)
+    return Job(graph, recipe, options, prepared, loop)
+
+
+def penalties(graph: Graph, module: nn.Module) -> list[tuple[float, Tensor]]:
+    """Each weight that a layer's `l2=` puts into the loss, with its factor; biases are not among them."""
+    from cnndsl.codegen import module_paths
+
+    factors = {node.index: getattr(node.layer, "l2", 0.0) for node in graph.nodes if node.shares is None}
+    if not any(factors.values()):
+        return []
+    paths = module_paths(graph)
+    return [
+        (factor, parameter)
+        for index, factor in factors.items()
+        if factor
+        for name, parameter in module.get_submodule(paths[index]).named_parameters()
+        if parameter.requires_grad and "bias" not in name
+    ]

@@ -1,0 +1,159 @@
+"""How weights move: what one step does with its examples, and how a network is measured.
+
+The loop counts, shuffles, saves; a learner knows the network, the objective and the optimizer.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from cnndsl.recipe import Recipe
+from cnndsl.runtime.data import Batch
+from cnndsl.runtime.objective import Objective
+from cnndsl.runtime.optimizing import Average, groups, optimizer
+from cnndsl.runtime.views import View, views
+
+
+class Stepped(NamedTuple):
+    """What a step came to, on the device: its loss, and the sums over its examples."""
+
+    loss: Tensor
+    sums: Tensor
+
+
+class Learner(Protocol):
+    """What the loop needs of it.
+
+    module: the network as it is trained; measured: as it is measured and saved, which may be a mean over steps.
+    width: how many sums there are.
+    """
+
+    module: nn.Module
+    width: int
+
+    @property
+    def measured(self) -> nn.Module: ...
+
+    def step(self, batches: Iterable[Batch], count: int, factor: float, number: int) -> Stepped:
+        """One update on all these examples, `count` in all, at `factor` times the learning rate: the `number`-th, from
+        0."""
+
+    def measure(self, batch: Batch) -> Tensor:
+        """The sums over these examples, in evaluation mode. Between `begin` of evaluation and of training."""
+
+    def begin(self, *, training: bool) -> None:
+        """Training or evaluation begins."""
+
+    def values(self, sums: Sequence[float], count: float, *, training: bool) -> dict[str, float]:
+        """The losses and metrics by name, of sums over so many examples, taken in training or in evaluation."""
+
+    def shown(self, found: dict[str, float]) -> dict[str, tuple[float, bool]]:
+        """What of them stands in a line for people, and whether each is a share."""
+
+    def state(self) -> dict[str, Any]:
+        """All that later steps depend on, as tensors and plain data."""
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from a `state()`. Raises what PyTorch raises if it is another network's."""
+
+
+class Descent:
+    """Gradient descent on one network: the usual learner.
+
+    penalties: weights whose squares are part of the loss, each with its factor; `bf16` computes layers with 16 bits.
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        recipe: Recipe,
+        objective: Objective,
+        penalties: Sequence[tuple[float, Tensor]],
+        device: torch.device,
+        *,
+        bf16: bool = False,
+    ) -> None:
+        self.module = module
+        self.objective = objective
+        self.recipe = recipe
+        self.penalties = penalties
+        self.device = device
+        self.forward: Any = module
+        self.parameters = [p for p in module.parameters() if p.requires_grad]
+        self.optimizer = optimizer(recipe.optimizer, groups(module, recipe.optimizer))
+        self.average = Average(module, recipe.ema) if recipe.ema.decay else None
+        self.views = views(recipe.tta)
+        self.width = objective.width
+        self._lower = torch.autocast(device.type, torch.bfloat16) if bf16 else contextlib.nullcontext()
+
+    @property
+    def measured(self) -> nn.Module:
+        return self.average.module if self.average is not None else self.module
+
+    def begin(self, *, training: bool) -> None:
+        self.module.train(training)
+
+    def step(self, batches: Iterable[Batch], count: int, factor: float, number: int) -> Stepped:
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.recipe.optimizer.lr * factor
+        self.optimizer.zero_grad(set_to_none=True)
+        sums: Any = 0
+        for index, batch in enumerate(batches):
+            sums = sums + self._backward(batch, batch.count / count, first=index == 0)
+        if self.recipe.clip:
+            nn.utils.clip_grad_norm_(self.parameters, self.recipe.clip)
+        self.optimizer.step()
+        if self.average is not None:
+            self.average.update(number)
+        return Stepped(sums[0] / count, sums)
+
+    def _backward(self, batch: Batch, share: float, *, first: bool) -> Tensor:
+        """Add the gradients of one batch; the sums over its examples."""
+        with self._lower:
+            given = self.forward(*batch.inputs)
+        outputs = self.objective.outputs(given, training=True)
+        losses = self.objective.losses(outputs, batch)
+        total = self.objective.total(losses, share)
+        if first:
+            for factor, weight in self.penalties:
+                total = total + factor * weight.square().sum()
+        total.backward()  # type: ignore[no-untyped-call]
+        return self.objective.sums(outputs, batch, losses)
+
+    def measure(self, batch: Batch) -> Tensor:
+        with torch.inference_mode():
+            outputs = self._viewed(batch)
+            return self.objective.sums(outputs, batch, self.objective.losses(outputs, batch))
+
+    def _viewed(self, batch: Batch) -> dict[str, Tensor]:
+        """The outputs for the examples; the mean over their views, where there are several."""
+        found = [self._seen(batch.inputs, view) for view in self.views]
+        if len(found) == 1:
+            return found[0]
+        return {name: torch.stack([one[name] for one in found]).mean(0) for name in found[0]}
+
+    def _seen(self, inputs: Sequence[Tensor], view: View) -> dict[str, Tensor]:
+        with self._lower:
+            given = self.measured(*(view(one) for one in inputs))
+        return self.objective.outputs(given, training=False)
+
+    def values(self, sums: Sequence[float], count: float, *, training: bool) -> dict[str, float]:
+        return self.objective.values(sums, count, training=training)
+
+    def shown(self, found: dict[str, float]) -> dict[str, tuple[float, bool]]:
+        return self.objective.shown(found)
+
+    def state(self) -> dict[str, Any]:
+        mean = {} if self.average is None else {"average": self.average.module.state_dict()}
+        return {"model": self.module.state_dict(), "optimizer": self.optimizer.state_dict(), **mean}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        self.module.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        if self.average is not None:
+            self.average.module.load_state_dict(state["average"])

@@ -1,0 +1,70 @@
+"""Optimizers made from recipes, and the running mean of the weights."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from cnndsl.recipe.optimizers import Optimizer
+from cnndsl.recipe.training import Ema
+from cnndsl.runtime.evaluate import function
+
+FUSED = ("torch.optim.SGD", "torch.optim.Adam", "torch.optim.AdamW")
+"""Optimizers that PyTorch has in one call for all parameters, with the same rule."""
+
+NORMS = (
+    nn.modules.batchnorm._NormBase,
+    nn.GroupNorm,
+    nn.LayerNorm,
+    nn.RMSNorm,
+)
+
+
+def groups(module: nn.Module, chosen: Optimizer) -> list[dict[str, Any]]:
+    """The parameters that are trained, in groups: those that `weight_decay` is not for apart."""
+    trained = [p for p in module.parameters() if p.requires_grad]
+    if chosen.decay == "all" or not chosen.weight_decay:
+        return [{"params": trained}]
+    norms = {id(p) for m in module.modules() if isinstance(m, NORMS) for p in m.parameters(recurse=False)}
+    spared = [p for p in trained if p.dim() <= 1 or id(p) in norms]
+    decayed = [p for p in trained if p.dim() > 1 and id(p) not in norms]
+    return [group for group in ({"params": decayed}, {"params": spared, "weight_decay": 0.0}) if group["params"]]
+
+
+def optimizer(chosen: Optimizer, parameters: list[dict[str, Any]]) -> torch.optim.Optimizer:
+    """The recipe's optimizer, in PyTorch's fused form where there is one: the same rule in one call."""
+    call = chosen.code()
+    if call.function in FUSED:
+        call = call._replace(kwargs=(*call.kwargs, ("fused", True)))
+    elif call.function == "torch.optim.RMSprop":
+        call = call._replace(kwargs=(*call.kwargs, ("foreach", True)))
+    made: torch.optim.Optimizer = function(call)(parameters)
+    return made
+
+
+class Average:
+    """A running mean of a module's weights and floating-point buffers, in a module of its own."""
+
+    def __init__(self, module: nn.Module, chosen: Ema) -> None:
+        self.chosen = chosen
+        self.module = copy.deepcopy(module).requires_grad_(False).eval()
+        self._ours, self._theirs = _floats(self.module), _floats(module)
+        self._counts = list(zip(_others(self.module), _others(module), strict=True))
+
+    @torch.no_grad()
+    def update(self, step: int) -> None:
+        """After step number `step`, from 0."""
+        torch._foreach_lerp_(self._ours, self._theirs, 1 - self.chosen.share(step))
+        for ours, theirs in self._counts:
+            ours.copy_(theirs)
+
+
+def _floats(module: nn.Module) -> list[Tensor]:
+    return [t.detach() for t in (*module.parameters(), *module.buffers()) if t.is_floating_point()]
+
+
+def _others(module: nn.Module) -> list[Tensor]:
+    return [t for t in module.buffers() if not t.is_floating_point()]

@@ -1,0 +1,79 @@
+"""What a run says of itself: its plan, its epochs, and where it goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from cnndsl.recipe import Recipe
+from cnndsl.runtime import run_folder
+from cnndsl.runtime.loop import Loop, Row
+from cnndsl.runtime.progress import Progress
+
+
+def plan(name: str, recipe: Recipe, loop: Loop, prepared: tuple[str, ...], progress: Progress) -> None:
+    """What will be done, before anything is."""
+    split = loop.split
+    count = sum(p.numel() for p in loop.learner.module.parameters() if p.requires_grad)
+    where = "GPU" if loop.device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"
+    progress.head(f"{name}: {count:,} parameters to train, on the {where}")
+    parts = [f"{len(split.train):,} examples to train"]
+    parts += [f"{len(split.validation):,} to validate"] if split.validation is not None else []
+    parts += [f"{len(split.test):,} for the test at the end"] if split.test is not None else []
+    said = [f"data {recipe.data.name}: {', '.join(parts)}", *prepared]
+    said += [f"loss {recipe.loss}", *(f"{p.setting} {p.name} {p.value}" for p in recipe.parts)]
+    said += [f"optimizer {recipe.optimizer}", *_settings(recipe)]
+    said.append(_batches(recipe, loop))
+    said.append(f"seed {recipe.seed}")
+    for text in said:
+        progress.note("  " + text)
+
+
+def _settings(recipe: Recipe) -> list[str]:
+    """The settings that are worth a line."""
+    schedule = recipe.schedule
+    said = [f"schedule {schedule}"] if schedule.name != "constant" or schedule.warmup else []
+    said += [f"clip {recipe.clip:g}"] if recipe.clip else []
+    said += [str(recipe.ema)] if recipe.ema.decay else []
+    said += [str(recipe.early_stopping)] if recipe.early_stopping.patience else []
+    said += [str(recipe.droppath)] if recipe.droppath.last is not None else []
+    said += [str(recipe.tta)] if recipe.tta.mirror or recipe.tta.shift else []
+    return said
+
+
+def _batches(recipe: Recipe, loop: Loop) -> str:
+    several = f", {recipe.accumulate} to a step" if recipe.accumulate > 1 else ""
+    steps = len(loop.cuts)
+    return f"batch {recipe.batch}{several}: {steps:,} steps an epoch, {loop.steps:,} in {epochs(recipe.epochs)}"
+
+
+def epochs(count: int) -> str:
+    """So many epochs."""
+    return "1 epoch" if count == 1 else f"{count:,} epochs"
+
+
+def environment(about: Mapping[str, Any], device: torch.device, progress: Progress) -> None:
+    """Where the machine or PyTorch is another, the numbers may be, too."""
+    now, then = run_folder.environment(device), about.get("environment", {})
+    changed = [f"{key} {then.get(key)} -> {now[key]}" for key in now if then.get(key) != now[key]]
+    if changed:
+        progress.line(f"note: begun elsewhere, so that the last digits may differ: {', '.join(changed)}")
+
+
+def epoch_line(row: Row, loop: Loop) -> str:
+    """One line for an epoch."""
+    total = str(loop.recipe.epochs)
+    parts = [f"epoch {int(row['epoch']):>{len(total)}}/{total}"]
+    for part in ("train", "validation"):
+        found = {name.removeprefix(part + "_"): value for name, value in row.items() if name.startswith(part + "_")}
+        if found:
+            parts.append(f"{part} {numbers(found, loop)}")
+    return "  ".join([*parts, f"{row['seconds']:.1f} s"])
+
+
+def numbers(values: dict[str, float], loop: Loop) -> str:
+    """Losses and metrics, those that are shares as percentages."""
+    said = loop.learner.shown(values)
+    return " ".join(f"{name} {value:{'.2%' if share else '.4g'}}" for name, (value, share) in said.items())
