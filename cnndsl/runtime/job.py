@@ -104,7 +104,7 @@ def make(graph: Graph, recipe: Recipe, options: Options, device: torch.device) -
     module = build_module(graph)
     wanted = wanted_for(graph, recipe, options.data_root)
     raw = read(recipe.data, wanted)
-    prepared = prepare(raw, recipe, wanted.input, options.limit)
+    prepared = prepare(raw, recipe, wanted.input, options.limit, wanted.task)
     # Kernels of 2-D convolutions are faster where channels stand last in memory, on CPUs and GPUs alike.
     ranks = {p.dim() for p in module.parameters()}
     flat = 4 in ranks and 5 not in ranks and len(wanted.input) == 3
