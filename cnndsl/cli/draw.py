@@ -25,7 +25,9 @@ from cnndsl.zoo import locate, read
 
 if TYPE_CHECKING:
     from cnndsl.draw.faults import Faults
-    from cnndsl.pipeline import Checked, CheckedNetwork
+    from cnndsl.draw.page.build import Spec
+    from cnndsl.pipeline import Checked, CheckedNetwork, Options
+    from cnndsl.zoo import Place
 
 NARROWEST, WIDEST = 36.0, 14_400.0
 """Widths of a page that can be asked for, in points: half an inch, and what PDF knows at most."""
@@ -53,7 +55,7 @@ class Asked(Record):
 class Subject(Record):
     """A network to draw, where it is from, and what is wrong with it."""
 
-    source: str
+    spec: Spec
     network: CheckedNetwork
     faults: Faults
 
@@ -163,6 +165,9 @@ def _background(context: click.Context, option: click.Parameter, value: str | No
 @click.option("--background", metavar="COLOR", callback=_background, help="'none', 'page' (the theme's), or '#rrggbb'.")
 @click.option("--dpi", type=click.FloatRange(COARSEST, FINEST), help="Of PNG: pixels to an inch. Without it: 300.")
 @click.option("--engine", type=click.Choice(ENGINES), help="What lays a graph out: 'dot' is Graphviz.")
+@click.option("--watch", is_flag=True, help="Show it in a browser, drawn again at each save, until Ctrl-C.")
+@click.option("--port", metavar="N", type=click.IntRange(0, 65535), help="With --watch: the port on this machine.")
+@click.option("--open", "open_browser", is_flag=True, help="With --watch: open the browser.")
 @click.option("--no-preamble", is_flag=True, help="Of TikZ: the picture alone, for \\input into a document.")
 @set_option
 @input_option
@@ -173,6 +178,9 @@ def draw(
     sets: tuple[tuple[str, str], ...],
     input_: str | None,
     root: str | None,
+    watch: bool,
+    port: int | None,
+    open_browser: bool,
     **settings: Any,
 ) -> int:
     """Draw networks: for a paper, a README, a browser.
@@ -184,10 +192,16 @@ def draw(
     cnndsl draw nets.cnn:Small > small.svg
     cnndsl draw nets.cnn -o 'figures/{name}.svg'       every network of the file
     cnndsl draw resnet18 --style graph --depth 2 --show shape,params -o graph.svg
+    cnndsl draw resnet18 -o resnet18.html              a page to explore: it folds, finds, tells numbers
+    cnndsl draw lenet5.cnn --watch --open              the same page, drawn again at each save
 
     A spec with errors is drawn as far as it is known, with each error at its layer; the exit code is 1 then. It is 2 if
     there is nothing to draw, or it can't be written.
     """
+    if watch:
+        settings["format"] = _watched(files, output, settings["format"])
+    elif port is not None or open_browser:
+        raise click.UsageError("--port and --open are for --watch.")
     asked = _asked(output, settings)
     places = [locate(file) for file in files]
     keep_inputs(output, [place.path for place in places])
@@ -197,6 +211,8 @@ def draw(
 
     gc.disable()  # as in check
     options = Options(sets=sets, input=input_, root=root)
+    if watch:
+        return _serve(places[0], options, asked, port, open_browser=open_browser)
     checked: list[Checked] = []
     diagnostics: list[Diagnostic] = []
     for place in places:
@@ -250,6 +266,27 @@ def _asked(output: str | None, given: dict[str, Any]) -> Asked:
     return Asked(wanted=wanted, **looked, format=chosen, paper=paper, output=output)
 
 
+def _watched(files: tuple[str, ...], output: str | None, format: str | None) -> str:
+    """The format of what is watched. Raises click.UsageError where the options say something else."""
+    if output is not None or format not in (None, "html"):
+        raise click.UsageError("--watch serves a page and writes nothing: leave out -o and --format.")
+    if len(files) > 1 or STDIN in files:
+        raise click.UsageError("--watch needs one file: it is drawn again when that changes.")
+    return "html"
+
+
+def _serve(place: Place, options: Options, asked: Asked, port: int | None, *, open_browser: bool) -> int:
+    """Serve the page of a spec. Raises click.UsageError for names that it lacks, and for a port that is taken."""
+    from cnndsl.cli.live import View, serve
+    from cnndsl.draw.fold import NoSuchItem
+
+    view = View(place, options, asked.wanted, asked.paper, asked.depth, asked.unfold, asked.fold, asked.only)
+    try:
+        return serve(view, port, open_browser=open_browser)
+    except NoSuchItem as error:
+        raise click.UsageError(_unknown(visible(place.name), error.name, error.known, asked)) from None
+
+
 def _format_of(output: str | None) -> str:
     """The format that a file's ending means; SVG where there is no file. Raises click.UsageError."""
     if output is None and is_terminal(sys.stdout):
@@ -293,9 +330,11 @@ def _need_dot() -> None:
 def _subjects(checked: Checked) -> list[Subject]:
     """The networks of a file in which there is something to draw."""
     from cnndsl.draw.faults import faults
+    from cnndsl.draw.page.build import Spec
 
+    spec = Spec(checked.source, checked.diagnostics)
     return [
-        Subject(checked.source.name, network, faults(network.graph, checked.diagnostics))
+        Subject(spec, network, faults(network.graph, checked.diagnostics))
         for network in checked.networks
         if len(network.graph.nodes) > 1
     ]
@@ -322,7 +361,7 @@ def _choose(subjects: list[Subject]) -> str:
     """That one of several networks has to be chosen."""
     names = list(dict.fromkeys(visible(subject.network.graph.name) for subject in subjects))
     known = ", ".join(names[:8]) + ", …" * (len(names) > 8)
-    where = visible(subjects[0].source)
+    where = visible(subjects[0].spec.source.name)
     return (
         f"There are {len(subjects)} networks ({known}): draw one, as in {where}:{names[0]}, "
         f"or all of them with -o '{NAME}.svg'."
@@ -346,6 +385,7 @@ def _drawn(subject: Subject, asked: Asked) -> bytes:
             asked.unfold,
             asked.fold,
             asked.only,
+            subject.spec if FORMATS[asked.format].explores else None,
         )
     except NoSuchItem as error:
         raise click.UsageError(_unknown(network.graph.name, error.name, error.known, asked)) from None

@@ -1,4 +1,4 @@
-"""`cnndsl check --watch`: again at each save.
+"""`--watch`: again at each save.
 
 Files are asked for their times twenty times a second: that takes a few microseconds each, works on every system, in
 containers and on network drives, and sees what editors do: write in place, rename over, delete and make again.
@@ -33,10 +33,10 @@ class Round(Record):
     folders: tuple[str, ...] = ()
 
 
-def watch(run: Callable[[], Round], files: Iterable[str], color: str) -> int:
+def watch(run: Callable[[], Round], files: Iterable[str], color: str, did: str = "checked") -> int:
     """Run at once and whenever a file changes, until Ctrl-C. Returns the exit code of the last round.
 
-    `files` are those to look at before the first round tells which it read.
+    `files` are those to look at before the first round tells which it read. did: what a round does, for people.
     """
     code = 0
     before = {path: _stamp(path) for path in files}
@@ -49,7 +49,7 @@ def watch(run: Callable[[], Round], files: Iterable[str], color: str) -> int:
             for path in (*one.files, *one.folders):
                 if path not in before:
                     before[path] = _stamp_since(path, begun)
-            code = _show(one, taken, color)
+            code = _show(one, taken, color, did)
             gc.collect()  # switched off while a check runs; here nobody waits
             watched = (*one.files, *one.folders)
             _wait({path: before[path] for path in watched}, set(one.files))
@@ -86,12 +86,13 @@ def _wait(watched: dict[str, Stamp], files: set[str]) -> None:
         time.sleep(PAUSE)
 
 
-def _show(one: Round, taken: float, color: str) -> int:
+def _show(one: Round, taken: float, color: str, did: str) -> int:
     """The result in place of the last one on a terminal, else below it. Raises BrokenPipeError where nobody reads."""
     look = look_of(sys.stdout, color)
     terminal = look.terminal
     count = len(one.files)
-    said = f"{time.strftime('%H:%M:%S')}  checked in {taken * 1000:,.0f} ms, watching {count} file{'s' * (count != 1)}"
+    now = time.strftime("%H:%M:%S")
+    said = f"{now}  {did} in {taken * 1000:,.0f} ms, watching {count} file{'s' * (count != 1)}"
     clear = "\x1b[H\x1b[2J" if terminal else ""
     hint = " (Ctrl-C ends)" if terminal else ""
     write(sys.stdout, f"{clear}{look.paint(said + hint, DIM)}\n\n")

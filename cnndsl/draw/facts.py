@@ -12,12 +12,12 @@ LEVELS = 9
 
 def facts(item: Item, network: Item) -> tuple[tuple[str, str], ...]:
     """Everything known of an item by name: its output, and its costs with their shares of the whole network."""
-    numbers, whole = item.numbers, network.numbers
+    numbers, whole, own = item.numbers, network.numbers, item is network
     found = [
         ("kind", item.kind),
         ("output", said(item, "shape")),
-        ("params", _with_share(grouped(numbers.params), share(numbers.params, whole.params))),
-        ("MACs", _with_share(grouped(numbers.macs), share(numbers.macs, whole.macs))),
+        ("params", _with_share(grouped(numbers.params), "" if own else share(numbers.params, whole.params))),
+        ("MACs", _with_share(grouped(numbers.macs), "" if own else share(numbers.macs, whole.macs))),
         ("receptive field", axes_text(numbers.field)),
         ("saved for training", UNKNOWN if numbers.saved is None else bytes_text(numbers.saved)),
     ]

@@ -59,7 +59,19 @@ class _Outline:
         call = BlockCall(graph.name, graph.name, {}, 0, len(graph.nodes), Edge(0), None)
         main = next((o.edge for o in graph.outputs if not o.training), None)
         item = self._made(call, self._children(call, self._nested(), 0), 0)
-        return item._replace(kind="network", title=graph.name, span=graph.span, result=main, input_shape=None)
+        shape = graph.shape_of(main) if main is not None else None
+        numbers, totals = item.numbers, self.analysis.totals
+        if totals is not None:  # as `check` has them: without what only training needs, and before what sees everything
+            numbers = numbers._replace(params=totals.params, macs=totals.macs, field=totals.features_field)
+        return item._replace(
+            kind="network",
+            title=graph.name,
+            span=graph.span,
+            result=main,
+            shape=shape,
+            numbers=numbers,
+            input_shape=None,
+        )
 
     # --- the tree -----------------------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ stands with each thing: its id, its layer's facts, the thing it is in.
 
 from __future__ import annotations
 
+from cnndsl.draw.page.model import Model
 from cnndsl.record import Record
 from cnndsl.source import Span
 
@@ -132,7 +133,8 @@ class Scene(Record):
     a legend. Painted in this order: things that hold others, arrows, other things, marks.
 
     width, height: of the page, whose left upper corner is (0, 0). title, description: what it shows, for those who
-    can't see it. faults: what is wrong with the network, a text each.
+    can't see it. faults: what is wrong with the network, a text each. model: for a page that folds, which needs more
+    than what is seen; None where nobody asked for it.
     """
 
     width: float
@@ -144,6 +146,7 @@ class Scene(Record):
     marks: tuple[Mark, ...] = ()
     faults: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    model: Model | None = None
 
 
 def box(area: Area, *, around: float = 0.0) -> Area:

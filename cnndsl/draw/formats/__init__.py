@@ -58,13 +58,15 @@ class Paper(Record):
 
 class Format(Record):
     """A row of FORMATS. endings: of files. binary: whether its module gives bytes. extra: a package that it needs and
-    the light install lacks. background: what stands behind the picture unless something else is asked for."""
+    the light install lacks. background: what stands behind the picture unless something else is asked for. explores:
+    whether it needs the scene's model."""
 
     about: str
     endings: tuple[str, ...]
     binary: bool = False
     extra: str | None = None
     background: str | None = None
+    explores: bool = False
 
 
 FORMATS = {
@@ -74,6 +76,7 @@ FORMATS = {
     "mermaid": Format("a flowchart, for Markdown on GitHub", (".mmd", ".mermaid")),
     "tikz": Format("a document for LaTeX, or its picture alone", (".tex", ".tikz")),
     "png": Format("pixels, at --dpi", (".png",), binary=True, extra="resvg_py", background=PAGE),
+    "html": Format("a page to explore: it folds, finds, tells numbers and lines", (".html", ".htm"), explores=True),
 }
 """The module `cnndsl.draw.formats.<name>` has the function `render`."""
 
