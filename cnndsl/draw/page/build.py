@@ -14,9 +14,12 @@ from cnndsl.draw.wanted import COLORS, SHOWN, Wanted
 from cnndsl.graph import Edge
 from cnndsl.record import Record
 from cnndsl.source import Source, Span
+from cnndsl.terminal import visible
 
 NOTED = 100
 """Problems that a page tells."""
+_KEPT = "\n\r\t\xa0"
+_MARK = "\ufffd"
 
 
 class Spec(Record):
@@ -56,8 +59,10 @@ class _Build:
 
     def model(self, title: str, description: str, network: Piece | None, spec: Spec, wanted: Wanted) -> Model:
         notes = tuple(self.note(d) for d in spec.diagnostics[:NOTED])
-        files = tuple(File(one.name, one.text) for one in self.files)
-        return Model(title, description, network, files, notes, wanted.direction, wanted.color, wanted.show)
+        files = tuple(File(visible(one.name), _shown(one.text)) for one in self.files)
+        return Model(
+            visible(title), visible(description), network, files, notes, wanted.direction, wanted.color, wanted.show
+        )
 
     # --- places -------------------------------------------------------------------------------------------------
 
@@ -72,7 +77,8 @@ class _Build:
 
     def note(self, diagnostic: Diagnostic) -> Note:
         place = None if unread(diagnostic) else self.place(diagnostic.span)
-        return Note(diagnostic.severity, diagnostic.code, diagnostic.message_text(), render(diagnostic), place)
+        message = visible(diagnostic.message_text())
+        return Note(diagnostic.severity, diagnostic.code, message, render(diagnostic), place)
 
     # --- pieces -------------------------------------------------------------------------------------------------
 
@@ -81,7 +87,7 @@ class _Build:
         return Piece(
             item.id,
             item.kind,
-            item.title,
+            visible(item.title),
             item.role,
             item.dress,
             item.count,
@@ -89,7 +95,7 @@ class _Build:
             tuple((what, value) for what in COLORS[1:] if (value := cost(item, what)) is not None),
             facts(item, self.whole),
             self.place(item.span),
-            item.fault,
+            None if item.fault is None else visible(item.fault),
             item.outputs,
             item.auxiliary,
             item.change.what,
@@ -156,6 +162,12 @@ def _port(ports: list[Edge], edge: Edge) -> int:
     if edge in ports:
         return ports.index(edge)
     return 0 if len(ports) == 1 else PORT
+
+
+def _shown(text: str) -> str:
+    """A spec's text with a mark in the place of each letter that can't be seen, or would turn others around."""
+    hidden = [letter for letter in set(text) if not letter.isprintable() and letter not in _KEPT]
+    return text.translate({ord(letter): _MARK * (1 + (letter > "\uffff")) for letter in hidden})
 
 
 def _position(source: Source, offset: int) -> tuple[int, int]:
