@@ -199,7 +199,13 @@ def _similar(path: str) -> str | None:
     parent, wanted = os.path.split(path)
     if os.path.isfile(path + ".cnn"):
         return visible(path + ".cnn")
-    found = closest(wanted, _names(parent)) if wanted else None
+    names = _names(parent)
+    if wanted.endswith(".cnn"):
+        # A suffix that both have makes no two names alike.
+        specs = {name[:-4]: name for name in names if name.endswith(".cnn")}
+        found = specs.get(closest(wanted[:-4], specs) or "")
+    else:
+        found = closest(wanted, names) if wanted else None
     return visible(os.path.join(parent, found)) if found else None
 
 

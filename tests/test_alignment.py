@@ -193,6 +193,8 @@ def test_the_distance_is_that_of_the_gradients(lines: str, size: str) -> None:
         ("add:\n    | conv 3x2 pad=[2, 0]\n    | identity\nconv 3x2", "40x2"),
         ("mul:\n    | identity\n    | globalpool, conv 1x2\nconv 3x2 pad=1", "20x2"),
         ("conv 3x2 /2 pad=1\nmul:\n    | globalpool, conv 1x2, sigmoid\n    | identity\nconv 3x2 pad=1", "20x2"),
+        ("pool 2, upsample 2\nmul:\n    | identity\n    | globalpool, conv 1x2\nconv 3x2 pad=1", "20x2"),
+        ("conv 3x2 /2 pad=1, upsample 2\nmul:\n    | globalpool\n    | identity\npool 2 avg", "20x2"),
     ],
 )
 def test_what_merges_see(lines: str, size: str) -> None:
@@ -208,6 +210,14 @@ def test_what_merges_see(lines: str, size: str) -> None:
 def test_a_global_branch_leaves_the_stride_alone() -> None:
     unit = "mul:\n    | identity\n    | globalpool, conv 1x1x4, sigmoid\nconv 3x3x4 pad=1\n"
     totals = analyse(checked("conv 3x3x4 /2 pad=1\n" + unit * 10).networks[0].graph).totals
+    assert totals is not None
+    assert totals.receptive_field == (32, 32)
+    assert totals.stride == (2, 2)
+
+
+def test_a_global_branch_behind_an_upsampling_leaves_the_stride_alone() -> None:
+    unit = "mul:\n    | identity\n    | globalpool, conv 1x1x4, sigmoid\nconv 3x3x4 pad=1\n"
+    totals = analyse(checked("pool 4\nupsample 2\nconv 3x3x4 pad=1\n" + unit * 3).networks[0].graph).totals
     assert totals is not None
     assert totals.receptive_field == (32, 32)
     assert totals.stride == (2, 2)

@@ -106,7 +106,18 @@ def test_paths_are_no_names(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "guess"),
-    [("resnt50", "resnet50"), ("vgg-16-bm", "vgg16_bn"), ("zzzzzz", None), ("RegNetY16GF", "regnet_y_16gf")],
+    [
+        ("resnt50", "resnet50"),
+        ("vgg-16-bm", "vgg16_bn"),
+        ("zzzzzz", None),
+        ("RegNetY16GF", "regnet_y_1_6gf or regnet_y_16gf"),
+        ("ResNet-20", "resnet20_cifar_a or resnet20_cifar_b"),
+        ("mobilenet", "mobilenet_v1 or mobilenet_v2 or mobilenet_v3"),
+        (
+            "shufflenet_v1_g",
+            "shufflenet_v1_g3_x0_5, shufflenet_v1_g8_x0_5, shufflenet_v1_g1_x1_0, shufflenet_v1_g2_x1_0, …",
+        ),
+    ],
 )
 def test_unknown_names(name: str, guess: str | None) -> None:
     found = read(locate(name))
@@ -122,6 +133,12 @@ def test_files_nearby_are_suggested_first() -> None:
     assert isinstance(found, Diagnostic)
     assert found.help_text() == "did you mean renset.cnn?"
     assert not found.notes
+
+
+def test_a_suffix_makes_no_two_files_alike() -> None:
+    Path("neg.cnn").write_text(SMALL, encoding="utf-8")
+    assert "did you mean" not in run("check", "missing.cnn", code=2).stderr
+    assert "did you mean neg.cnn?" in run("check", "negs.cnn", code=2).stderr
 
 
 def test_commands_find_names() -> None:
@@ -317,7 +334,7 @@ def test_new_never_overwrites() -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["x", "--from", "resnt18"], "Did you mean 'resnet18'?"),
+        (["x", "--from", "resnt18"], "Did you mean resnet18?"),
         (["x", "--from", "zzzzzz"], "'cnndsl list' shows those there are."),
         (["x", "--from", "resnet18", "--template", "cnn"], "not both"),
         (["no/such/folder"], "can't write no/such/folder.cnn"),

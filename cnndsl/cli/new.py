@@ -9,14 +9,14 @@ import click
 
 from cnndsl.cli.options import CONTEXT
 from cnndsl.cli.output import CannotWrite, deliver
-from cnndsl.diagnostics import Diagnostic, closest
+from cnndsl.diagnostics import Diagnostic
 from cnndsl.record import Record
 from cnndsl.resources import folder
 from cnndsl.source import Source
 from cnndsl.syntax import parse, tree
 from cnndsl.syntax.tables import KEYWORDS
 from cnndsl.terminal import visible
-from cnndsl.zoo import SUFFIX, entries, files, find, locate, read
+from cnndsl.zoo import SUFFIX, find, guess, locate, read
 
 TEMPLATES = ("mlp", "cnn", "resnet", "unet", "autoencoder", "gan", "audio")
 """Each is a file of cnndsl/templates, in which `Name` stands for the network's name."""
@@ -112,9 +112,9 @@ def network_name(stem: str) -> str:
 def _copy(origin: str) -> Start:
     """The file of a network of the zoo. Raises click.UsageError."""
     if find(origin) is None:
-        near = closest(origin.replace("-", "_"), [*files(), *(entry.name for entry in entries())])
-        guess = f" Did you mean '{near}'?" if near else " 'cnndsl list' shows those there are."
-        raise click.UsageError(f"No network that comes with cnndsl is named '{visible(origin)}'.{guess}")
+        near = guess(origin)
+        hint = f" Did you mean {near}?" if near else " 'cnndsl list' shows those there are."
+        raise click.UsageError(f"No network that comes with cnndsl is named '{visible(origin)}'.{hint}")
     place = locate(origin)
     source = read(place)
     if isinstance(source, Diagnostic):

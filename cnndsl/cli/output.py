@@ -67,7 +67,8 @@ class CannotWrite(click.ClickException):
     exit_code = 2
 
     def __init__(self, where: str, error: Exception) -> None:
-        super().__init__(f"can't write {visible(where)}: {getattr(error, 'strerror', None) or error}")
+        shown = visible(where) or "''"
+        super().__init__(f"can't write {shown}: {getattr(error, 'strerror', None) or error}")
 
 
 def discard(stream: Any) -> None:

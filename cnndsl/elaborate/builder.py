@@ -7,7 +7,7 @@ from typing import Any
 
 from cnndsl.diagnostics import Diagnostic, Edit, Fix, Label, closest, problem, problem_class
 from cnndsl.elaborate.arithmetic import Budget, EvaluationError
-from cnndsl.elaborate.evaluate import UNKNOWN
+from cnndsl.elaborate.evaluate import UNKNOWN, Scope
 from cnndsl.elaborate.frame import Frame, Names
 from cnndsl.elaborate.unread import KEEPERS, first_word, names_of
 from cnndsl.elaborate.values import Indexed, Tensor, given_arguments
@@ -75,7 +75,16 @@ class Builder:
 
     def report_evaluation(self, error: EvaluationError, line: Line, frame: Frame, fallback: Any = None) -> None:
         node = error.node if error.node is not None else fallback
-        self.report(error.problem, line.span(node), frame.calls, **error.values)
+        values = error.values
+        if error.problem == "UndefinedName":
+            later = (one for one in frame.lines if one.start > line.start and _is_let_of(values["name"], one))
+            if (made := next(later, None)) is not None:
+                values = {
+                    **values,
+                    "guess": values["name"],
+                    "labels": (Label(made.span(), "defined here, further down"),),
+                }
+        self.report(error.problem, line.span(node), frame.calls, **values)
         if error.problem == "TooManySteps":
             raise Stop
 
@@ -186,8 +195,13 @@ class Builder:
         self.nodes.append(Node(index, name, INPUT, None, (), None, line.span(item)))
         return Edge(index, 0)
 
-    def forget(self, line: Line, frame: Frame, item: tree.Item | None = None) -> None:
-        """Go on after a line or item that was not carried out: the current tensor and the names are unknown."""
+    def forget(
+        self, line: Line, frame: Frame, item: tree.Item | None = None, kind: str = "", base: str = "unknown"
+    ) -> None:
+        """Go on after a line or item that was not carried out: the current tensor and the names are unknown.
+
+        kind, base: the kind of the item and its name, as far as they are known.
+        """
         self.troubled = True
         whole = item or tree.Item(0, line.end - line.start, tree.Name(0, 0, ""), (), None, None)
         if item is None and first_word(line) in KEEPERS:
@@ -195,7 +209,7 @@ class Builder:
         elif frame.here is None:
             frame.here = self.add_unknown_input(line, whole)
         elif self.nodes[frame.here.node].shapes is not None:
-            frame.here = self.add("unknown", None, (frame.here,), None, line, whole, frame, "unknown")
+            frame.here = self.add(kind or "unknown", None, (frame.here,), None, line, whole, frame, base)
         own = {item.alias.name} if item is not None and item.alias is not None else set()
         for name in names_of(line) if item is None else own:
             frame.lost.add(name)
@@ -305,6 +319,15 @@ class Builder:
             frame.scope.values["here"] = self.view("here", frame.here)
         if frame.input is not None and "input" not in frame.scope.values:
             frame.scope.values["input"] = self.view("input", frame.input)
+
+    def scope_here(self, frame: Frame) -> Scope:
+        """The names that can be used at this place, for what is evaluated later: `here` is the tensor of this place."""
+        values = {} if frame.here is None else {"here": self.view("here", frame.here)}
+        return Scope(frame.scope, values)
+
+
+def _is_let_of(name: str, line: Line) -> bool:
+    return first_word(line) == "let" and name in names_of(line)
 
 
 def infer_integers(layer: Layer, shapes: list[Shape]) -> Inferred | LayerError:

@@ -55,7 +55,12 @@ class Control(Builder):
             for target in target_names(statement.targets):
                 scope.values[target.name] = UNKNOWN
             if isinstance(error, EvaluationError):
-                self.report(error.problem, line.span(error.node or statement.value), calls, **error.values)
+                values = error.values
+                if error.problem == "UndefinedName" and values["name"] in [
+                    t.name for t in target_names(statement.targets)
+                ]:
+                    values = {**values, "notes": (f"`{values['name']}` has one from the next line on",)}
+                self.report(error.problem, line.span(error.node or statement.value), calls, **values)
                 if error.problem == "TooManySteps":
                     raise Stop from None
 

@@ -128,9 +128,9 @@ class Items(Control):
                 self.define_tensor(alias, frame.here, line.span(item.alias), frame)
         except EvaluationError as error:
             self.report_evaluation(error, line, frame, item)
-            self.forget(line, frame, item)
+            self.forget(line, frame, item, step.name, base)
         except Silent:
-            self.forget(line, frame, item)
+            self.forget(line, frame, item, step.name, base)
 
     def _count(self, item: tree.Item, frame: Frame) -> int:
         if item.count is None:

@@ -410,7 +410,7 @@ class Expander(Items):
         elif line.mended:
             return
         elif self.checking:
-            self.expectations.append(Expectation(line, line.statement.condition, frame.scope))
+            self.expectations.append(Expectation(line, line.statement.condition, self.scope_here(frame)))
         elif self.changes.any:
             self.skipped += 1
 

@@ -212,17 +212,18 @@ def _width(field: Field, shape: Shape, axis: int) -> int | None:
 def _together(axes: list[Axis], widths: list[int | None], whole: int) -> Axis:
     """What a merge's arms, so many cells wide, see together along an axis of the input, which has `whole` cells."""
     wide = [axis for axis, width in zip(axes, widths, strict=True) if width != 1] or axes
-    jump = max(axis.jump for axis in wide)
+    widest = max(wide, key=Axis.field)
+    jump = widest.jump if widest.tail else max(axis.jump for axis in wide)
     full = [axis for axis in axes if axis.full]
     if full:
-        return full[0]._replace(jump=jump)
+        return widest._replace(low=full[0].low, span=full[0].span, jump=jump, full=True)
+    low, behind = min(axis.low for axis in axes), max(axis.low + axis.field() for axis in axes)
+    if len(wide) < len(axes) and low <= 0 and behind >= whole:
+        # Every cell meets the one cell that saw all of the input.
+        return widest._replace(low=0, span=max(whole, *(axis.field() for axis in wide)), jump=jump, full=True)
     if any(axis.tail for axis in axes):
         return max(axes, key=Axis.field)
-    low, high = min(axis.low for axis in axes), max(axis.high for axis in axes)
-    if len(wide) < len(axes) and low <= 0 and high >= whole - 1:
-        # Every cell meets the one cell that saw all of the input.
-        return Axis(0, max(whole, *(axis.span for axis in wide)), jump, (), True)
-    return Axis(low, high - low + 1, jump)
+    return Axis(low, behind - low, jump)
 
 
 class Misaligned(Record):

@@ -167,10 +167,26 @@ class _Layout(Nesting):
         if _end_word.fullmatch(stripped) and not self._names_end():
             self.ends.append(Span(self.source, start, start + len(stripped)))
             return after
+        if start <= self.unclosed_at < end:
+            self.unclosed_column = column
+        elif self._goes_on(start, column):
+            # It was meant to stand in the bracket above, which is said.
+            return after
         line = Line(self.source, start, start + len(stripped), column, self._parse(start, stripped))
         line.mended = self.mended
         self.place(line)
         return after
+
+    def _goes_on(self, start: int, column: int) -> bool:
+        """Whether a line below one with an unclosed bracket belongs to it: it stands deeper, or begins with no word,
+        and does not look like a statement."""
+        if self.unclosed_column is None:
+            return False
+        deeper = column > self.unclosed_column or not (self.text[start].isalpha() or self.text[start] == "_")
+        if deeper and not _new_statement.match(self.text, start):
+            return True
+        self.unclosed_column = None
+        return False
 
     def _curly(self, found: re.Match[str], column: int) -> int:
         """A line that opens its body with a brace, read as if it were a colon."""
@@ -321,6 +337,9 @@ class _Layout(Nesting):
 
     unclosed_at = -1
     """The last bracket reported as unclosed: its line is not reported a second time."""
+
+    unclosed_column: int | None = None
+    """The column of its line, as long as the lines below may belong to it."""
 
     # --- statements ---------------------------------------------------------------------------------------------
 

@@ -15,6 +15,7 @@ from cnndsl.resources import folder
 from cnndsl.source import Source
 
 SUFFIX = ".cnn"
+_GUESSES = 4
 
 
 class Entry(Record):
@@ -101,6 +102,24 @@ def find(name: str) -> tuple[str, str | None] | None:
     return homes[spelled[-1]], spelled[-1]
 
 
+def guess(name: str) -> str | None:
+    """What may have been meant by a name that the zoo does not have: those that begin so, `resnet20_cifar_a or
+    resnet20_cifar_b` for resnet20, files before networks; else the one that is spelled most like it."""
+    from cnndsl.zoo.index import BASES, NETWORKS
+
+    for names in (files(), NETWORKS):
+        longer = [one for one in names if _begins(key(one), key(name))]
+        if longer:
+            more = ", …" if len(longer) > _GUESSES else ""
+            return ", ".join(longer[:_GUESSES]) + more if more or len(longer) == 1 else " or ".join(longer)
+    return closest(name.replace("-", "_"), [*BASES, *files(), *NETWORKS])
+
+
+def _begins(name: str, start: str) -> bool:
+    """Whether a name begins so, and not in the middle of a number."""
+    return len(start) > 2 and name.startswith(start) and not (start[-1].isdigit() and name[len(start) :][:1].isdigit())
+
+
 def key(name: str) -> str:
     """What is equal in every spelling of a name: ResNet-18, resnet_18, resnet18."""
     return name.lower().replace("-", "").replace("_", "")
@@ -132,11 +151,9 @@ def _misplaced(missing: Diagnostic, place: Place) -> Diagnostic:
 
 def _unknown(missing: Diagnostic, place: Place) -> Diagnostic:
     """That there is no such file: what may have been meant is a spec nearby, a name of the zoo, or another file."""
-    from cnndsl.zoo.index import BASES, NETWORKS
-
     nearby = missing.values["suggestion"]
     if nearby is not None and nearby.endswith(SUFFIX):
         return missing
-    near = closest(place.path.replace("-", "_"), [*BASES, *files(), *NETWORKS]) or nearby
     note = "it is no network of the zoo either: `cnndsl list` shows those"
+    near = guess(place.path) or nearby
     return problem("MissingFile", missing.span, name=missing.values["name"], suggestion=near, notes=(note,))
