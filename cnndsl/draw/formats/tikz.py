@@ -233,9 +233,9 @@ def _letter(letter: str) -> str:
         return known
     if letter.isascii():
         return letter
-    base, *marks = unicodedata.normalize("NFD", letter)
-    if len(marks) == 1 and marks[0] in _ACCENTS and base.isascii():
-        return f"\\{_ACCENTS[marks[0]]}{{{base}}}"
+    parts = unicodedata.normalize("NFD", letter)
+    if len(parts) == 2 and parts[1] in _ACCENTS and parts[0].isascii():
+        return f"\\{_ACCENTS[parts[1]]}{{{parts[0]}}}"
     name = unicodedata.name(letter, "")
     if name.startswith(_GREEK) and name.count(" ") == 3 and name != _GREEK + "OMICRON" and "FINAL" not in name:
         return f"$\\{name.removeprefix(_GREEK).lower().replace('lamda', 'lambda')}$"
