@@ -22,8 +22,11 @@ from cnndsl.record import Record
 PADDING = 5.0
 BOX_PADDING = 3.0
 GAP = 9.0
+COLUMNS_APART = {FULL: 6.0, BARE: 6.0, SHORT: 2.0}
 APART = 10.0
 """Between insets."""
+LOW = 300.0
+"""Insets say less if they are higher than this, all together, and higher than they may be wide."""
 
 
 class Panel(Record):
@@ -36,27 +39,60 @@ class Panel(Record):
     marks: tuple[Mark, ...] = ()
 
 
-def panels(plan: Plan, network: Item, colors: Colors, size: float, room: float) -> list[Panel]:
-    """An inset for each sort of block, with as many words as `room` points allow."""
-    return [_panel(sort, plan, network, colors, size, room) for sort in plan.sorts.values()]
-
-
-def _panel(sort: Sort, plan: Plan, network: Item, colors: Colors, size: float, room: float) -> Panel:
+def insets(plan: Plan, network: Item, colors: Colors, size: float, room: float) -> Panel:
+    """An inset for each sort of block, side by side in rows of at most `room` points, with as many words as fit."""
+    common = _common_dress(plan)
+    low = max(room, LOW)
+    tried: list[tuple[Panel, int]] = []
     for words in (FULL, BARE, SHORT):
-        panel = _Inset(sort, plan, network, colors, size, words).panel()
+        made = [_panel(sort, plan, network, colors, size, words, common, room) for sort in plan.sorts.values()]
+        tried.append((shelved(made, room), words))
+        if tried[-1][0].height <= low:
+            break
+    best, words = min(tried, key=lambda one: (max(one[0].height, low), one[1]))
+    if not common or words > FULL:
+        return best
+    said = f"Each convolution is followed by {' and '.join(map(printed, common))}."
+    note = Text(best.width / 2, best.height + APART, said, size, role="muted")
+    return best._replace(height=best.height + APART + letters.DESCENT * size, marks=(note,))
+
+
+def _panel(
+    sort: Sort,
+    plan: Plan,
+    network: Item,
+    colors: Colors,
+    size: float,
+    words: int,
+    common: tuple[str, ...],
+    room: float,
+) -> Panel:
+    for fewer in range(words, SHORT + 1):
+        if fewer not in COLUMNS_APART:
+            continue
+        panel = _Inset(sort, plan, network, colors, size, fewer, common).panel()
         if panel.width <= room:
             break
     return panel
+
+
+def _common_dress(plan: Plan) -> tuple[str, ...]:
+    """What follows every convolution of several blocks, if it is always the same."""
+    members = [member for sort in plan.sorts.values() for member in sort.members]
+    leaves = [leaf for member in members for leaf in every(member) if leaf.role == "convolution" and not leaf.children]
+    dress = {leaf.dress for leaf in leaves}
+    return dress.pop() if len(dress) == 1 and len(leaves) > 2 else ()
 
 
 def shelved(found: Sequence[Panel], room: float) -> Panel:
     """Panels side by side in rows of at most `room` points, each row in the middle."""
     rows: list[list[Panel]] = []
     for panel in found:
-        if rows and sum(p.width + APART for p in rows[-1]) + panel.width <= room:
-            rows[-1].append(panel)
-        else:
+        row = next((r for r in rows if sum(p.width + APART for p in r) + panel.width <= room), None)
+        if row is None:
             rows.append([panel])
+        else:
+            row.append(panel)
     wide = max((sum(p.width for p in row) + APART * (len(row) - 1) for row in rows), default=0.0)
     things: list[Thing] = []
     arrows: list[Arrow] = []
@@ -72,13 +108,16 @@ def shelved(found: Sequence[Panel], room: float) -> Panel:
 
 
 class _Inset:
-    def __init__(self, sort: Sort, plan: Plan, network: Item, colors: Colors, size: float, words: int) -> None:
+    def __init__(
+        self, sort: Sort, plan: Plan, network: Item, colors: Colors, size: float, words: int, common: tuple[str, ...]
+    ) -> None:
         self.sort = sort
         self.plan = plan
         self.network = network
         self.colors = colors
         self.size = size
         self.words = words
+        self.common = common
         self.leading = letters.LEADING * size
         self.flow: Flow = inside(sort.members[0])
         self.leaves = [[one for one in every(member) if not one.children] for member in sort.members]
@@ -89,7 +128,7 @@ class _Inset:
         nodes = [_port(), *map(self._node, self.flow.items, shown), _port()]
         final = len(nodes) - 1
         links = self._links(final)
-        laid = tracks(nodes, links, paths(len(nodes), links, final), both_sides=True)
+        laid = tracks(nodes, links, paths(len(nodes), links, final), both_sides=True, apart=COLUMNS_APART[self.words])
         title = self._title()
         left = min(y - node.over for (_, y), node in zip(laid.places, nodes, strict=True))
         left = min([left, *(y for line in laid.lines.values() for _, y in line)])
@@ -198,7 +237,8 @@ class _Inset:
         words = [first, *([channels] if channels else []), *(p for p in rest if not p.startswith("/"))]
         if item.count > 1:
             words[-1] += f" ×{item.count}"
-        dress = [printed(title) for title in item.dress] if self.words == FULL else []
+        known = item.role == "convolution" and item.dress == self.common
+        dress = [printed(title) for title in item.dress] if self.words == FULL and not known else []
         return tuple(", ".join(part) for part in (words, dress) if part)
 
     def _channels(self, alike: Sequence[Item]) -> str:

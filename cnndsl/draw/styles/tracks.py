@@ -62,13 +62,20 @@ class Path(Record):
     exit: int | None
 
 
-def tracks(nodes: Sequence[Node], links: Sequence[Pair], parts: Sequence[Path], *, both_sides: bool = False) -> Tracks:
+def tracks(
+    nodes: Sequence[Node],
+    links: Sequence[Pair],
+    parts: Sequence[Path],
+    *,
+    both_sides: bool = False,
+    apart: float = ROWS_APART,
+) -> Tracks:
     """The layout of nodes that stand in the order of the flow: each link leads to a later node.
 
     parts: the nodes in paths, the spine first. both_sides: whether arms may stand on the smaller side of the spine,
-    where they come before its nodes.
+    where they come before its nodes. apart: between two rows.
     """
-    return _Layout(nodes, sorted(set(links)), parts, both_sides).tracks()
+    return _Layout(nodes, sorted(set(links)), parts, both_sides, apart).tracks()
 
 
 def paths(count: int, links: Sequence[Pair], final: int) -> list[Path]:
@@ -107,9 +114,12 @@ def _longest(free: set[int], links: Sequence[Pair], final: int | None) -> tuple[
 
 
 class _Layout:
-    def __init__(self, nodes: Sequence[Node], links: list[Pair], parts: Sequence[Path], both_sides: bool) -> None:
+    def __init__(
+        self, nodes: Sequence[Node], links: list[Pair], parts: Sequence[Path], both_sides: bool, apart: float
+    ) -> None:
         self.nodes = nodes
         self.links = links
+        self.apart = apart
         self.paths = parts
         self.row: dict[int, int] = dict.fromkeys(self.paths[0].nodes, 0)
         self.taken: dict[int, list[tuple[float, float]]] = {}
@@ -272,7 +282,7 @@ class _Layout:
             members = [self.nodes[v] for v, r in self.row.items() if r == row]
             lanes = max((n for (a, _), n in self.lane.items() if self.row[a] == row), default=0)
             over = max((node.over for node in members), default=1.0) + lanes * LANE
-            axes[row] = below + over + (ROWS_APART if number else 0.0)
+            axes[row] = below + over + (self.apart if number else 0.0)
             below = axes[row] + max((node.under for node in members), default=1.0)
         return axes
 

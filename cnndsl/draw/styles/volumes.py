@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from cnndsl.draw.facts import Colors
-from cnndsl.draw.geometry import moved_arrow, moved_thing
+from cnndsl.draw.geometry import moved, moved_arrow, moved_thing
 from cnndsl.draw.outline import Item
 from cnndsl.draw.scene import Scene
 from cnndsl.draw.styles import paper
 from cnndsl.draw.styles.figure import Figure
-from cnndsl.draw.styles.insets import APART, Panel, panels, shelved
+from cnndsl.draw.styles.insets import APART, Panel, insets
 from cnndsl.draw.styles.labels import BARE, NONE, SHORT
 from cnndsl.draw.styles.line import in_lines
 from cnndsl.draw.styles.plan import Plan, plan
@@ -37,16 +37,17 @@ def scene(network: Item, wanted: Wanted) -> Scene:
     planned = plan(network)
     colors = Colors(network._replace(children=planned.flow.items, links=()), wanted.color)
     main, figure = _fitted(planned, network, colors, wanted)
-    things, arrows = list(main.things), list(main.arrows)
+    things, arrows, marks = list(main.things), list(main.arrows), list(main.marks)
     if wanted.labels and planned.sorts:
         room = wanted.width - 2 * paper.MARGIN if wanted.width is not None else max(main.width, NARROWEST)
-        below = shelved(panels(planned, network, colors, figure.size, room), room)
+        below = insets(planned, network, colors, figure.size, room)
         dx, dy = (main.width - below.width) / 2, main.height + 1.5 * APART
         things += [moved_thing(thing, dx, dy) for thing in below.things]
         arrows += [moved_arrow(arrow, dx, dy) for arrow in below.arrows]
+        marks += [moved(mark, dx, dy) for mark in below.marks]
     # Where no operation is written, colours have to say what boxes are.
     explained = wanted._replace(legend=True) if figure.words == NONE and wanted.labels else wanted
-    return paper.picture(network, explained, things, arrows)
+    return paper.picture(network, explained, things, arrows, marks)
 
 
 def _fitted(planned: Plan, network: Item, colors: Colors, wanted: Wanted) -> tuple[Panel, Figure]:
