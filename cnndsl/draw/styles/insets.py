@@ -121,7 +121,8 @@ class _Inset:
         self.leading = letters.LEADING * size
         self.flow: Flow = inside(sort.members[0])
         self.leaves = [[one for one in every(member) if not one.children] for member in sort.members]
-        self.symbolic = False
+        self.symbols: set[str] = set()
+        self.padding, self.margin = (PADDING, BOX_PADDING) if words < SHORT else (PADDING - 2.0, BOX_PADDING - 1.0)
 
     def panel(self) -> Panel:
         shown = [self._label(item) for item in self.flow.items]
@@ -134,7 +135,7 @@ class _Inset:
         left = min([left, *(y for line in laid.lines.values() for _, y in line)])
         right = max(y + node.under for (_, y), node in zip(laid.places, nodes, strict=True))
         right = max([right, *(y for line in laid.lines.values() for _, y in line)])
-        wide = max(right - left, letters.widest(title, self.size, bold=True)) + 2 * PADDING
+        wide = max(right - left, letters.widest(title, self.size, bold=True)) + 2 * self.padding
         top = PADDING + len(title) * self.leading
         dx = (wide - (right - left)) / 2 - left
         length = max(x for x, _ in laid.places)
@@ -171,8 +172,8 @@ class _Inset:
         if _is_circle(item):
             return Node(MERGE, MERGE, MERGE, MERGE, MERGE, MERGE, MERGE, MERGE, GAP, True)
         tall = len(label) * self.leading / 2 + BOX_PADDING - 1.0
-        half = letters.widest(label, self.size) / 2 + BOX_PADDING
-        return Node(tall, tall, half, half, tall, tall, half + 2.0, half + 2.0, GAP)
+        half = letters.widest(label, self.size) / 2 + self.margin
+        return Node(tall, tall, half, half, tall, tall, half + 1.0, half + 1.0, GAP)
 
     def _thing(self, item: Item, label: tuple[str, ...], at: Point, parent: str) -> Thing:
         role = self.colors.role(item)
@@ -217,7 +218,8 @@ class _Inset:
     # --- words ------------------------------------------------------------------------------------------------------
 
     def _title(self) -> tuple[str, ...]:
-        return (self.sort.name, "C: channels it gives") if self.symbolic else (self.sort.name,)
+        said = [words for symbol, words in (("D", "takes D"), ("C", "gives C")) if symbol in self.symbols]
+        return (self.sort.name, f"{', '.join(said)} channels") if said else (self.sort.name,)
 
     def _label(self, item: Item) -> tuple[str, ...]:
         """What a box says: what all blocks of the sort have in common."""
@@ -242,22 +244,27 @@ class _Inset:
         return tuple(", ".join(part) for part in (words, dress) if part)
 
     def _channels(self, alike: Sequence[Item]) -> str:
-        """The channels of a layer, as a number if all blocks agree, or else as a multiple of what the block gives."""
+        """The channels of a layer, as a number if all blocks agree, or else as a multiple of what
+        the block gives or takes."""
         numbers = [one.shape.channels if one.shape is not None else None for one in alike]
         if None in numbers:
             return ""
         if len(set(numbers)) == 1:
             return str(numbers[0])
-        whole = [member.shape.channels if member.shape is not None else 0 for member in self.sort.members]
-        ratios = {Fraction(n, w) for n, w in zip(numbers, whole, strict=False) if n is not None and w}
-        if len(ratios) != 1:
-            return ""
-        ratio = ratios.pop()
-        if ratio.numerator != 1 and ratio.denominator != 1:
-            return ""
-        self.symbolic = True
-        times = "" if ratio.numerator == 1 else str(ratio.numerator)
-        return f"{times}C" if ratio.denominator == 1 else f"C/{ratio.denominator}"
+        for symbol, shapes in (
+            ("C", [member.shape for member in self.sort.members]),
+            ("D", [member.input_shape for member in self.sort.members]),
+        ):
+            whole = [shape.channels if shape is not None else 0 for shape in shapes]
+            ratios = {Fraction(n, w) for n, w in zip(numbers, whole, strict=False) if n is not None and w}
+            if len(ratios) != 1:
+                continue
+            ratio = ratios.pop()
+            if ratio.numerator == 1 or ratio.denominator == 1:
+                self.symbols.add(symbol)
+                times = "" if ratio.numerator == 1 else str(ratio.numerator)
+                return f"{times}{symbol}" if ratio.denominator == 1 else f"{symbol}/{ratio.denominator}"
+        return ""
 
 
 def _port() -> Node:
