@@ -25,6 +25,8 @@ def facts(item: Item, network: Item) -> tuple[tuple[str, str], ...]:
         found.insert(1, ("repeated", f"{item.count} times"))
     if item.dress:
         found.insert(1, ("with", ", ".join(item.dress)))
+    if item.shares is not None:
+        found.append(("weights", f"those of {item.shares}"))
     found += [(f"{name} before", value) for name, value in item.change.was]
     if item.change.said:
         found.append(("changed", item.change.said))

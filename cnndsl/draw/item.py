@@ -64,6 +64,7 @@ class Item(Record):
     count: how often it stands in a row. named: whether the spec names it. outputs: names of the network's outputs that
     it gives. fault: what is wrong with it. auxiliary: whether it only serves training. change: what became of it, in a
     picture of two networks. until: in a repeat, the shape that the last one gives, if it is another.
+    shares: the name of the layer whose weights it uses, if it has none of its own.
     """
 
     id: str
@@ -86,6 +87,7 @@ class Item(Record):
     auxiliary: bool = False
     change: Change = SAME
     until: Shape | None = None
+    shares: str | None = None
 
     @property
     def main(self) -> int:

@@ -194,8 +194,14 @@ class _Outline:
             fault=next((self.faults[n] for n in nodes if n in self.faults), None),
             auxiliary=own <= self.auxiliary,
             change=self._change(nodes, layer=kind != "block"),
+            shares=self._owner(nodes),
             **more,
         )
+
+    def _owner(self, nodes: tuple[int, ...]) -> str | None:
+        """The name of the layer whose weights are used, if the first layer that has any has none of its own."""
+        owners = [self.graph.nodes[n].shares for n in nodes]
+        return next((self.graph.nodes[n].name for n in owners if n is not None), None)
 
     def _change(self, nodes: tuple[int, ...], *, layer: bool) -> Change:
         """What became of an item with these layers, which are a layer and what dresses it, or a block's."""

@@ -15,6 +15,7 @@ from cnndsl.draw.styles.tracks import Node, Pair, Path, Tracks, tracks
 from cnndsl.record import Record
 
 SIZE_PAD = 3.0
+BELOW_PAD = 2.0
 SYSTEMS_APART = 12.0
 RETURN = 9.0
 """How far the line from one row to the next goes out to the sides."""
@@ -168,7 +169,9 @@ class _System:
         made: dict[int, Node] = {}
         for path in self.paths:
             row = [s for s in map(self._station, path.nodes) if s is not None]
-            under = labels_height(row, figure.size) + (figure.leading if self.groups and self.lanes else 0.0)
+            under = labels_height(row, figure.size) + (
+                figure.leading + BELOW_PAD if self.groups and self.lanes else 0.0
+            )
             before: Station | None = None
             for index in path.nodes:
                 station = self._station(index)
@@ -227,8 +230,8 @@ class _System:
             y += figure.leading + 4.0
         groups = [group for group in self.groups if group[0] in xs]
         if self.lanes and groups:
-            self._sizes(groups, y, labels)
-            y += figure.leading
+            self._sizes(groups, y + BELOW_PAD, labels)
+            y += figure.leading + BELOW_PAD
         elif groups:
             top = axis + min(s.body.y for s in stations.values()) - SIZE_PAD - figure.leading
             self._sizes(groups, top, labels)

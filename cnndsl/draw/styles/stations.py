@@ -11,7 +11,7 @@ from cnndsl.draw.geometry import moved, moved_area, united
 from cnndsl.draw.outline import Item
 from cnndsl.draw.scene import Area, Mark
 from cnndsl.draw.styles.boxes import MERGE, Scales, Slice, box, is_map, lengths, merge
-from cnndsl.draw.styles.labels import NONE, NORMS, QUIET, lines, operation, plane_text
+from cnndsl.draw.styles.labels import NONE, NORMS, QUIET, SHORT, lines, operation, plane_text
 from cnndsl.draw.styles.plan import Plan, key, name_of
 from cnndsl.draw.styles.tracks import Node, Pair, Path
 from cnndsl.draw.wanted import Wanted
@@ -211,6 +211,8 @@ class Maker:
             parts = tuple((sort.name if sort is not None else name_of(item)).split(" · "))
         else:
             parts = operation(item, self.words)
+        if item.shares is not None and self.words < SHORT:
+            parts = (*parts, "shared")
         found = list(lines(parts, self.size, room))
         if self.outputs and item.outputs:
             found += [f"→ {name}" for name in item.outputs]
