@@ -271,10 +271,16 @@ INITS = {
     "orthogonal": "orthogonal rows (Saxe et al. 2014)",
     "dirac": "the identity, as far as there are channels",
     "partial_dirac": "the identity for as many outputs as there are inputs, the others in PyTorch's own way",
+    "whiten": (
+        "what makes patches of the training images uncorrelated and of variance 1, in every direction with both signs, "
+        "the widest first; `train` sets it, elsewhere weights start in PyTorch's own way"
+    ),
     "bilinear": "linear interpolation of each channel, whatever the rank (Long et al. 2015)",
     "zeros": "all zero",
 }
 """What `init=` may say. All but `default` and `lecun` start biases at zero."""
+WHITEN = "whiten"
+"""The start that needs training data."""
 
 
 def init_argument(*options: str, default: str = INITS["default"]) -> Argument:

@@ -8,6 +8,7 @@ from cnndsl.layers.base import (
     FROZEN,
     L2,
     STD,
+    WHITEN,
     Condition,
     Example,
     Inferred,
@@ -170,7 +171,7 @@ class Conv(_Convolution):
             default=(),
             help="for every output channel, a list of the input channels it sees, from 0 (LeNet-5's C3)",
         ),
-        init_argument(*_INITS, "partial_dirac"),
+        init_argument(*_INITS, "partial_dirac", WHITEN),
         *_Convolution.common[1:],
     )
     examples = (
@@ -191,6 +192,7 @@ class Conv(_Convolution):
         Example("conv 3x3x4 pad=1 groups=2 init=dirac frozen", "8x8x4"),
         Example("conv 3x3x4 init=trunc_normal std=0.01 l2=1e-4", "8x8x4"),
         Example("conv 3x3x8 same nobias init=partial_dirac", "8x8x4"),
+        Example("conv 2x2x24 init=whiten frozen=weight", "8x8x3"),
     )
 
     channels: int
@@ -198,8 +200,8 @@ class Conv(_Convolution):
 
     def check(self) -> None:
         super().check()
-        if self.init == "partial_dirac" and self.groups != 1:
-            raise LayerError("Exclusive", "init", kind=self.kind, first="init=partial_dirac", second="groups")
+        if self.init in ("partial_dirac", WHITEN) and self.groups != 1:
+            raise LayerError("Exclusive", "init", kind=self.kind, first=f"init={self.init}", second="groups")
         if not self.connect:
             return
         if self.groups != 1:
@@ -235,6 +237,10 @@ class Conv(_Convolution):
             return Setup((call(connected.LECUN.name, SELF),), (connected.LECUN,))
         if self.connect and self.init == "he":
             return Setup((call(connected.HE.name, SELF),), (connected.HE,))
+        if self.init == WHITEN:
+            return Setup(
+                tuple(call("nn.init.zeros_", Attribute(SELF, name)) for name in self.learned() if name == "bias")
+            )
         return super().initial(*inputs)
 
     def initial_weight(self, *inputs: Shape) -> Call:

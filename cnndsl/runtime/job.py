@@ -16,11 +16,13 @@ from cnndsl.runtime.data.feed import Feed
 from cnndsl.runtime.data.prepare import Prepared, prepare
 from cnndsl.runtime.data.sources import read
 from cnndsl.runtime.data.wanted import wanted_for
+from cnndsl.runtime.depth import Depth
 from cnndsl.runtime.errors import TrainingError
 from cnndsl.runtime.learners import Descent
 from cnndsl.runtime.loop import Loop
 from cnndsl.runtime.module import build_module
 from cnndsl.runtime.objective import Objective
+from cnndsl.runtime.whitening import whiten
 
 
 class Options(NamedTuple):
@@ -111,10 +113,23 @@ def make(graph: Graph, recipe: Recipe, options: Options, device: torch.device) -
     memory_format = torch.channels_last if flat else torch.contiguous_format
     module = module.to(device).to(memory_format=memory_format)  # type: ignore[call-overload]
     split = prepared.split.each(lambda part: part.to(device))
-    learner = Descent(module, recipe, Objective(recipe, graph), penalties(graph, module), device)
     feed = Feed(prepared.prepare, device, memory_format=memory_format, seed=recipe.seed)
-    loop = Loop(learner, recipe, split, feed, device)
-    return Job(graph, recipe, options, prepared, loop)
+    whitened = whiten(module, graph, split.train, feed)
+    said = (*prepared.said, *(f"{name} starts by whitening patches of the training images" for name in whitened))
+    depth = Depth(module, graph, recipe.droppath) if recipe.droppath.last is not None else None
+    objective = Objective(recipe, graph)
+    bf16 = computes_bf16(recipe.precision, device)
+    learner = Descent(module, recipe, objective, penalties(graph, module), device, bf16=bf16, depth=depth)
+    return Job(graph, recipe, options, prepared._replace(said=said), Loop(learner, recipe, split, feed, device))
+
+
+def computes_bf16(precision: str, device: torch.device) -> bool:
+    """Whether layers are to compute with 16 bits: `auto` only where the device has instructions for them."""
+    if precision != "auto":
+        return precision == "bf16"
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    return bool(torch.cpu._is_amx_tile_supported())
 
 
 def penalties(graph: Graph, module: nn.Module) -> list[tuple[float, Tensor]]:

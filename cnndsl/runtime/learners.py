@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from cnndsl.recipe import Recipe
 from cnndsl.runtime.data import Batch
+from cnndsl.runtime.depth import Depth
 from cnndsl.runtime.objective import Objective
 from cnndsl.runtime.optimizing import Average, groups, optimizer
 from cnndsl.runtime.views import View, views
@@ -26,22 +27,30 @@ class Stepped(NamedTuple):
     sums: Tensor
 
 
+class Moment(NamedTuple):
+    """When a step is: its number in the run, from 0; how many epochs are done; what the rate is multiplied by."""
+
+    number: int
+    epochs: float
+    factor: float
+
+
 class Learner(Protocol):
     """What the loop needs of it.
 
     module: the network as it is trained; measured: as it is measured and saved, which may be a mean over steps.
-    width: how many sums there are.
+    width: how many sums there are. bf16: whether layers compute with 16 bits.
     """
 
     module: nn.Module
     width: int
+    bf16: bool
 
     @property
     def measured(self) -> nn.Module: ...
 
-    def step(self, batches: Iterable[Batch], count: int, factor: float, number: int) -> Stepped:
-        """One update on all these examples, `count` in all, at `factor` times the learning rate: the `number`-th, from
-        0."""
+    def step(self, batches: Iterable[Batch], count: int, moment: Moment) -> Stepped:
+        """One update on all these examples, `count` in all."""
 
     def measure(self, batch: Batch) -> Tensor:
         """The sums over these examples, in evaluation mode. Between `begin` of evaluation and of training."""
@@ -65,7 +74,8 @@ class Learner(Protocol):
 class Descent:
     """Gradient descent on one network: the usual learner.
 
-    penalties: weights whose squares are part of the loss, each with its factor; `bf16` computes layers with 16 bits.
+    penalties: weights whose squares are part of the loss, each with its factor. bf16: layers compute with 16 bits.
+    depth: what sets the shares of paths that are dropped, where the recipe does.
     """
 
     def __init__(
@@ -77,6 +87,7 @@ class Descent:
         device: torch.device,
         *,
         bf16: bool = False,
+        depth: Depth | None = None,
     ) -> None:
         self.module = module
         self.objective = objective
@@ -88,6 +99,8 @@ class Descent:
         self.optimizer = optimizer(recipe.optimizer, groups(module, recipe.optimizer))
         self.average = Average(module, recipe.ema) if recipe.ema.decay else None
         self.views = views(recipe.tta)
+        self.depth = depth
+        self.bf16 = bf16
         self.width = objective.width
         self._lower = torch.autocast(device.type, torch.bfloat16) if bf16 else contextlib.nullcontext()
 
@@ -98,9 +111,11 @@ class Descent:
     def begin(self, *, training: bool) -> None:
         self.module.train(training)
 
-    def step(self, batches: Iterable[Batch], count: int, factor: float, number: int) -> Stepped:
+    def step(self, batches: Iterable[Batch], count: int, moment: Moment) -> Stepped:
+        if self.depth is not None:
+            self.depth.at(moment.epochs)
         for group in self.optimizer.param_groups:
-            group["lr"] = self.recipe.optimizer.lr * factor
+            group["lr"] = self.recipe.optimizer.lr * moment.factor
         self.optimizer.zero_grad(set_to_none=True)
         sums: Any = 0
         for index, batch in enumerate(batches):
@@ -109,7 +124,7 @@ class Descent:
             nn.utils.clip_grad_norm_(self.parameters, self.recipe.clip)
         self.optimizer.step()
         if self.average is not None:
-            self.average.update(number)
+            self.average.update(moment.number)
         return Stepped(sums[0] / count, sums)
 
     def _backward(self, batch: Batch, share: float, *, first: bool) -> Tensor:

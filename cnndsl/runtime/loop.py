@@ -18,7 +18,7 @@ from cnndsl.recipe import Recipe
 from cnndsl.runtime.data import Examples, Split
 from cnndsl.runtime.data.feed import Feed
 from cnndsl.runtime.errors import NotFiniteError, TrainingError
-from cnndsl.runtime.learners import Learner
+from cnndsl.runtime.learners import Learner, Moment
 from cnndsl.runtime.progress import Progress
 
 LOOK_EVERY = 50
@@ -143,7 +143,8 @@ class Loop:
         # A single example that joins a batch stays with it; of several batches to a step each has its own size.
         pieces = [rows] if self.recipe.accumulate == 1 else [rows[a:b] for a, b in batches(len(rows), size)]
         made = (self.feed(examples.pick(piece), position.epoch) for piece in pieces)
-        stepped = self.learner.step(made, len(rows), self.factor(number), number)
+        moment = Moment(number, number / len(self.cuts), self.factor(number))
+        stepped = self.learner.step(made, len(rows), moment)
         self.sums += stepped.sums
         return stepped.loss
 

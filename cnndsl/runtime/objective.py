@@ -67,10 +67,11 @@ class Objective:
         self.width = len(self.names) + sum(self.widths)
 
     def outputs(self, given: Any, *, training: bool) -> Outputs:
-        """What a module returned, by name; N x channels where every other side is 1, as after a global pool."""
+        """What a module returned, by name, in 32 bits; N x channels where every other side is 1, as after a global
+        pool."""
         names = self.training if training else self.evaluation
         found = given if isinstance(given, tuple) else (given,)
-        return {name: _flat(tensor) for name, tensor in zip(names, found, strict=True)}
+        return {name: _flat(tensor).float() for name, tensor in zip(names, found, strict=True)}
 
     def losses(self, outputs: Outputs, batch: Batch) -> list[Tensor | None]:
         """The loss of each term; None for one whose output is not there."""

@@ -24,14 +24,14 @@ def plan(name: str, recipe: Recipe, loop: Loop, prepared: tuple[str, ...], progr
     parts += [f"{len(split.test):,} for the test at the end"] if split.test is not None else []
     said = [f"data {recipe.data.name}: {', '.join(parts)}", *prepared]
     said += [f"loss {recipe.loss}", *(f"{p.setting} {p.name} {p.value}" for p in recipe.parts)]
-    said += [f"optimizer {recipe.optimizer}", *_settings(recipe)]
+    said += [f"optimizer {recipe.optimizer}", *_settings(recipe, loop)]
     said.append(_batches(recipe, loop))
     said.append(f"seed {recipe.seed}")
     for text in said:
         progress.note("  " + text)
 
 
-def _settings(recipe: Recipe) -> list[str]:
+def _settings(recipe: Recipe, loop: Loop) -> list[str]:
     """The settings that are worth a line."""
     schedule = recipe.schedule
     said = [f"schedule {schedule}"] if schedule.name != "constant" or schedule.warmup else []
@@ -39,6 +39,9 @@ def _settings(recipe: Recipe) -> list[str]:
     said += [str(recipe.ema)] if recipe.ema.decay else []
     said += [str(recipe.early_stopping)] if recipe.early_stopping.patience else []
     said += [str(recipe.droppath)] if recipe.droppath.last is not None else []
+    if recipe.precision == "auto":
+        said.append(f"precision {'bf16' if loop.learner.bf16 else 'fp32'}, as this device computes natively")
+    said += [f"precision {recipe.precision}"] if recipe.precision == "bf16" else []
     said += [str(recipe.tta)] if recipe.tta.mirror or recipe.tta.shift else []
     return said
 
