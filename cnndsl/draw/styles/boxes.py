@@ -27,7 +27,6 @@ MERGE = 5.5
 """The radius of a merge."""
 MOST_FRAMES = 6
 FRAME_GAP = 1.0
-ACTIVE = frozenset({"convolution", "dense", "normalisation"})
 
 
 class Scales(Record):
@@ -159,9 +158,8 @@ def _band(part: Slice, right: float, thick: float, top: float, height: float, de
     return found
 
 
-def merge(x: float, y: float, kind: str, role: str, size: float) -> list[Mark]:
-    """A merge as a circle about a point: + for a sum, × for a product, a letter for the others."""
-    r = MERGE
+def merge(x: float, y: float, kind: str, role: str, size: float, r: float = MERGE) -> list[Mark]:
+    """A merge as a circle of radius r about a point: + for a sum, × for a product, a letter for the others."""
     circle = Rect(Area(x - r, y - r, 2 * r, 2 * r), role, width=0.7, radius=r)
     arm = r * 0.55
     if kind == "add":

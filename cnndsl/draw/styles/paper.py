@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cnndsl.draw import text as letters
-from cnndsl.draw.facts import LEVELS, Colors, cost, said
+from cnndsl.draw.facts import LEVELS, Colors, said
 from cnndsl.draw.fold import every
 from cnndsl.draw.geometry import area_of, moved, moved_arrow, moved_thing, united
 from cnndsl.draw.outline import Item
-from cnndsl.draw.scene import Area, Arrow, Mark, Rect, Scene, Text, Thing
+from cnndsl.draw.scene import Area, Arrow, Mark, Polygon, Rect, Scene, Text, Thing
 from cnndsl.draw.wanted import SMALLEST, Wanted
-from cnndsl.numbers import abbreviated, axes_text, bytes_text, grouped
+from cnndsl.numbers import abbreviated, bytes_text, grouped
+from cnndsl.record import Record
 
 MARGIN = 4.0
 """White around everything, in points."""
@@ -31,11 +32,21 @@ ROLES = {
     "block": "block",
     "unknown": "unknown",
     "fault": "error",
+    "added": "added",
+    "removed": "removed",
+    "changed": "changed",
 }
 """What a legend calls the roles of colours, in its order."""
 COSTS = {"params": "parameters", "macs": "MACs", "memory": "saved for training", "rf": "receptive field"}
 _ALONE = 60.0
 """A page narrower than this is not asked to hold a title in one line."""
+
+
+class Entry(Record):
+    """A line of a legend: a word, and marks in SWATCH by SWATCH points at the origin."""
+
+    words: str
+    swatch: tuple[Mark, ...]
 
 
 def picture(
@@ -45,13 +56,17 @@ def picture(
     arrows: Sequence[Arrow],
     marks: Sequence[Mark] = (),
     *,
-    legend: Sequence[tuple[str, Mark]] = (),
+    colors: Colors | None = None,
+    legend: Sequence[Entry] = (),
+    numbered: bool = False,
 ) -> Scene:
     """A scene of what is laid out, moved so that its page begins at the origin and nothing leaves it.
 
-    legend: more entries for the legend than the colours of the things: a word, and a mark of SWATCH by SWATCH points
-    at the origin.
+    colors: those that a legend explains; of the network, if there are none. legend: more entries than the colours of
+    the things. numbered: whether errors are written under the picture, with numbers at their layers.
     """
+    faulty = _numbers(things) if numbered else {}
+    things = [_badged(thing, faulty, wanted) for thing in things]
     body = united(
         [area_of(mark) for thing in things for mark in thing.marks]
         + [area_of(arrow.line) for arrow in arrows]
@@ -60,8 +75,10 @@ def picture(
     )
     room = wanted.width - 2 * MARGIN if wanted.width is not None else max(body.width, 3 * _ALONE)
     above = _title(wanted, room)
-    below = [*_legend(network, wanted, things, legend, room), *_faults(network, wanted, room)]
-    wide = max([body.width, *(area_of(m).width for m in above), _extent(below)])
+    explained = _legend(wanted, colors or Colors(network, wanted.color), things, legend, room)
+    notes = [f"{number}  {text}" for text, number in faulty.items()]
+    parts = [part for part in (explained, _notes(notes, wanted, room)) if part]
+    wide = max([body.width, *(area_of(m).width for m in above), *map(_extent, parts)])
     width = max(wide + 2 * MARGIN, wanted.width or 0.0)
     top = MARGIN
     found: list[Mark] = []
@@ -72,10 +89,10 @@ def picture(
         top += GAP / 2
     dx, dy = (width - body.width) / 2 - body.x, top - body.y
     bottom = top + body.height
-    if below:
-        area = united([area_of(mark) for mark in below])
+    for part in parts:
+        area = united([area_of(mark) for mark in part])
         bottom += GAP
-        found += [moved(mark, (width - area.width) / 2 - area.x, bottom - area.y) for mark in below]
+        found += [moved(mark, (width - area.width) / 2 - area.x, bottom - area.y) for mark in part]
         bottom += area.height
     return Scene(
         width,
@@ -85,7 +102,21 @@ def picture(
         tuple(moved_thing(thing, dx, dy) for thing in things),
         tuple(moved_arrow(arrow, dx, dy) for arrow in arrows),
         (*(moved(mark, dx, dy) for mark in marks), *found),
-        tuple(item.fault for item in _leaves(network) if item.fault is not None),
+        tuple(dict.fromkeys(item.fault for item in _leaves(network) if item.fault is not None)),
+    )
+
+
+def with_faults(scene: Scene, faults: Sequence[str], wanted: Wanted) -> Scene:
+    """A picture with errors that are at no layer written under it."""
+    room = max(scene.width - 2 * MARGIN, 3 * _ALONE)
+    marks = _notes(faults, wanted, room)
+    area = united([area_of(mark) for mark in marks])
+    dx, dy = MARGIN - area.x, scene.height - MARGIN + GAP - area.y
+    return scene._replace(
+        width=max(scene.width, area.width + 2 * MARGIN),
+        height=scene.height + GAP + area.height,
+        marks=(*scene.marks, *(moved(mark, dx, dy) for mark in marks)),
+        faults=(*scene.faults, *faults),
     )
 
 
@@ -130,16 +161,15 @@ def _extent(marks: Sequence[Mark]) -> float:
     return united([area_of(mark) for mark in marks]).width if marks else 0.0
 
 
-def _legend(
-    network: Item, wanted: Wanted, things: Sequence[Thing], more: Sequence[tuple[str, Mark]], room: float
-) -> list[Mark]:
+def _legend(wanted: Wanted, colors: Colors, things: Sequence[Thing], more: Sequence[Entry], room: float) -> list[Mark]:
     if not wanted.legend:
         return []
-    if wanted.color != "kind":
-        return _scale(network, wanted)
-    used = {thing.role for thing in things if not thing.holds}
+    if wanted.color in COSTS:
+        return _scale(wanted, colors)
+    marks_drawn = [mark for thing in things for mark in thing.marks]
+    used = {mark.fill for mark in marks_drawn if isinstance(mark, Rect | Polygon)}
     whole = Area(0.0, 0.0, SWATCH, SWATCH)
-    swatches = [(words, Rect(whole, role, radius=1.0)) for role, words in ROLES.items() if role in used]
+    swatches = [Entry(words, (Rect(whole, role, radius=1.0),)) for role, words in ROLES.items() if role in used]
     marks: list[Mark] = []
     x = y = 0.0
     size = max(wanted.size, SMALLEST)
@@ -147,20 +177,17 @@ def _legend(
         wide = SWATCH + GAP / 2 + letters.width(words, size)
         if x and x + wide > room:
             x, y = 0.0, y + letters.LEADING * max(size, SWATCH)
-        marks.append(moved(swatch, x, y))
+        marks += [moved(mark, x, y) for mark in swatch]
         marks.append(Text(x + SWATCH + GAP / 2, y + SWATCH / 2 + 0.36 * size, words, size, anchor="start"))
         x += wide + 1.5 * GAP
     return marks
 
 
-def _scale(network: Item, wanted: Wanted) -> list[Mark]:
-    """What the colours of a cost mean, from nothing to the most that a layer costs."""
+def _scale(wanted: Wanted, colors: Colors) -> list[Mark]:
+    """What the colours of a cost mean, from nothing to the most that anything costs."""
     size = max(wanted.size, SMALLEST)
-    most = max((cost(item, wanted.color) or 0.0 for item in _leaves(network)), default=0.0)
-    words = {
-        "memory": bytes_text(int(most)),
-        "rf": axes_text(max((i.numbers.field for i in _leaves(network) if i.numbers.field), key=max, default=None)),
-    }.get(wanted.color, abbreviated(int(most)))
+    most = int(colors.most)
+    words = bytes_text(most) if wanted.color == "memory" else abbreviated(most)
     y = SWATCH / 2 + 0.36 * size
     name = f"{COSTS[wanted.color]}:"
     marks: list[Mark] = [Text(0.0, y, name, size, anchor="start")]
@@ -178,9 +205,33 @@ def _leaves(network: Item) -> list[Item]:
     return [item for item in every(network) if not item.children]
 
 
-def _faults(network: Item, wanted: Wanted, room: float) -> list[Mark]:
-    return []
+# --- errors ---------------------------------------------------------------------------------------------------------
 
 
-def colors(network: Item, wanted: Wanted) -> Colors:
-    return Colors(network, wanted.color)
+def _numbers(things: Sequence[Thing]) -> dict[str, int]:
+    """A number for each error, in the order of the layers."""
+    texts = dict.fromkeys(thing.fault for thing in things if thing.fault is not None and not thing.holds)
+    return {text: number for number, text in enumerate(texts, 1)}
+
+
+def _badged(thing: Thing, numbers: dict[str, int], wanted: Wanted) -> Thing:
+    """A thing with the number of its error in a circle over its corner."""
+    number = numbers.get(thing.fault or "")
+    if number is None:
+        return thing
+    size = max(wanted.size, SMALLEST)
+    r = 0.75 * size
+    x, y = thing.area.right - r / 3, thing.area.y + r
+    circle = Rect(Area(x - r, y - r, 2 * r, 2 * r), "fault", "fault-text", radius=r)
+    said = Text(x, y + 0.36 * size, str(number), size, bold=True)
+    return thing._replace(marks=(*thing.marks, circle, said))
+
+
+def _notes(texts: Sequence[str], wanted: Wanted, room: float) -> list[Mark]:
+    """Errors, line by line."""
+    size = max(wanted.size, SMALLEST)
+    lines = [line for text in texts for line in letters.wrapped(text, size, room)]
+    return [
+        Text(0.0, i * letters.LEADING * size, line, size, anchor="start", role="fault-text")
+        for i, line in enumerate(lines)
+    ]

@@ -117,8 +117,7 @@ class Maker:
         if first.kind in CIRCLES and first.count == 1:
             area = Area(-MERGE, -MERGE, 2 * MERGE, 2 * MERGE)
             marks = tuple(merge(0.0, 0.0, first.kind, self.colors.role(first), self.size))
-            said_there = self._said(first) if self.wanted.show not in ((), ("shape",)) else ()
-            return Station(tuple(run), (Piece(first.id, first, area, marks),), "", (), said_there, 1, area, True)
+            return Station(tuple(run), (Piece(first.id, first, area, marks),), "", (), (), 1, area, True)
         pieces, channels = self._pieces(items)
         body = united(piece.area for piece in pieces)
         middle = body.x + body.width / 2
@@ -170,7 +169,7 @@ class Maker:
                     item.shape,
                     self._slices(item),
                     self.known,
-                    band=self._is_active(item),
+                    band=activated(item) and self.wanted.color == "kind",
                     dashed=item.auxiliary,
                 )
                 name = item.id if number == 0 else f"{item.id} ({number + 1})"
@@ -183,11 +182,6 @@ class Maker:
                     marks[-1] = (marks[-1][0], front, text)
                 x = front + PACKED
         return pieces, [((a + b) / 2, text) for a, b, text in marks]
-
-    def _is_active(self, item: Item) -> bool:
-        """Whether an activation of its own follows a layer."""
-        kinds = [title.split(" ")[0] for title in item.dress]
-        return not item.children and self.wanted.color == "kind" and any(k not in NORMS | QUIET for k in kinds)
 
     def _slices(self, item: Item) -> list[Slice]:
         """The colours of a box: a block's are those of its layers, one after the other."""
@@ -218,6 +212,12 @@ class Maker:
             found += [f"→ {name}" for name in item.outputs]
         more = [said(item, what) for what in self.wanted.show if what != "shape"]
         return tuple(found + [text for text in more if text])
+
+
+def activated(item: Item) -> bool:
+    """Whether an activation of its own follows a layer."""
+    kinds = [title.split(" ")[0] for title in item.dress]
+    return not item.children and any(kind not in NORMS | QUIET for kind in kinds)
 
 
 def _size_of(item: Item) -> str:

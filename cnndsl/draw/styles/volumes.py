@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from cnndsl.draw.facts import Colors
+from cnndsl.draw.fold import every
 from cnndsl.draw.geometry import moved, moved_arrow, moved_thing
 from cnndsl.draw.outline import Item
-from cnndsl.draw.scene import Scene
+from cnndsl.draw.scene import Area, Rect, Scene
 from cnndsl.draw.styles import paper
+from cnndsl.draw.styles.boxes import BAND, merge
 from cnndsl.draw.styles.figure import Figure
 from cnndsl.draw.styles.insets import APART, Panel, insets
 from cnndsl.draw.styles.labels import BARE, NONE, SHORT
 from cnndsl.draw.styles.line import in_lines
+from cnndsl.draw.styles.paper import SWATCH, Entry
 from cnndsl.draw.styles.plan import Plan, plan
+from cnndsl.draw.styles.stations import TRANSPOSED, activated
 from cnndsl.draw.styles.valley import Valley, in_valley, valley
 from cnndsl.draw.wanted import Wanted
 
@@ -28,6 +32,7 @@ LEVELS = (
 """What a figure of a given width may give up, step by step: words of operations, the factor of its lengths, and the
 size of text in points."""
 STEP_COST = 0.22
+MERGES = {"add": "sum", "mul": "product", "concat": "concatenation", "absdiff": "absolute difference", "max": "maximum"}
 NARROWEST = 300.0
 """Insets have so much room beside each other, even under a figure that is narrower."""
 
@@ -35,7 +40,8 @@ NARROWEST = 300.0
 def scene(network: Item, wanted: Wanted) -> Scene:
     """The figure of a network."""
     planned = plan(network)
-    colors = Colors(network._replace(children=planned.flow.items, links=()), wanted.color)
+    shown = tuple(item._replace(children=(), links=()) for item in planned.flow.items)
+    colors = Colors(network._replace(children=shown, links=()), wanted.color)
     main, figure = _fitted(planned, network, colors, wanted)
     things, arrows, marks = list(main.things), list(main.arrows), list(main.marks)
     if wanted.labels and planned.sorts:
@@ -47,7 +53,9 @@ def scene(network: Item, wanted: Wanted) -> Scene:
         marks += [moved(mark, dx, dy) for mark in below.marks]
     # Where no operation is written, colours have to say what boxes are.
     explained = wanted._replace(legend=True) if figure.words == NONE and wanted.labels else wanted
-    return paper.picture(network, explained, things, arrows, marks)
+    return paper.picture(
+        network, explained, things, arrows, marks, colors=colors, legend=_legend(planned, wanted), numbered=True
+    )
 
 
 def _fitted(planned: Plan, network: Item, colors: Colors, wanted: Wanted) -> tuple[Panel, Figure]:
@@ -76,3 +84,23 @@ def _valleys(figure: Figure, found: Valley, room: float) -> list[tuple[Panel, fl
     made = [(in_valley(figure, found, stairs=stairs), 0.0 if stairs else 0.8) for stairs in (True, False)]
     tried = [(panel, cost + max(0.0, panel.width - room)) for panel, cost in made]
     return tried if any(panel.width <= room for panel, _ in made) else [*tried, in_lines(figure, room)]
+
+
+def _legend(planned: Plan, wanted: Wanted) -> list[Entry]:
+    """What marks of boxes mean besides their colours."""
+    items = [one for item in planned.flow.items for one in (item, *every(item))]
+    kinds = {item.kind for item in items}
+    middle = SWATCH / 2
+    area = Area(0.0, 0.0, SWATCH, SWATCH)
+    found = []
+    if wanted.color == "kind" and any(activated(item) for item in planned.flow.items):
+        band = Rect(Area(0.7 * SWATCH, 0.0, 0.3 * SWATCH, SWATCH), "convolution", None, shade=BAND)
+        found.append(Entry("activation", (Rect(area, "convolution", None), band, Rect(area, None))))
+    if wanted.color == "kind" and kinds & TRANSPOSED:
+        found.append(Entry("larger maps", (Rect(area, "page", texture="hatch"),)))
+    if any(item.auxiliary for item in items):
+        found.append(Entry("training only", (Rect(area, "page", dash=(2.0, 1.5)),)))
+    for kind, words in MERGES.items():
+        if kind in kinds:
+            found.append(Entry(words, tuple(merge(middle, middle, kind, "merge", wanted.size, 0.9 * middle))))
+    return found
