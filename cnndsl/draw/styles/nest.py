@@ -11,7 +11,7 @@ from statistics import median
 from cnndsl.draw import text as letters
 from cnndsl.draw.facts import said
 from cnndsl.draw.outline import OUTSIDE, Item
-from cnndsl.draw.styles.layered import Laid, Level, Spot, Wire, laid_out
+from cnndsl.draw.styles.layered import STEP, Laid, Level, Spot, Wire, laid_out
 from cnndsl.draw.styles.plates import SHEETS, Look, Plate, Row, Run, plate, repeats, row_width, sized
 from cnndsl.graph import Edge
 from cnndsl.record import Record
@@ -142,7 +142,9 @@ class Nest:
                 if text:
                     self.labels[self.first + number] = text
                     size = self.wish.look.small
-                    after = max(0.0, GAP + letters.width(text, size) - across / 2)
+                    lines = sum(source == self.first + number for source, _ in self.taken)
+                    middle = across / 2 + (lines - 1) * STEP
+                    after = max(0.0, middle + GAP + letters.width(text, size) - across)
                     tail = letters.LEADING * size
             yield Spot(across, along, after, tail, sides=not isinstance(part, Nest))
         for _ in self.outs:
@@ -154,6 +156,13 @@ class Nest:
         if look.shapes or not look.wanted.labels or "shape" not in look.wanted.show or item.kind == "input":
             return ""
         return said(item, "shape") if item.shape != item.input_shape else ""
+
+    def label_place(self, spot: int, key: Key) -> float:
+        """Where the label at the lines from a spot begins, from the line of one tensor: beside the last of them."""
+        starts = {
+            wire: lines[0][0][0] for wire, lines in zip(self.taken, self.laid.lines, strict=True) if wire[0] == spot
+        }
+        return max(starts.values()) - starts[spot, key] + GAP
 
     def _wires(self) -> Iterator[Wire]:
         for (source, key), takers in self.taken.items():

@@ -21,11 +21,13 @@ SAME = 0.01
 
 
 class Way(Record):
-    """What a tensor has come so far: the id of the box that gives it, the points, and what is said at its line."""
+    """What a tensor has come so far: the id of the box that gives it, the points, and what is said at its line, how far
+    beside it."""
 
     origin: str
     points: tuple[Point, ...]
     label: str = ""
+    beside: float = 0.0
 
     def on(self, points: list[Point]) -> Way:
         return self._replace(points=(*self.points, *points))
@@ -156,7 +158,10 @@ class Painting:
         if isinstance(part, Nest):
             area = self._area(nest, corner, source - nest.first)
             return self._within(part, (area.x + part.dx, area.y + part.dy), key)
-        return Way(nest.item.children[source - nest.first].id, (), nest.labels.get(source, ""))
+        label = nest.labels.get(source, "")
+        return Way(
+            nest.item.children[source - nest.first].id, (), label, nest.label_place(source, key) if label else 0.0
+        )
 
     def _within(self, nest: Nest, corner: Point, key: Key) -> Way:
         """The way of a tensor from the box that gives it to the border of a nest."""
@@ -182,7 +187,7 @@ class Painting:
         others.append(line)
         if label:
             (x, y), size = line[0], self.nest.wish.look.small
-            mark = Text(x + GAP, y + 0.95 * size, label, size, "start", "muted")
+            mark = Text(x + way.beside, y + 0.95 * size, label, size, "start", "muted")
         self.arrows.append(Arrow(way.origin, name, drawn, skip, label, mark))
 
 

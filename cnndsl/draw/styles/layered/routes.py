@@ -11,6 +11,8 @@ from cnndsl.draw.styles.layered.tracks import Crossover, tracked
 
 END = 4
 """What a line to an end weighs, where another weighs 1, when columns are cut."""
+CLEAR = 4.0
+"""Around a lane that leads to the side of a spot."""
 FLAT = 0.01
 """Places that differ by no more are the same."""
 
@@ -52,8 +54,8 @@ class Routes:
         return found
 
     def _at_sides(self) -> dict[int, bool]:
-        """The segments that end at the side of their spot, where the lane that they come from runs free beside it:
-        whether that is the far side. One for each side at most."""
+        """The segments that end at the side of their spot, where the lane that they come from runs free beside it, the
+        outmost of all that end there: whether that is the far side."""
         grid, at = self.grid, self.placed.at
         found: dict[int, bool] = {}
         for cell in range(len(grid.rank)):
@@ -64,23 +66,18 @@ class Routes:
             near, far = at[cell], at[cell] + grid.width(cell)
             before = max((at[c] + self._extent(c) for c in row[:place]), default=-1e9)
             behind = min((at[c] for c in row[place + 1 :]), default=1e9)
-            for number in grid.up[cell]:
+            ends = sorted(grid.up[cell], key=lambda n: grid.place[grid.segments[n].upper])
+            for number, is_far in ((ends[-1], True), (ends[0], False)):
                 upper = grid.segments[number].upper
-                if not grid.lane(upper) or not self._free(number):
-                    continue
-                lane = at[upper]
-                if far + 4 < lane < behind - 4 and True not in self._sides_of(cell, found):
-                    found[number] = True
-                elif before + 4 < lane < near - 4 and False not in self._sides_of(cell, found):
-                    found[number] = False
+                if grid.lane(upper) and self._free(number):
+                    least, most = (far, behind) if is_far else (before, near)
+                    if least + CLEAR < at[upper] < most - CLEAR:
+                        found[number] = is_far
         return found
 
     def _extent(self, cell: int) -> float:
         spot = self.grid.spot[cell]
         return self.grid.width(cell) + (self.grid.level.spots[spot].after if spot >= 0 else 0.0)
-
-    def _sides_of(self, cell: int, found: dict[int, bool]) -> list[bool]:
-        return [found[number] for number in self.grid.up[cell] if number in found]
 
     def _free(self, number: int) -> bool:
         """Whether nothing else of its wire leaves the lane where this segment does."""
@@ -177,9 +174,15 @@ class Routes:
         grid = self.grid
         unused = self.short[column] if column < len(self.cuts) else {}
         cells = [c for rank, row in enumerate(grid.order) if self.column[rank] == column for c in row]
-        used = [c for c in cells if not (grid.lane(c) and grid.wire[c] in unused)]
+        ends = {wire: self._last_rank(wire, column) for wire in unused}
+        used = [c for c in cells if not (grid.lane(c) and grid.rank[c] >= ends.get(grid.wire[c], grid.rank[c] + 1))]
         near = min((self.placed.at[c] for c in used), default=0.0)
         return near, max((self.placed.at[c] + self._extent(c) for c in used), default=0.0)
+
+    def _last_rank(self, wire: int, column: int) -> int:
+        """The last rank of a column in which a wire has a target; -1 if it has none there."""
+        ranks = (self.grid.ranks[target] for target in self.grid.level.wires[wire].targets)
+        return max((rank for rank in ranks if self.column[rank] == column), default=-1)
 
     def _shortcuts(self, cut: int) -> dict[int, int]:
         """The wires that need not follow their lanes down to a cut, but leave the column where they come into it: those
