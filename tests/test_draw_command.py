@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 import pytest
 
 from cnndsl.cli import main
+from cnndsl.draw.styles import STYLES
 
 SPEC = "network Small\ninput 28x28x1\nconv 5x5x8, relu\npool 2\ndense 10\n"
 TWO = SPEC + "\nnetwork Other\ninput 8x8x3\nconv 3x3x4\ndense 2\n"
@@ -135,6 +136,32 @@ def test_a_broken_spec_is_drawn(run: Run, tmp_path: Path) -> None:
     root = ElementTree.parse(tmp_path / "wrong.svg").getroot()
     faults = [group for group in root.iter() if "fault" in (group.get("class") or "").split()]
     assert [group.get("data-line") for group in faults] == ["4"]
+
+
+TWICE_WRONG = """network Wrong
+input 28x28x1
+conv 5x5x8, relu
+add:
+    | conv 3x3x16 pad=1, bn
+    | conv 1x1x12
+relu
+dense 10 nobais
+)
+"""
+
+
+@pytest.mark.parametrize("style", STYLES)
+@pytest.mark.parametrize("width", ["2in", "6in"])
+def test_errors_stand_in_the_picture(run: Run, style: str, width: str, tmp_path: Path) -> None:
+    """Each at its layer, or numbered there and told below; one of no layer is told below."""
+    (tmp_path / "twice.cnn").write_text(TWICE_WRONG, encoding="utf-8")
+    drawn = run("twice.cnn", "--style", style, "--width", width, "-o", "twice.svg")
+    assert drawn.returncode == 1
+    root = ElementTree.parse(tmp_path / "twice.svg").getroot()
+    shown = " ".join(element.text or "" for element in root.iter() if element.tag.endswith("text"))
+    errors = ["E331, line 4", "E241, line 8", "E108, line 9"]
+    assert all(f"{error}: " in shown for error in errors)
+    assert [line[:19] for line in (root[1].text or "").splitlines()[1:]] == [f"Error: {error}" for error in errors]
 
 
 @pytest.mark.parametrize("spec", ["network A\n", "network A\ninput 8x8x3\n", "", "block b():\n    relu\n"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib import import_module
 
+from cnndsl.draw.blame import blamed
 from cnndsl.draw.faults import Faults
 from cnndsl.draw.fold import EVERYTHING, folded
 from cnndsl.draw.fold import only as part_named
@@ -46,6 +47,7 @@ def picture(
     elif depth is None:
         depth = EVERYTHING
     scene: Scene = import_module(f"cnndsl.draw.styles.{chosen}").scene(folded(network, depth, unfold, fold), wanted)
+    scene = blamed(scene, faults.loose, wanted.size, fixed=wanted.width is not None)
     return scene._replace(faults=(*scene.faults, *faults.loose), model=model)
 
 

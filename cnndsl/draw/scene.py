@@ -99,7 +99,7 @@ class Thing(Record):
     id: unique in the scene, the name of its layer or block. kind: a layer kind, `block`, `repeat` or `input`. area: its
     bounds, which arrows end on. label: what it says, line by line. facts: its numbers by name, for people, as
     (`output`, `14x14x6`). parent: the id of the thing that it stands in. holds: whether others stand in it. count: how
-    often it is repeated. span: its item in the spec. fault: what is wrong with it.
+    often it is repeated. span: its item in the spec. fault: what is wrong with it. tells: whether its label says that.
     """
 
     id: str
@@ -114,6 +114,7 @@ class Thing(Record):
     count: int = 1  # type: ignore[assignment]  # hides tuple.count
     span: Span | None = None
     fault: str | None = None
+    tells: bool = False
 
 
 class Arrow(Record):

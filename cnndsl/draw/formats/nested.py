@@ -59,8 +59,8 @@ def words(thing: Thing) -> list[str]:
 
 
 def fault_lines(thing: Thing) -> list[str]:
-    """What is wrong with a thing, in short lines."""
-    return wrapped(thing.fault, _SIZE, _ROOM) if thing.fault is not None else []
+    """What is wrong with a thing, in short lines; nothing if its label says so."""
+    return wrapped(thing.fault, _SIZE, _ROOM) if thing.fault is not None and not thing.tells else []
 
 
 def ends(arrow: Arrow, graph: Nested) -> tuple[str, str]:

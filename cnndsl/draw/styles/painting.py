@@ -99,6 +99,7 @@ class Painting:
             count=item.count,
             span=item.span,
             fault=item.fault,
+            tells=bool(one.rows),
         )
 
     def output(self, output: Output, area: Area) -> Thing:
