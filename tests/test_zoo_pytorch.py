@@ -226,15 +226,9 @@ def params(name: str, size: str | None) -> int:
     return totals.params
 
 
-@needs_torchvision
-@each(MODELS, smallest(MODELS))
-def test_torchvision_gives_the_same(name: str) -> None:
-    """With the same numbers as weights, given to each layer in the order in which the networks use them."""
-    size = common_input(name)
-    torch.manual_seed(0)
-    with torch.device("meta"):
-        theirs, ours = build(name), build_module(network(name, size).graph).eval()
-        example = torch.empty(1, 3, *map(int, size.split("x")[:2]))
+def agree(theirs: nn.Module, ours: nn.Module, example: Tensor) -> None:
+    """With the same numbers as weights, given to each layer in the order in which the networks use them, two modules
+    on the meta device give the same: one result, or several in a tuple here and a dictionary there."""
     pairs = list(zip(in_order(ours, example), in_order(theirs, example), strict=True))
     theirs.to_empty(device="cpu")
     randomise(theirs)
@@ -242,8 +236,44 @@ def test_torchvision_gives_the_same(name: str) -> None:
     ours.load_state_dict(
         {mine: given[other].data.reshape(wanted[mine].shape) for mine, other in pairs}, strict=False, assign=True
     )
-    image = torch.randn(example.shape)
+    inputs = torch.randn(example.shape)
     with torch.no_grad():
-        found, expected = ours(image), theirs(image)
-    assert expected.abs().max() > 1e-3
-    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5 * float(expected.abs().max()))
+        found, expected = ours(inputs), theirs(inputs)
+    results = found if isinstance(found, tuple) else (found,)
+    for one, other in zip(results, expected.values() if isinstance(expected, dict) else (expected,), strict=True):
+        most = float(other.abs().max())
+        assert most > 1e-3
+        torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-5 * most)
+
+
+@needs_torchvision
+@each(MODELS, smallest(MODELS))
+def test_torchvision_gives_the_same(name: str) -> None:
+    size = common_input(name)
+    torch.manual_seed(0)
+    with torch.device("meta"):
+        theirs, ours = build(name), build_module(network(name, size).graph).eval()
+        example = torch.empty(1, 3, *map(int, size.split("x")[:2]))
+    agree(theirs, ours, example)
+
+
+OTHERS = {
+    "fcn_resnet50": "65x97x3", "fcn_resnet101": "65x97x3", "deeplabv3_resnet50": "97x65x3",
+    "deeplabv3_resnet101": "65x65x3", "deeplabv3_mobilenet_v3_large": "97x129x3", "lraspp_mobilenet_v3_large": "97x129x3",
+    "r3d_18": "8x48x64x3", "mc3_18": "4x48x64x3", "r2plus1d_18": "8x48x64x3", "s3d": "16x224x224x3",
+}  # fmt: skip
+"""Torchvision's networks for other tasks, and inputs that are quickly run."""
+
+
+@needs_torchvision
+@each(OTHERS, {"lraspp_mobilenet_v3_large", "mc3_18"})
+def test_torchvision_gives_the_same_for_other_tasks(name: str) -> None:
+    size = OTHERS[name]
+    torch.manual_seed(0)
+    settings = {} if size.count("x") == 3 else {"weights_backbone": None}
+    if name.startswith(("fcn", "deeplab")):
+        settings["aux_loss"] = True
+    with torch.device("meta"):
+        theirs, ours = build(name, **settings), build_module(network(name, size).graph).eval()
+        example = torch.empty(1, 3, *map(int, size.split("x")[:-1]))
+    agree(theirs, ours, example)

@@ -46,6 +46,9 @@ class Control(Builder):
                 self.report("DefinedTwice", line.span(target), calls, what="name", name=target.name, labels=labels)
         if isinstance(statement, tree.Function):
             names_ = tuple(p.name for p in statement.parameters)
+            for index, parameter in enumerate(statement.parameters):
+                if parameter.name in names_[:index]:
+                    self.report("DefinedTwice", line.span(parameter), calls, what="parameter", name=parameter.name)
             scope.values[statement.name.name] = Closure(statement.name.name, names_, statement.value, scope, line)
             return
         try:

@@ -292,7 +292,13 @@ def _sequence(node: tree.Sequence, scope: Scope, budget: Budget) -> Any:
 
 
 def _dictionary(node: tree.Dictionary, scope: Scope, budget: Budget) -> Any:
-    return kept(node, dict(_entry(entry, scope, budget) for entry in node.entries), budget)
+    found: dict[Any, Any] = {}
+    for entry in node.entries:
+        key, value = _entry(entry, scope, budget)
+        if key in found:
+            raise EvaluationError("DefinedTwice", entry[0], what="key", name=written(key))
+        found[key] = value
+    return kept(node, found, budget)
 
 
 def _entry(entry: tuple[Any, Any], scope: Scope, budget: Budget) -> tuple[Any, Any]:

@@ -212,7 +212,7 @@ def resolve_instances(file: File) -> list[Diagnostic]:
         if network.own_file is not file or header is None:
             continue
         word = header.statement.base
-        base = file.networks.get(word.name)
+        base = file.networks.get(word.name) if word.name != name else None
         if base is not None and base.own_file is None:
             file.networks[name] = network._replace(
                 parameters=base.parameters, lines=base.lines, file=base.file, base=base
