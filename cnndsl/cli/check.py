@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 FORMATS = ("table", "json", "csv", "markdown", "sarif", "github")
 COUNTERS = ("core", "torch", "fvcore", "torchinfo", "thop", "ptflops", "calflops")
+REPAIRED = ("W601",)
+"""Warnings for which fixes are tried, as they are for errors."""
 MOST_REMEMBERED = 20_000
 """Parsed lines that `--watch` remembers."""
 STAGES = ("tree", "graph", "analysis", "source")
@@ -196,7 +198,7 @@ def _check(
             continue
         asked = options._replace(network=place.network)
         one = check_source(source, asked, memory)
-        if not one.ok:
+        if not one.ok or any(d.code in REPAIRED for d in one.diagnostics):
             from cnndsl.repair import repair
 
             one = repair(one, asked, memory)

@@ -116,6 +116,8 @@ def _doing(node: Node, at: int, nodes: list[Node]) -> str:
         assert shape is not None
         along = layer.follows(shape)[at]
         window = layer.window(shape)[along] if along is not None else None
+        if window is not None and "kernel" not in layer.__dict__ and window.size == shape.sizes[along or 0]:
+            window = None  # It sees all there is, however much that is.
         if window is not None and window.upscale == 1 and window.stride and (window.size, window.stride) != (1, 1):
             stride = f"/{window.stride}" if window.stride != (window.size if node.kind == "pool" else 1) else ""
             dilation = f" dilation {window.dilation}" if window.dilation != 1 else ""

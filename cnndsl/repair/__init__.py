@@ -13,7 +13,7 @@ from cnndsl.repair.candidate import Candidate
 from cnndsl.repair.candidates import candidates
 from cnndsl.repair.cost import cost
 from cnndsl.repair.spec import Spec
-from cnndsl.repair.spot import Spot, spot_of
+from cnndsl.repair.spot import OF_RECIPES, Spot, spot_of
 from cnndsl.repair.text import Moved, applied, overlap
 from cnndsl.repair.verify import Budget, Key, Trial, key_of
 from cnndsl.shape import Shape
@@ -44,10 +44,10 @@ def repair(checked: Checked, options: Options, memory: dict[str, Any] | None = N
 
     `options` and `memory` are those that it was checked with. Takes no fix away that a pass has found otherwise.
     """
-    wrong = [d for d in checked.diagnostics if d.severity == "error"]
+    wrong = [d for d in checked.diagnostics if d.severity == "error" or type(d).__name__ in OF_RECIPES]
     if not wrong:
         return checked
-    spec = Spec(checked.document)
+    spec = Spec(checked.document, frozenset(d.span for d in wrong))
     spots = [(d, spot_of(d, checked, spec)) for d in wrong]
     wanted = [(d, spot) for d, spot in spots if spot is not None]
     places = [(d, place) for d, spot in spots if spot is None and (place := items.place_of(d, spec)) is not None]
@@ -79,7 +79,9 @@ def _with(diagnostic: Diagnostic, fixes: tuple[Fix, ...]) -> Diagnostic:
 def _fixes(diagnostic: Diagnostic, spot: Spot, spec: Spec, trial: Trial, budget: Budget) -> tuple[Fix, ...]:
     """The fixes of one error, the smallest change first."""
     own = [Candidate(fix.title, fix.edits, fix.applicability) for fix in diagnostic.fixes]
-    tried = [one for one in (*own, *candidates(diagnostic, spot, spec)) if one.edits and not overlap(one.edits)]
+    made = candidates(diagnostic, spot, spec)
+    order = (*made, *own) if diagnostic.code in ("E501", "E502") else (*own, *made)
+    tried = [one for one in order if one.edits and not overlap(one.edits)]
     survivors, refuted = _survivors(diagnostic, tried, spot, trial, budget)
     if not survivors:
         survivors = _in_two(diagnostic, tried, spot, trial, budget)

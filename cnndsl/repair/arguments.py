@@ -10,7 +10,7 @@ from cnndsl.graph import Node
 from cnndsl.repair import changes
 from cnndsl.repair.candidate import Candidate
 from cnndsl.repair.merges import last_channels
-from cnndsl.repair.sizes import input_of, near
+from cnndsl.repair.sizes import input_of, near, resized
 from cnndsl.repair.spec import Handle, Spec, arms_of, chain_to
 from cnndsl.repair.spot import Spot, own_handle
 from cnndsl.repair.windows import padding_texts
@@ -45,7 +45,8 @@ def groups(problem: Diagnostic, spot: Spot, spec: Spec) -> Iterator[Candidate]:
     for handle in spec.handles(spot.node):
         for number in divisors(common, given)[:3]:
             edits = changes.with_argument(spec, handle, name, str(number)) if changes.named(handle.item, name) else None
-            if edits is None and name != "groups" and isinstance(changes.size(handle.item), tree.Number):
+            first = name != "groups" or spot.node.kind == "shuffle"
+            if edits is None and first and isinstance(changes.size(handle.item), tree.Number):
                 edits = (handle.edit(changes.size(handle.item), str(number)),)
             if edits is not None:
                 what = f"{number} groups" if number != 1 else "one group"
@@ -94,7 +95,8 @@ def rank(problem: Diagnostic, spot: Spot, spec: Spec) -> Iterator[Candidate]:
 
 
 def positions(problem: Diagnostic, spot: Spot, spec: Spec) -> Iterator[Candidate]:
-    """E302: what flattened the map taken out, or the layer that wants one."""
+    """E302: a map made of the vector again, what flattened the map taken out, or the layer that wants one."""
+    yield from _reshaped(spot, spec)
     for node in _before(spot):
         if node.kind in _FLATTENING and (not node.shapes or node.shapes[0].rank == 0):
             handle = spec.handle(node)
@@ -111,6 +113,24 @@ def positions(problem: Diagnostic, spot: Spot, spec: Spec) -> Iterator[Candidate
         edits = changes.removed(spec, own)
         if edits is not None:
             yield Candidate(f"without this `{own.span.text}`", edits)
+
+
+def _reshaped(spot: Spot, spec: Spec) -> Iterator[Candidate]:
+    """A `reshape` to a map that was there before, or to its height and width, if the vector holds as many cells."""
+    own = own_handle(spot, spec)
+    cells = spot.inputs[0].channels
+    for node in _before(spot) if own is not None and not spot.inputs[0].rank else ():
+        shape = node.shapes[0] if node.shapes else None
+        if node.kind == "flatten":  # Without it there is a map.
+            return
+        if shape is None or shape.rank < 2 or node.kind == "globalpool":
+            continue
+        positions_ = product(shape.spatial)
+        if positions_ > 1 and cells % positions_ == 0:
+            wanted = shape._replace(sizes=(*shape.spatial, cells // positions_))
+            assert own is not None
+            yield Candidate(f"the vector as a map again: `reshape {wanted}`", changes.before(own, f"reshape {wanted}"))
+            return
 
 
 def sequence(problem: Diagnostic, spot: Spot, spec: Spec) -> Iterator[Candidate]:
@@ -229,6 +249,40 @@ def unpool_size(problem: Diagnostic, spot: Spot, spec: Spec) -> Iterator[Candida
     yield from near(spot, spec)
 
 
+def weights(problem: Diagnostic, spot: Spot, spec: Spec) -> Iterator[Candidate]:
+    """E221: weights used again on an input of another size: the inputs of the network made equal."""
+    graph = spot.network.graph
+    sources = [graph.nodes[index] for index in graph.inputs]
+    own = input_of(spot)
+    for other in sources:
+        if other.index != own.index and other.shapes and own.shapes and other.shapes != own.shapes:
+            yield from resized(spec, own, other.shapes[0], f"an input of {other.shapes[0]}, as the other one")
+            yield from resized(spec, other, own.shapes[0], f"an input of {own.shapes[0]}, as the other one")
+
+
+def classes(problem: Diagnostic, spot: Spot, spec: Spec) -> Iterator[Candidate]:
+    """E606: as many outputs as the data has classes."""
+    yield from last_channels(spec, [spot.node, *_before(spot)], problem.values["classes"])
+
+
+def softmax(problem: Diagnostic, spot: Spot, spec: Spec) -> Iterator[Candidate]:
+    """W601: without the softmax that the loss applies itself."""
+    handle = spec.handle(spot.node)
+    edits = changes.removed(spec, handle) if handle is not None and not handle.calls_block else None
+    if edits is not None and handle is not None:
+        yield Candidate(f"without this `{handle.span.text}`", edits)
+
+
+def image_size(problem: Diagnostic, spot: Spot, spec: Spec) -> Iterator[Candidate]:
+    """E607: an input with as many channels as the data's images."""
+    shape = spot.node.shapes[0] if spot.node.shapes else None
+    wanted = problem.values["image"]
+    if shape is not None and wanted.count("x") == 2 == shape.rank:
+        channels = int(wanted.rpartition("x")[2])
+        other = shape._replace(sizes=(*shape.spatial, channels))
+        yield from resized(spec, spot.node, other, f"an input of {other}")
+
+
 def factor(problem: Diagnostic, spot: Spot, spec: Spec) -> Iterator[Candidate]:
     """E313: as many channels as fill the blocks, or an input of whole blocks."""
     values = problem.values
@@ -236,6 +290,13 @@ def factor(problem: Diagnostic, spot: Spot, spec: Spec) -> Iterator[Candidate]:
     if values["axis"] == "channels":
         yield from last_channels(spec, _before(spot), -(-size // by) * by)
         yield from last_channels(spec, _before(spot), max(size // by, 1) * by)
+        own = own_handle(spot, spec)
+        written = changes.size(own.item) if own is not None else None
+        rank = spot.inputs[0].rank
+        if own is not None and isinstance(written, tree.Number):
+            fitting = [n for n in range(2, 9) if size % n**rank == 0 and n != written.value]
+            for number in sorted(fitting, key=lambda n: abs(n - written.value))[:1]:
+                yield Candidate(f"a factor of {number}", (own.edit(written, str(number)),))
     else:
         yield from near(spot, spec)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from cnndsl.diagnostics import Diagnostic
-from cnndsl.repair import arguments, claims, merges, sizes, windows
+from cnndsl.repair import arguments, claims, merges, windows
 from cnndsl.repair.candidate import Candidate
 from cnndsl.repair.spec import Spec
 from cnndsl.repair.spot import Spot
@@ -29,6 +29,10 @@ RULES: dict[str, Rule] = {
     "ModeOfOtherRank": arguments.mode,
     "UnpoolShape": arguments.unpool_shape,
     "UnpoolSize": arguments.unpool_size,
+    "WeightsDiffer": arguments.weights,
+    "ClassesMismatch": arguments.classes,
+    "InputMismatch": arguments.image_size,
+    "SoftmaxBeforeLoss": arguments.softmax,
     "ElementsDiffer": arguments.elements,
     "NotAnOrder": arguments.order,
     "NumbersNotTokens": arguments.tokens,
@@ -41,8 +45,8 @@ RULES: dict[str, Rule] = {
     "PaddingToken": arguments.one_number,
     "OnePosition": arguments.one_number,
     "PositionBeyondSequence": arguments.one_number,
-    "ClaimFails": lambda problem, spot, spec: claims.claimed(problem.values["claimed"], spot, spec),
-    "ExpectFails": lambda problem, spot, spec: sizes.where(spot, spec),
+    "ClaimFails": claims.claimed,
+    "ExpectFails": claims.expected,
 }
 """By the name of the problem's class."""
 

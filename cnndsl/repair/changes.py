@@ -80,6 +80,11 @@ def with_stride(spec: Spec, handle: Handle, stride: int, *, default: bool = True
     return (Edit(place, str(stride)),) if place is not None else None
 
 
+def with_slash(handle: Handle, text: str) -> Edits:
+    """An item with a stride as it is said elsewhere: `/{stride}`."""
+    return (handle.insert(_behind(handle, slashes=False), f" {text}"),)
+
+
 def with_kernel(handle: Handle, kernel: tuple[int, ...]) -> Edits | None:
     """An item with another kernel or window; of a size, its first sides."""
     old = size(handle.item)

@@ -23,10 +23,11 @@ def cost(before: CheckedNetwork, after: CheckedNetwork, spot: Shape | None) -> s
     Where the network could not be counted before, the difference is that of the layers that could, and the whole is
     given, too.
     """
-    if _shapes(before) == _shapes(after):
-        return ""
-    said = [f"gives {spot}"] if spot is not None else []
     old, new = before.analysis.totals, after.analysis.totals
+    same = _shapes(before) == _shapes(after)
+    if same and old == new:
+        return ""
+    said = [f"gives {spot}"] if spot is not None and not same else []
     if new is None:
         return "; ".join(said)
     if old is not None:
@@ -52,14 +53,17 @@ def _signed(number: int, what: str) -> str:
 
 
 def _added(before: CheckedNetwork, after: CheckedNetwork) -> int:
-    """The parameters by which layers differ that are new, gone, or were counted before as well; 0 if that of one that
-    is gone is not known."""
+    """The parameters by which layers differ that are new, gone, or were counted before as well; 0 if that of one is not
+    known."""
     old = {node.name: node for node in before.graph.nodes}
     new = {node.name: node for node in after.graph.nodes}
     total = 0
     for name, node in new.items():
         known = old.get(name)
         counted = None if known is None else _params(before, known)
+        failed = known if counted and known is not None and known.shapes is None else None
+        if failed is not None and _inputs(before, failed) != _inputs(after, node):
+            return 0  # What a layer would have had on an input that it can't have is no number to compare with.
         if known is None or counted is not None:
             total += (_params(after, node) or 0) - (counted or 0)
     for name, node in old.items():
@@ -73,10 +77,14 @@ def _added(before: CheckedNetwork, after: CheckedNetwork) -> int:
 
 def _params(network: CheckedNetwork, node: Node) -> int | None:
     """The parameters that a node's layer has for itself; None where what it gets is not known."""
-    shapes = [network.graph.shape_of(edge) for edge in node.inputs]
+    shapes = _inputs(network, node)
     known = [shape for shape in shapes if shape is not None]
     if len(known) < len(shapes):
         return None
     if node.layer is None or node.shares is not None:
         return 0
     return sum(int(product(w.shape)) for w in node.layer.weights(*known) if w.kind != "buffer")
+
+
+def _inputs(network: CheckedNetwork, node: Node) -> list[Shape | None]:
+    return [network.graph.shape_of(edge) for edge in node.inputs]

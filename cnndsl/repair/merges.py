@@ -30,7 +30,11 @@ def differ(spot: Spot, spec: Spec) -> Iterator[Candidate]:
     channels = spot.node.kind != "concat" and len({s.channels for s in shapes}) > 1
     ups = any(node.kind in _UPSAMPLING for arm in arms for node in arm)
     if not spatial and channels:
+        if shapes[0].rank < 2:  # In a sequence every layer works position by position, and the last one is to end it.
+            yield from _input_channels(spot, spec, arms)
+            yield from _channels(spot, spec, arms)
         yield from _projections(spot, spec, arms)
+        yield from _input_channels(spot, spec, arms)
         yield from _channels(spot, spec, arms)
         return
     if spatial and channels:
@@ -40,6 +44,7 @@ def differ(spot: Spot, spec: Spec) -> Iterator[Candidate]:
     if ups:
         yield from near(spot, spec) if _odd(shapes) else ()
         yield from _crop(spot, spec)
+    yield from _said_strides(spot, spec, arms)
     yield from _padded(spot, spec, arms)
     yield from _strides(spot, spec, arms)
     yield from _projections(spot, spec, arms)
@@ -146,6 +151,31 @@ def _ratio(shapes: tuple[Shape, ...]) -> int:
     return ratios.pop() if len(ratios) == 1 else 1
 
 
+def _said_strides(spot: Spot, spec: Spec, arms: list[list[Node]]) -> Iterator[Candidate]:
+    """In a block: the stride of one arm, as it is said there, for a layer or a block of the arm that has none."""
+    merge = spec.handle(spot.node)
+    if merge is None or _ratio(spot.inputs) == 1:
+        return
+    depth = len(merge.calls)
+    said = {text for arm in arms for node in arm if (text := _said_stride(spec, node, depth)).startswith("/{")}
+    largest = max(s.spatial for s in spot.inputs)
+    for arm, shape in zip(arms, spot.inputs, strict=True):
+        handles = [h for node in reversed(arm) for h in spec.handles(node) if len(h.calls) == depth]
+        for handle in dict.fromkeys(handles) if shape.spatial == largest and len(said) == 1 else ():
+            if changes.slash(handle.item) is None and _may_stride(spec, handle):
+                text = next(iter(said))
+                edits = changes.with_slash(handle, text)
+                yield Candidate(f"the other arm's stride: `{text}` in the `{_kind(handle)}` of {_line(handle)}", edits)
+
+
+def _may_stride(spec: Spec, handle: Handle) -> bool:
+    """Whether an item is a convolution, a pool, or a call of a block that has a stride."""
+    if handle.calls_block:
+        block = spec.blocks.get(_kind(handle))
+        return block is not None and any(p.name == "stride" for p in block.statement.parameters)
+    return handle.node.kind in (*CONVOLUTIONS, "pool")
+
+
 def _with_stride(spec: Spec, arm: list[Node], stride: int) -> Iterator[Candidate]:
     for node in reversed(arm):
         layer: Any = node.layer
@@ -158,6 +188,26 @@ def _with_stride(spec: Spec, arm: list[Node], stride: int) -> Iterator[Candidate
                 text = f"`/{max(strides) * stride}` in the `{_kind(handle)}` of {_line(handle)}"
                 yield Candidate(f"the other arm's stride: {text}", edits)
                 break
+
+
+def _input_channels(spot: Spot, spec: Spec, arms: list[list[Node]]) -> Iterator[Candidate]:
+    """In a block whose other arm does nothing: an arm's last layer brought back to the channels that came in."""
+    merge = spec.handle(spot.node)
+    if merge is None or not merge.calls or len(arms) != 2:
+        return
+    for idle, busy in ((1, 0), (0, 1)):
+        if not all(node.kind == "identity" for node in arms[idle]):
+            continue
+        for node in arms[busy]:
+            handle = next((h for h in spec.handles(node) if len(h.calls) == len(merge.calls)), None)
+            sets = getattr(node.layer, "channels", None) or getattr(node.layer, "units", None)
+            if not isinstance(sets, int) or handle is None:
+                continue
+            value = changes.channels_written(handle.item)
+            if value is not None and not handle.calls_block:
+                where = f"`{{input.channels}}` in the `{_kind(handle)}` of {_line(handle)}"
+                yield Candidate(f"as many channels as come in: {where}", (handle.edit(value, "{input.channels}"),))
+            break
 
 
 def _channels(spot: Spot, spec: Spec, arms: list[list[Node]]) -> Iterator[Candidate]:
@@ -200,6 +250,20 @@ def _crop(spot: Spot, spec: Spec) -> Iterator[Candidate]:
         at = max([handle.item.kind.end, *(a.end for a in handle.item.arguments)])
         title = f"crop the arms to the smallest: `{spot.node.kind} crop`"
         yield Candidate(title, (handle.insert(at, " crop"),))
+        every = [
+            _cropped(*pair) for pair in spec.chains.values() if getattr(pair[1].kind, "name", "") == spot.node.kind
+        ]
+        edits = tuple(edit for edit in every if edit is not None)
+        if len(edits) > 1:
+            yield Candidate(f"crop the arms to the smallest in all {len(edits)} merges: `{spot.node.kind} crop`", edits)
+
+
+def _cropped(line: Line, item: tree.Item) -> Edit | None:
+    """A merge with `crop`; None if it has it."""
+    if changes.word(item, "crop") is not None:
+        return None
+    at = line.start + max([item.kind.end, *(a.end for a in item.arguments)])
+    return Edit(Span(line.source, at, at), " crop")
 
 
 # --- the projection in a shortcut -------------------------------------------------------------------------------

@@ -42,8 +42,10 @@ class Handle(Record):
 class Spec:
     """A document's lines and items by their places. Only the main file can be edited."""
 
-    def __init__(self, document: Document) -> None:
+    def __init__(self, document: Document, wrong: frozenset[Span] = frozenset()) -> None:
         self.document = document
+        self.wrong = wrong
+        """Places of all errors."""
         self.source: Source = document.source
         self.parents: dict[int, Line | None] = {}
         """The line above each line's body, by where the line stands. An arm's first line stands behind it."""
@@ -91,6 +93,15 @@ class Spec:
         """The innermost of them."""
         return next(self.handles(node), None)
 
+    def is_repeated(self, line: Line) -> bool:
+        """Whether a line stands in a block or a loop, so that it may give another shape each time."""
+        above = self.parents[id(line)]
+        while above is not None:
+            if isinstance(above.statement, (tree.Block, tree.For, tree.Repeat)):
+                return True
+            above = self.parents[id(above)]
+        return False
+
     def uses_word(self, word: str) -> bool:
         """Whether a layer of the spec has this word, such as `same`, among its arguments."""
         return any(
@@ -134,15 +145,16 @@ class Spec:
             statement = other.statement
             if isinstance(statement, tree.Let) and [getattr(t, "name", "") for t in statement.targets] == [name]:
                 return other.span(statement.value) if isinstance(statement.value, tree.Number) else None
-        header = self._header(top)
-        for parameter in header.statement.parameters if header is not None else ():
+        header = self.header(top)
+        for parameter in getattr(header.statement, "parameters", ()) if header is not None else ():
             if parameter.name == name and isinstance(parameter.default, tree.Number):
                 return header.span(parameter.default) if header is not None else None
         return None
 
-    def _header(self, line: Line) -> Line | None:
-        """The `network` line above a line."""
-        headers = [one for one in self.lines if isinstance(one.statement, tree.Network) and one.start <= line.start]
+    def header(self, line: Line) -> Line | None:
+        """The line above a line that begins its network, or an instance."""
+        kinds = (tree.Network, tree.Instance)
+        headers = [one for one in self.lines if isinstance(one.statement, kinds) and one.start <= line.start]
         return headers[-1] if headers else None
 
     def _argument_literal(self, block: tree.Block, name: str, calls: tuple[Span, ...]) -> Span | None:

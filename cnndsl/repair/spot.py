@@ -9,6 +9,7 @@ from cnndsl.record import Record
 from cnndsl.repair.spec import Handle, Spec
 from cnndsl.shape import Shape
 from cnndsl.source import Span
+from cnndsl.syntax.tree import Line
 
 
 class Spot(Record):
@@ -23,13 +24,19 @@ class Spot(Record):
     place: Span
 
 
+OF_RECIPES = ("ClassesMismatch", "InputMismatch", "SoftmaxBeforeLoss")
+"""Problems of a network that does not go with its recipe; the last is a warning."""
+
+
 def spot_of(diagnostic: Diagnostic, checked: Checked, spec: Spec) -> Spot | None:
     """The node that an error of shapes, or a claim, is about; None for errors that are not about one."""
     name = type(diagnostic).__name__
     if name == "ClaimFails":
         return _claimed(diagnostic.span, checked, spec)
     if name == "ExpectFails":
-        return _required(diagnostic.span, checked)
+        return _expected(diagnostic.span, checked, spec)
+    if name in (*OF_RECIPES, "WeightsDiffer"):
+        return _named(diagnostic.span, checked)
     for network in checked.networks:
         for node in network.graph.nodes:
             if node.shapes is not None or node.layer is None:
@@ -41,17 +48,32 @@ def spot_of(diagnostic: Diagnostic, checked: Checked, spec: Spec) -> Spot | None
     return None
 
 
+def _named(place: Span, checked: Checked) -> Spot | None:
+    """The last node that is marked, though it has a shape: it does not go with the recipe, or with its weights."""
+    for network in checked.networks:
+        for node in reversed(network.graph.nodes):
+            if place == node.span or place in node.calls:
+                shapes = tuple(s for e in node.inputs if (s := network.graph.shape_of(e)) is not None)
+                return Spot(network, node, shapes, place)
+    return None
+
+
 def _within(place: Span, item: Span) -> bool:
     return place.source is item.source and item.start <= place.start and place.end <= item.end
 
 
-def _required(place: Span, checked: Checked) -> Spot | None:
-    """The input whose `where` condition an error is about."""
+def _expected(place: Span, checked: Checked, spec: Spec) -> Spot | None:
+    """The input of the network that a `where` condition or an `expect` is about."""
+    lines = [line for line in spec.lines if _within(place, line.span())]
+    header = spec.header(lines[-1]) if lines and place.source is spec.source else None
+    name = header.statement.name.name if header is not None else ""
     for network in checked.networks:
-        for index in network.graph.inputs:
-            node = network.graph.nodes[index]
+        nodes = [network.graph.nodes[index] for index in network.graph.inputs]
+        for node in nodes:
             if _within(place, node.span):
                 return Spot(network, node, (), place)
+        if network.graph.name == name and nodes:
+            return Spot(network, nodes[0], (), place)
     return None
 
 
@@ -69,14 +91,20 @@ def _claimed(place: Span, checked: Checked, spec: Spec) -> Spot | None:
     lines = [line for line in spec.lines if _within(place, line.span())]
     if not lines or place.source is not spec.source:
         return None
-    line = lines[-1]
-    siblings = spec.siblings(line)
-    earlier = siblings[: siblings.index(line) + 1]
     for network in checked.networks:
-        for one in reversed(earlier):
-            whole = one.span()
-            found = [n for n in network.graph.nodes if any(_within(s, whole) for s in (n.span, *n.calls))]
-            if found and found[-1].shapes is not None:
-                shapes = tuple(s for e in found[-1].inputs if (s := network.graph.shape_of(e)) is not None)
-                return Spot(network, found[-1], shapes, place)
+        node = claimed_node(lines[-1], network, spec)
+        if node is not None:
+            shapes = tuple(s for e in node.inputs if (s := network.graph.shape_of(e)) is not None)
+            return Spot(network, node, shapes, place)
+    return None
+
+
+def claimed_node(line: Line, network: CheckedNetwork, spec: Spec) -> Node | None:
+    """The last node of a network that a line makes, or one before it in the same body, if it has a shape."""
+    siblings = spec.siblings(line)
+    for one in reversed(siblings[: siblings.index(line) + 1]):
+        whole = one.span()
+        found = [n for n in network.graph.nodes if any(_within(s, whole) for s in (n.span, *n.calls))]
+        if found and found[-1].shapes is not None:
+            return found[-1]
     return None

@@ -23,6 +23,8 @@ MOST = 5
 """Earlier layers that are looked at for one kind of change."""
 NOT_FAR = 1.3
 """An input that would have to grow by no more than this was plainly meant to be larger."""
+DOUBLED = 2.0
+"""An input that would have to grow by no more than this is as likely to be wrong as the number of pools."""
 
 
 def too_large(spot: Spot, spec: Spec) -> Iterator[Candidate]:
@@ -31,18 +33,32 @@ def too_large(spot: Spot, spec: Spec) -> Iterator[Candidate]:
     own = [] if handle is None else [handle]
     yield from swapped(spot, spec)
     wider = list(larger(spot, spec))
-    is_near = bool(wider) and _growth(spot, wider[0]) <= NOT_FAR
-    if is_near:
+    growth = min((_growth(spot, one) for one in wider), default=0.0)
+    fewer = list(_fewer_times(spot, spec))
+    yield from fewer
+    if growth <= NOT_FAR:
         yield from wider
-    for one in own:
-        if spot.node.kind in POOLS:
-            yield from _without(spec, one)
-        yield from paddings(spec, one)
-        yield from _smaller(spot, one)
     before = [n for n in chain_to(spot.network.graph, spot.node.inputs[0]) if n.kind != INPUT]
-    yield from _padded_before(spec, before)
-    yield from _less_before(spec, before)
-    if not is_near:
+    if spot.node.kind in POOLS:
+        if fewer and NOT_FAR < growth <= DOUBLED:
+            yield from wider
+        for one in own:
+            yield from _without(spec, one)
+        if not fewer and NOT_FAR < growth <= DOUBLED:
+            yield from wider
+        for one in own:
+            yield from _smaller(spot, one)
+        yield from _padded_before(spec, before)
+        yield from _less_before(spec, before)
+        for one in own:
+            yield from paddings(spec, one)
+    else:
+        for one in own:
+            yield from paddings(spec, one)
+            yield from _smaller(spot, one)
+        yield from _padded_before(spec, before)
+        yield from _less_before(spec, before)
+    if growth > (DOUBLED if spot.node.kind in POOLS else NOT_FAR):
         yield from wider
     for one in own:
         if spot.node.kind not in POOLS:
@@ -52,6 +68,39 @@ def too_large(spot: Spot, spec: Spec) -> Iterator[Candidate]:
             edits = changes.with_stride(spec, handle, 1) if changes.slash(handle.item) else None
             if edits is not None:
                 yield Candidate(f"`{handle.item.kind.name}` without the stride", edits)
+
+
+def _fewer_times(spot: Spot, spec: Spec) -> Iterator[Candidate]:
+    """What is repeated, as often as it still fits: `repeat 5:` for `repeat 6:`, `range(5)`, `* 5`, a shorter list."""
+    same = [n for n in spot.network.graph.nodes if (n.span, n.calls) == (spot.node.span, spot.node.calls)]
+    fits = [n.shapes is not None for n in same].index(False)
+    counts: list[tuple[Line, Any]] = []
+    for handle in spec.handles(spot.node):
+        counts += [(handle.line, handle.item.count)] if handle.item.count is not None else []
+        above = spec.parents[id(handle.line)]
+        while above is not None:
+            if isinstance(above.statement, tree.Repeat):
+                counts.append((above, above.statement.count))
+            elif isinstance(above.statement, tree.For):
+                counts.append((above, _turns(above.statement.iterable)))
+            above = spec.parents[id(above)]
+    # What runs in a loop within a loop is counted by neither.
+    line, count = counts[0] if len(counts) == 1 and fits else (None, None)
+    if line is None:
+        return
+    if isinstance(count, tree.Number) and fits < count.value:
+        yield Candidate(f"{fits} times instead of {count.text}", (Edit(line.span(count), str(fits)),))
+    elif isinstance(count, tree.Sequence) and fits < len(count.items):
+        kept, last = count.items[fits - 1], count.items[-1]
+        cut = Span(line.source, line.start + kept.end, line.start + last.end)
+        yield Candidate(f"{fits} times instead of {len(count.items)}", (Edit(cut, ""),))
+
+
+def _turns(iterable: Any) -> Any:
+    """What says how often a `for` runs: the number of `range(6)`, the list itself or that of `enumerate([…])`."""
+    arguments: tuple[Any, ...] = getattr(iterable, "arguments", ())
+    named = getattr(getattr(iterable, "function", None), "name", "")
+    return arguments[0] if named in ("range", "enumerate") and len(arguments) == 1 else iterable
 
 
 def _growth(spot: Spot, candidate: Candidate) -> float:
@@ -179,7 +228,7 @@ def _less_before(spec: Spec, before: list[Node]) -> Iterator[Candidate]:
         handle = spec.handle(node)
         if layer is None or handle is None or handle.span in seen or len(seen) == MOST:
             continue
-        if node.kind in POOLS and not handle.calls_block:
+        if (node.kind in POOLS or "pool" in node.kind) and not handle.calls_block:
             seen.add(handle.span)
             edits = changes.removed(spec, handle)
             if edits is not None:
