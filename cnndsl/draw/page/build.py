@@ -118,8 +118,7 @@ class _Build:
             )
             for link in tensors
         ]
-        total = count + len(entries) + len(exits)
-        layers = ranked(total, ends, frozenset(place.values()), frozenset(end.values()))
+        layers = ranked(count, ends, len(entries), len(exits))
         steps, ways = _steps(item, tensors, layers)
         links = tuple(_link(steps, way, tensor) for tensor, way in zip(tensors, ways, strict=True))
         pieces = tuple(map(self.piece, item.children))
