@@ -21,7 +21,7 @@ from cnndsl.draw.scene import Scene
 from cnndsl.draw.theme import Theme
 from cnndsl.record import Record
 
-_IN_SCRIPTS = {ord(letter): f"\\u{ord(letter):04x}" for letter in "<>&\u2028\u2029"}
+_IN_SCRIPTS = "<>&\u2028\u2029"
 """Letters that could end a script or a comment in it, or that are line ends to JavaScript."""
 
 
@@ -61,20 +61,21 @@ def page(model: Model, paper: Paper, *, version: str | None = None, still: str =
 
 def data(model: Model) -> str:
     """The model as JSON that can stand in a script element; what is as always is left out."""
-    return json.dumps(_plain(model), ensure_ascii=False, separators=(",", ":")).translate(_IN_SCRIPTS)
+    text = json.dumps(_plain(model), ensure_ascii=False, separators=(",", ":"))
+    for letter in _IN_SCRIPTS:
+        text = text.replace(letter, f"\\u{ord(letter):04x}")
+    return text
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, Record):
-        defaults = value._by_name
-        return {
-            name: _plain(one)
-            for name, one in zip(value._fields, value, strict=True)
-            if name not in defaults or one != defaults[name]
-        }
-    if isinstance(value, tuple):
-        return [_plain(one) for one in value]
-    return value
+    """Records as objects, tuples as lists."""
+    if not isinstance(value, tuple):
+        return value
+    if not isinstance(value, Record):
+        return list(map(_plain, value))
+    defaults = value._by_name
+    named = zip(value._fields, value, strict=True)
+    return {name: _plain(one) for name, one in named if name not in defaults or one != defaults[name]}
 
 
 def _hash(text: str) -> str:

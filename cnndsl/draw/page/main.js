@@ -173,7 +173,10 @@ const MOVES = { ArrowDown: [0, -60], ArrowUp: [0, 60], ArrowLeft: [60, 0], Arrow
 
 for (const button of document.querySelectorAll("[data-does]")) {
   const { does } = button.dataset;
-  on(button, "click", () => { if (network || "ts?".includes(does)) actions[does](); });
+  on(button, "click", ({ detail }) => {
+    if (network || "ts?".includes(does)) actions[does]();
+    if (detail && does !== "?") focusStage();  // who clicks may want the picture's keys next
+  });
 }
 
 on(document, "keydown", (event) => {
@@ -205,7 +208,7 @@ on(stage, "pointermove", (event) => point(event.pointerType === "touch" || point
 on(stage, "pointerleave", () => point(null));
 on(world, "focusin", ({ target }) => {
   const piece = pieceAt(target);
-  if (!piece || piece.key === state.current) return;
+  if (!piece || piece.key === state.current || !target.matches(":focus-visible")) return;
   select(piece.key);
   reveal(piece.key);
 });
