@@ -120,7 +120,7 @@ class Page:
         return int(found[0]) if found else None
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # Playwright leaves no room for a second one in a process
 def chromium() -> Iterator[Any]:
     with playwright.sync_playwright() as started:
         browser = started.chromium.launch(executable_path=CHROMIUM, args=list(SWITCHES))
