@@ -21,8 +21,9 @@ def blamed(scene: Scene, loose: Iterable[str], size: float, *, fixed: bool) -> S
     """The picture with every error that its things don't tell themselves. loose: errors that are at no thing. size: of
     the text, in points. fixed: whether the page has to stay as wide as it is."""
     silent = [thing for thing in scene.things if thing.fault is not None and not thing.tells]
-    told = [(str(number), str(thing.fault)) for number, thing in enumerate(silent, 1)]
+    numbers = {text: number for number, text in enumerate(dict.fromkeys(str(thing.fault) for thing in silent), 1)}
     shown = {thing.fault for thing in scene.things}
+    told = [(str(number), text) for text, number in numbers.items()]
     told += [("", text) for text in dict.fromkeys([*(f for f in scene.faults if f not in shown), *loose])]
     if not told:
         return scene
@@ -30,16 +31,14 @@ def blamed(scene: Scene, loose: Iterable[str], size: float, *, fixed: bool) -> S
     asked = max(letters.width(text, size) for _, text in told) + indent + 2 * MARGIN
     width = scene.width if fixed else max(scene.width, min(asked, _ROOM))
     aside = (width - scene.width) / 2
-    numbers = {thing.id: number for number, thing in enumerate(silent, 1)}
-    things = [moved_thing(thing, aside, 0.0) for thing in scene.things]
-    discs = [mark for thing in things if thing.id in numbers for mark in _disc(thing, numbers[thing.id], size)]
+    discs = [mark for thing in silent for mark in _disc(thing, numbers[str(thing.fault)], size)]
     lines, bottom = _lines(told, size, indent, Area(MARGIN, scene.height, width - 2 * MARGIN, 0.0))
     return scene._replace(
         width=width,
         height=bottom + MARGIN,
-        things=tuple(things),
+        things=tuple(moved_thing(thing, aside, 0.0) for thing in scene.things),
         arrows=tuple(moved_arrow(arrow, aside, 0.0) for arrow in scene.arrows),
-        marks=(*(moved(mark, aside, 0.0) for mark in scene.marks), *discs, *lines),
+        marks=(*(moved(mark, aside, 0.0) for mark in (*scene.marks, *discs)), *lines),
     )
 
 

@@ -287,7 +287,7 @@ class _Drawing:
                 marks += between
                 arrows.append(Arrow(self.placed[number - 1].element.id, placed.element.id, line))
             things.append(self._thing(placed, marks))
-        return paper.picture(self.network, self.wanted, things, arrows, colors=self.colors, numbered=True)
+        return paper.picture(self.network, self.wanted, things, arrows, colors=self.colors)
 
     def _thing(self, placed: Placed, marks: list[Mark]) -> Thing:
         element = placed.element

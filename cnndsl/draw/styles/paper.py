@@ -58,15 +58,12 @@ def picture(
     *,
     colors: Colors | None = None,
     legend: Sequence[Entry] = (),
-    numbered: bool = False,
 ) -> Scene:
     """A scene of what is laid out, moved so that its page begins at the origin and nothing leaves it.
 
     colors: those that a legend explains; of the network, if there are none. legend: more entries than the colours of
-    the things. numbered: whether errors are written under the picture, with numbers at their layers.
+    the things.
     """
-    faulty = _numbers(things) if numbered else {}
-    things = [_badged(thing, faulty, wanted) for thing in things]
     body = united(
         [area_of(mark) for thing in things for mark in thing.marks]
         + [area_of(arrow.line) for arrow in arrows]
@@ -76,9 +73,7 @@ def picture(
     room = wanted.width - 2 * MARGIN if wanted.width is not None else max(body.width, 3 * _ALONE)
     above = _title(wanted, room)
     explained = _legend(wanted, colors or Colors(network, wanted.color), things, legend, room)
-    notes = [f"{number}  {text}" for text, number in faulty.items()]
-    parts = [part for part in (explained, _notes(notes, wanted, room)) if part]
-    wide = max([body.width, *(area_of(m).width for m in above), *map(_extent, parts)])
+    wide = max([body.width, *(area_of(m).width for m in above), _extent(explained)])
     width = max(wide + 2 * MARGIN, wanted.width or 0.0)
     top = MARGIN
     found: list[Mark] = []
@@ -89,10 +84,10 @@ def picture(
         top += GAP / 2
     dx, dy = (width - body.width) / 2 - body.x, top - body.y
     bottom = top + body.height
-    for part in parts:
-        area = united([area_of(mark) for mark in part])
+    if explained:
+        area = united([area_of(mark) for mark in explained])
         bottom += GAP
-        found += [moved(mark, (width - area.width) / 2 - area.x, bottom - area.y) for mark in part]
+        found += [moved(mark, (width - area.width) / 2 - area.x, bottom - area.y) for mark in explained]
         bottom += area.height
     return Scene(
         width,
@@ -103,20 +98,6 @@ def picture(
         tuple(moved_arrow(arrow, dx, dy) for arrow in arrows),
         (*(moved(mark, dx, dy) for mark in marks), *found),
         tuple(dict.fromkeys(item.fault for item in _leaves(network) if item.fault is not None)),
-    )
-
-
-def with_faults(scene: Scene, faults: Sequence[str], wanted: Wanted) -> Scene:
-    """A picture with errors that are at no layer written under it."""
-    room = max(scene.width - 2 * MARGIN, 3 * _ALONE)
-    marks = _notes(faults, wanted, room)
-    area = united([area_of(mark) for mark in marks])
-    dx, dy = MARGIN - area.x, scene.height - MARGIN + GAP - area.y
-    return scene._replace(
-        width=max(scene.width, area.width + 2 * MARGIN),
-        height=scene.height + GAP + area.height,
-        marks=(*scene.marks, *(moved(mark, dx, dy) for mark in marks)),
-        faults=(*scene.faults, *faults),
     )
 
 
@@ -203,35 +184,3 @@ def _scale(wanted: Wanted, colors: Colors) -> list[Mark]:
 
 def _leaves(network: Item) -> list[Item]:
     return [item for item in every(network) if not item.children]
-
-
-# --- errors ---------------------------------------------------------------------------------------------------------
-
-
-def _numbers(things: Sequence[Thing]) -> dict[str, int]:
-    """A number for each error, in the order of the layers."""
-    texts = dict.fromkeys(thing.fault for thing in things if thing.fault is not None and not thing.holds)
-    return {text: number for number, text in enumerate(texts, 1)}
-
-
-def _badged(thing: Thing, numbers: dict[str, int], wanted: Wanted) -> Thing:
-    """A thing with the number of its error in a circle over its corner."""
-    number = numbers.get(thing.fault or "")
-    if number is None:
-        return thing
-    size = max(wanted.size, SMALLEST)
-    r = 0.75 * size
-    x, y = thing.area.right - r / 3, thing.area.y + r
-    circle = Rect(Area(x - r, y - r, 2 * r, 2 * r), "fault", "fault-text", radius=r)
-    said = Text(x, y + 0.36 * size, str(number), size, bold=True)
-    return thing._replace(marks=(*thing.marks, circle, said))
-
-
-def _notes(texts: Sequence[str], wanted: Wanted, room: float) -> list[Mark]:
-    """Errors, line by line."""
-    size = max(wanted.size, SMALLEST)
-    lines = [line for text in texts for line in letters.wrapped(text, size, room)]
-    return [
-        Text(0.0, i * letters.LEADING * size, line, size, anchor="start", role="fault-text")
-        for i, line in enumerate(lines)
-    ]
