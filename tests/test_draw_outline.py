@@ -58,6 +58,21 @@ def test_a_block_of_one_layer_is_that_layer() -> None:
     assert titles(network) == ["input", "conv 3x3x4", "conv 3x3x5"]
 
 
+def test_a_block_of_dressing_dresses() -> None:
+    norm = "block norm:\n    bn eps=1e-3\n    relu\n\n"
+    network = of(f"{norm}network N\ninput 8x8x3\nconv 3x3x8 nobias\nnorm\nconv 3x3x8 nobias\nnorm\nnorm as n\n")
+    assert titles(network) == ["input", "conv 3x3x8", "conv 3x3x8"]
+    assert [item.dress for item in network.children] == [(), ("bn", "relu"), ("bn", "relu", "bn", "relu")]
+
+
+def test_rates_that_differ_in_a_row_are_not_said() -> None:
+    text = "".join(f"conv 3x3x4 same, dropout 0.{n}\n" for n in range(1, 5))
+    network = of(f"network N\ninput 8x8x4\n{text}")
+    assert [(item.title, item.dress, item.count) for item in network.children[1:]] == [
+        ("conv 3x3x4 same", ("dropout",), 4)
+    ]
+
+
 def test_equals_in_a_row_are_one_and_counted() -> None:
     network = of("network N\ninput 8x8x4\n" + "conv 3x3x4 same, relu\n" * 3 + "dense 2\n")
     assert titles(network) == ["input", "conv 3x3x4 same", "dense 2"]
@@ -127,6 +142,8 @@ def edges_of(graph: Graph) -> list[tuple[int, int]]:
         ("dropout 0.3", "dropout 0.3"),
         ("dense 10 init=he", "dense 10"),
         ("bn eps=1e-3", "bn"),
+        ("conv 3x3x8 pad=[0, 1, 2, 3]", "conv 3x3x8 pad=[0, 1, 2, 3]"),
+        ("crop cells=[9, 9, 9, 9]", "crop 9"),
     ],
 )
 def test_titles_are_what_one_would_write(item: str, title: str) -> None:

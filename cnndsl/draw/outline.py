@@ -91,15 +91,30 @@ class _Outline:
             waiting = starts.get(at)
             if waiting:
                 inner = waiting.pop(0)
-                inside = self._children(inner, starts, depth + 1)
-                if inside:
-                    children.append(self._call(inner, inside, depth))
+                if not self._only_dresses(children, inner):
+                    inside = self._children(inner, starts, depth + 1)
+                    if inside:
+                        children.append(self._call(inner, inside, depth))
                 at = inner.last
             else:
                 if at not in self.passed:
                     self._layer(children, self.graph.nodes[at])
                 at += 1
         return children
+
+    def _only_dresses(self, children: list[Item], call: BlockCall) -> bool:
+        """Add a call's layers to the item before, if they do nothing but dress it."""
+        nodes = [self.graph.nodes[at] for at in range(call.first, call.last) if at not in self.passed]
+        families = {node.layer.family if node.layer is not None else None for node in nodes}
+        if not children or not nodes or not families <= DRESSING or not self._dresses(nodes[0], children[-1]):
+            return False
+        before = children[:]
+        for node in nodes:
+            self._layer(children, node)
+        if len(children) == len(before):
+            return True
+        children[:] = before
+        return False
 
     def _call(self, call: BlockCall, children: list[Item], depth: int) -> Item:
         """A call as an item; one that holds a single layer is that layer."""

@@ -112,11 +112,15 @@ def _row(members: list[Item], links: tuple[Link, ...], count: int, sums: Sums) -
 
 
 def _grown(first: Item, last: Item) -> Item:
-    """An item of the first of some repeats, with the shapes that become others until the last."""
+    """An item of the first of some repeats: with the shapes until the last, without rates that become others."""
     children = zip(first.children, last.children, strict=True)
     until = last.until or last.shape
+    dress = zip(first.dress, last.dress, strict=True)
     return first._replace(
-        until=until if until != first.shape else None, children=tuple(_grown(one, other) for one, other in children)
+        title=first.title if first.title == last.title or first.children else _without_rate(first.title),
+        dress=tuple(one if one == other else _without_rate(one) for one, other in dress),
+        until=until if until != first.shape else None,
+        children=tuple(_grown(one, other) for one, other in children),
     )
 
 

@@ -13,6 +13,8 @@ from cnndsl.shape import Shape
 
 UNSEEN = frozenset({"bias", "init", "std", "frozen", "l2", "eps", "momentum"})
 """Arguments that change no tensor's shape and nothing that a figure tells: a picture leaves them out."""
+SIDES = "sides"
+"""What a size begins with that has a number for each side."""
 FAMILIES = {
     "convolution": "convolution",
     "pooling": "pooling",
@@ -56,6 +58,8 @@ def _said(argument: Argument, value: Any) -> str:
     """One argument, empty if it is as always."""
     if value is None or value == argument.default or isinstance(argument.type, (Tensor, Tensors)):
         return ""
+    if isinstance(value, tuple) and value[:1] == (SIDES,):
+        value = value[1][0] if len(set(value[1])) == 1 else [*value[1]]
     if isinstance(value, tuple) and value and all(v == value[0] for v in value) and not argument.positional:
         value = value[0]
     if argument.slash:

@@ -50,7 +50,12 @@ class Painting:
         self.nests: dict[str, Nest] = {}
         self.drawn: dict[str, list[tuple[Point, ...]]] = {}
         """The lines from each box that are there already: others that share their way begin where they part."""
+        self.ways: list[tuple[Way, Taken, bool]] = []
+        """What arrows are made of, and whether they skip others."""
         self._inside(nest, (0.0, 0.0), None, {})
+        # Lines that share a way with others are drawn from where they part: those that go straight on have all of it.
+        for way, taken, skip in sorted(self.ways, key=lambda one: (_dashed(one[1]), one[2])):
+            self._arrow(way, taken, skip=skip)
 
     # --- things -------------------------------------------------------------------------------------------------
 
@@ -144,8 +149,8 @@ class Painting:
                 part = nest.part(target)
                 if isinstance(part, Nest):
                     ways.setdefault(id(part), {})[nest.outer_key(source, key, target)] = way
-                elif part is not None:
-                    self._arrow(way, taken, skip=nest.laid.skips[number][place])
+                elif part is not None and way.origin:
+                    self.ways.append((way, taken, nest.laid.skips[number][place]))
         return ways
 
     def _points(self, nest: Nest, corner: Point, wire: int, place: int) -> list[Point]:
@@ -175,14 +180,12 @@ class Painting:
 
     def _arrow(self, way: Way, taken: Taken, *, skip: bool) -> None:
         taker = taken.item
-        if not way.origin or taker is None:
-            return
-        training = taker.training if isinstance(taker, Output) else taker.auxiliary
+        assert taker is not None
         name = f"output {taker.name}" if isinstance(taker, Output) else taker.id
         line = straightened([*way.points])
         others = self.drawn.setdefault(way.origin, [])
         role = taken.change or ("skip" if skip else "arrow")
-        dash = DASH if training or taken.change == "removed" else ()
+        dash = DASH if _dashed(taken) else ()
         drawn = Line(_parted(line, others), role, radius=BEND, head=True, dash=dash)
         label, mark = "" if others else way.label, None
         others.append(line)
@@ -190,6 +193,13 @@ class Painting:
             (x, y), size = line[0], self.nest.wish.look.small
             mark = Text(x + way.beside, y + 0.95 * size, label, size, "start", "muted")
         self.arrows.append(Arrow(way.origin, name, drawn, skip, label, mark))
+
+
+def _dashed(taken: Taken) -> bool:
+    """Whether a line leads to what serves training only, or is gone."""
+    taker = taken.item
+    training = taker.training if isinstance(taker, Output) else taker is not None and taker.auxiliary
+    return training or taken.change == "removed"
 
 
 def _parted(line: tuple[Point, ...], others: list[tuple[Point, ...]]) -> tuple[Point, ...]:

@@ -107,7 +107,7 @@ def _rows(item: Item, look: Look) -> list[Row]:
     title = shortened(item.title, item.input_shape, item.shape)
     times = repeats(item, size)
     room = look.room - row_width(times)
-    lines = wrapped(title, size, room, bold=block) or [""]
+    lines = _evenly(title, size, room, bold=block)
     rows: list[Row] = [(Run(line, size, bold=block),) for line in lines]
     rows[0] = (*rows[0], *times)
     more = [text for text in (" · ".join(item.dress),) if text]
@@ -118,13 +118,24 @@ def _rows(item: Item, look: Look) -> list[Row]:
     if "name" in wanted.show and said(item, "name") not in ("", title):
         rows.insert(0, (Run(letters.cut(said(item, "name"), small, look.room), small, "muted"),))
     facts = [said(item, what) for what in wanted.show if what != "name" and (what != "shape" or look.shapes)]
-    if item.kind == "input" and "shape" in wanted.show and not look.shapes:
-        facts.insert(0, said(item, "shape"))
+    if item.kind == "input":
+        facts = [said(item, "shape")] if "shape" in wanted.show else []
     for text in [*more, *_packed([fact for fact in facts if fact], small, look.room), item.change.said]:
         rows += [(Run(line, small, "muted"),) for line in wrapped(text, small, look.room)]
     if item.fault is not None:
         rows += [(Run(line, small, "text"),) for line in wrapped(item.fault, small, FAULT_ROOM)]
     return rows
+
+
+def _evenly(text: str, size: float, room: float, *, bold: bool) -> list[str]:
+    """A text in as few lines as there is room for, none much shorter than the others."""
+    lines = wrapped(text, size, room, bold=bold) or [""]
+    while len(lines) > 1:
+        narrower = wrapped(text, size, letters.widest(tuple(lines), size, bold=bold) - 0.01, bold=bold)
+        if len(narrower) > len(lines) or "…" in "".join(narrower):
+            break
+        lines = narrower
+    return lines
 
 
 def repeats(item: Item, size: float) -> Row:
