@@ -389,6 +389,8 @@ def _drawn(subject: Subject, asked: Asked) -> bytes:
         )
     except NoSuchItem as error:
         raise click.UsageError(_unknown(network.graph.name, error.name, error.known, asked)) from None
+    for note in scene.notes:
+        click.echo(f"{visible(network.graph.name)}: {note}", err=True)
     content = renderer(asked.format)(scene, asked.paper)
     return content if isinstance(content, bytes) else content.encode("utf-8", "backslashreplace")
 

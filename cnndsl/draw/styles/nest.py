@@ -287,4 +287,4 @@ def _align(item: Item, parts: list[Plate | Nest | Output]) -> None:
 
 
 def _is_common(part: Plate | Nest | Output, child: Item) -> bool:
-    return isinstance(part, Plate) and child.kind != "input"
+    return isinstance(part, Plate) and child.kind != "input" and child.fault is None

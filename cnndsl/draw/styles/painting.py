@@ -135,6 +135,7 @@ class Painting:
             item.count,
             item.span,
             item.fault,
+            tells=True,  # as what is in it does
         )
 
     # --- arrows -------------------------------------------------------------------------------------------------

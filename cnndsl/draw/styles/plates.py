@@ -123,7 +123,7 @@ def _rows(item: Item, look: Look) -> list[Row]:
     for text in [*more, *_packed([fact for fact in facts if fact], small, look.room), item.change.said]:
         rows += [(Run(line, small, "muted"),) for line in wrapped(text, small, look.room)]
     if item.fault is not None:
-        rows += [(Run(line, small, "text"),) for line in wrapped(item.fault, small, FAULT_ROOM)]
+        rows += [(Run(line, small),) for line in _evenly(item.fault, small, FAULT_ROOM, bold=False)]
     return rows
 
 
