@@ -298,6 +298,16 @@ def test_a_unit_in_the_middle_is_found() -> None:
     assert not any(pair.renamed for pair in found.pairs)
 
 
+def test_a_unit_at_the_end_of_a_stage_is_found() -> None:
+    """No unit of ResNet-34 is taken for one that begins a stage: those have another stride."""
+    found = compare(zoo("resnet18"), zoo("resnet34"))
+    nodes = zoo("resnet34").graph.nodes
+    new = {nodes[pair.b].name.rpartition(".")[0] for pair in found.pairs if pair.what == "added" and pair.b}
+    assert {what for what, *_ in differences(found)} == {"added"}
+    assert len(new) == 1 + 2 + 4 + 1
+    assert not new & {"stage128.basic", "stage256.basic", "features.basic"}
+
+
 def test_batch_norms_put_in_everywhere_are_found() -> None:
     found = compare(zoo("vgg16"), zoo("vgg16_bn"))
     kinds = [zoo("vgg16_bn").graph.nodes[pair.b].kind for pair in found.pairs if pair.what == "added" and pair.b]

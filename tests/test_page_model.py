@@ -18,7 +18,7 @@ from cnndsl.draw.formats import Paper, html
 from cnndsl.draw.outline import outline
 from cnndsl.draw.page.build import Spec, explored, unexplored
 from cnndsl.draw.page.model import Inside, Model, Piece
-from cnndsl.draw.picture import picture
+from cnndsl.draw.picture import Subject, picture
 from cnndsl.pipeline import check
 from cnndsl.source import Source
 from cnndsl.zoo import entries
@@ -209,7 +209,7 @@ def test_pages_name_no_other_place() -> None:
 def test_the_same_network_gives_the_same_page() -> None:
     one = checked("resnet18")
     spec = Spec(Source("x.cnn", ""))
-    pages = [html.render(picture(one.graph, one.analysis, spec=spec), Paper()) for _ in range(2)]
+    pages = [html.render(picture(Subject(one.graph, one.analysis), spec=spec), Paper()) for _ in range(2)]
     assert pages[0] == pages[1]
     assert '<noscript><img src="data:image/svg+xml;base64,' in pages[0]
 

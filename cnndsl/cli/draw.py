@@ -12,21 +12,21 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cnndsl.cli.options import CONTEXT, input_option, root_option, set_option
-from cnndsl.cli.output import deliver_file, exit_code, keep_inputs, show
+from cnndsl.cli.output import deliver, deliver_file, exit_code, keep_inputs, show
 from cnndsl.diagnostics import Diagnostic, closest
 from cnndsl.draw.formats import FORMATS, MODES, PAGE, Paper, of_file, renderer
-from cnndsl.draw.styles import STYLES
+from cnndsl.draw.styles import STYLES, TEXT
 from cnndsl.draw.theme import STANDARD, Theme, ThemeError, color_of, read_theme
 from cnndsl.draw.wanted import COLORS, DIRECTIONS, ENGINES, POINTS, SHOWN, Wanted
 from cnndsl.files import STDIN
 from cnndsl.record import Record
-from cnndsl.terminal import is_terminal, visible
+from cnndsl.terminal import Look, is_terminal, look_of, visible
 from cnndsl.zoo import locate, read
 
 if TYPE_CHECKING:
-    from cnndsl.draw.faults import Faults
     from cnndsl.draw.page.build import Spec
-    from cnndsl.pipeline import Checked, CheckedNetwork, Options
+    from cnndsl.draw.picture import Subject, View
+    from cnndsl.pipeline import Checked, Options
     from cnndsl.zoo import Place
 
 NARROWEST, WIDEST = 36.0, 14_400.0
@@ -42,22 +42,22 @@ class Asked(Record):
     on. output: where it goes, None for standard output."""
 
     wanted: Wanted
+    view: View
     style: str | None
-    depth: int | None
-    unfold: tuple[str, ...]
-    fold: tuple[str, ...]
-    only: str | None
     format: str
     paper: Paper
     output: str | None
 
 
-class Subject(Record):
-    """A network to draw, where it is from, and what is wrong with it."""
+class Named(Record):
+    """What is to be drawn, and the spec that it is from."""
 
     spec: Spec
-    network: CheckedNetwork
-    faults: Faults
+    subject: Subject
+
+    @property
+    def name(self) -> str:
+        return self.subject.graph.name
 
 
 # --- options --------------------------------------------------------------------------------------------------------
@@ -168,6 +168,13 @@ def _background(context: click.Context, option: click.Parameter, value: str | No
 @click.option("--watch", is_flag=True, help="Show it in a browser, drawn again at each save, until Ctrl-C.")
 @click.option("--port", metavar="N", type=click.IntRange(0, 65535), help="With --watch: the port on this machine.")
 @click.option("--open", "open_browser", is_flag=True, help="With --watch: open the browser.")
+@click.option(
+    "--rev",
+    "revisions",
+    metavar="REV",
+    multiple=True,
+    help="With one file: draw what changed since this git revision; given twice, between two.",
+)
 @click.option("--no-preamble", is_flag=True, help="Of TikZ: the picture alone, for \\input into a document.")
 @set_option
 @input_option
@@ -178,6 +185,7 @@ def draw(
     sets: tuple[tuple[str, str], ...],
     input_: str | None,
     root: str | None,
+    revisions: tuple[str, ...],
     watch: bool,
     port: int | None,
     open_browser: bool,
@@ -194,6 +202,9 @@ def draw(
     cnndsl draw resnet18 --style graph --depth 2 --show shape,params -o graph.svg
     cnndsl draw resnet18 -o resnet18.html              a page to explore: it folds, finds, tells numbers
     cnndsl draw lenet5.cnn --watch --open              the same page, drawn again at each save
+    cnndsl draw resnet50                               in the terminal
+    cnndsl draw old.cnn new.cnn -o changes.svg         two networks as one: what was added, removed, changed
+    cnndsl draw net.cnn --rev HEAD~1 -o changes.svg    a file as it was in git, and as it is now
 
     A spec with errors is drawn as far as it is known, with each error at its layer; the exit code is 1 then. It is 2 if
     there is nothing to draw, or it can't be written.
@@ -203,40 +214,30 @@ def draw(
     elif port is not None or open_browser:
         raise click.UsageError("--port and --open are for --watch.")
     asked = _asked(output, settings)
-    places = [locate(file) for file in files]
-    keep_inputs(output, [place.path for place in places])
-    if sum(place.path == STDIN for place in places) > 1:
-        raise click.UsageError("Standard input ('-') can be read only once.")
-    from cnndsl.pipeline import Options, check
+    from cnndsl.pipeline import Options
 
     gc.disable()  # as in check
     options = Options(sets=sets, input=input_, root=root)
     if watch:
-        return _serve(places[0], options, asked, port, open_browser=open_browser)
-    checked: list[Checked] = []
-    diagnostics: list[Diagnostic] = []
-    for place in places:
-        source = read(place)
-        if isinstance(source, Diagnostic):
-            diagnostics.append(source)
-            continue
-        one = check(source, options._replace(network=place.network))
-        checked.append(one)
-        diagnostics += [d for d in one.diagnostics if d.severity == "error"]
-    subjects = [subject for one in checked for subject in _subjects(one)]
-    code = exit_code(diagnostics)
-    if subjects:
-        _write(subjects, asked)
-    show(diagnostics, "auto", below=subjects != [] and asked.output is None)
-    if not subjects and not diagnostics:
-        raise click.UsageError(f"{visible(checked[0].source.name)} holds no network to draw.")
-    return code if subjects else 2
+        return _serve(locate(files[0]), options, asked, port, open_browser=open_browser)
+    two = bool(revisions) or (len(files) == 2 and NAME not in (output or ""))
+    made, diagnostics = _compared(files, revisions, options, asked) if two else _alone(files, options, asked)
+    if made:
+        _write(made, asked)
+    show(diagnostics, "auto", below=made != [] and asked.output is None)
+    return exit_code(diagnostics) if made else 2
 
 
 def _asked(output: str | None, given: dict[str, Any]) -> Asked:
     """The options, put in order. Raises click.UsageError for those that don't go together."""
+    from cnndsl.draw.picture import View
+
     output = None if output == STDIN else output
-    chosen = given["format"] or _format_of(output)
+    if given["format"] is None and given["style"] is None and output is None and is_terminal(sys.stdout):
+        given["style"] = TEXT
+    if given["style"] == TEXT and given["format"] is not None:
+        raise click.UsageError("--style text is text, whatever the format: leave out --format.")
+    chosen = given["format"] or _format_of(output, given["style"])
     row = FORMATS[chosen]
     if row.extra is not None and find_spec(row.extra) is None:
         raise MissingExtra(chosen, row.extra)
@@ -262,8 +263,8 @@ def _asked(output: str | None, given: dict[str, Any]) -> Asked:
         **{name: given[name] for name in ("width", "color", "title", "legend", "labels")},
         **{name: given[name] for name in ("direction", "engine", "show") if given[name] is not None},
     )
-    looked = {name: given[name] for name in ("style", "depth", "unfold", "fold", "only")}
-    return Asked(wanted=wanted, **looked, format=chosen, paper=paper, output=output)
+    view = View(**{name: given[name] for name in ("depth", "unfold", "fold", "only")})
+    return Asked(wanted, view, given["style"], chosen, paper, output)
 
 
 def _watched(files: tuple[str, ...], output: str | None, format: str | None) -> str:
@@ -277,21 +278,18 @@ def _watched(files: tuple[str, ...], output: str | None, format: str | None) -> 
 
 def _serve(place: Place, options: Options, asked: Asked, port: int | None, *, open_browser: bool) -> int:
     """Serve the page of a spec. Raises click.UsageError for names that it lacks, and for a port that is taken."""
-    from cnndsl.cli.live import View, serve
+    from cnndsl.cli.live import Watched, serve
     from cnndsl.draw.fold import NoSuchItem
 
-    view = View(place, options, asked.wanted, asked.paper, asked.depth, asked.unfold, asked.fold, asked.only)
     try:
-        return serve(view, port, open_browser=open_browser)
+        return serve(Watched(place, options, asked.wanted, asked.paper, asked.view), port, open_browser=open_browser)
     except NoSuchItem as error:
         raise click.UsageError(_unknown(visible(place.name), error.name, error.known, asked)) from None
 
 
-def _format_of(output: str | None) -> str:
+def _format_of(output: str | None, style: str | None) -> str:
     """The format that a file's ending means; SVG where there is no file. Raises click.UsageError."""
-    if output is None and is_terminal(sys.stdout):
-        raise click.UsageError("Where should the picture go? Give -o FILE.svg, or another ending.")
-    if output is None:
+    if output is None or style == TEXT:
         return next(iter(FORMATS))
     chosen = of_file(output)
     if chosen is None:
@@ -327,79 +325,144 @@ def _need_dot() -> None:
 # --- networks -------------------------------------------------------------------------------------------------------
 
 
-def _subjects(checked: Checked) -> list[Subject]:
+def _alone(files: tuple[str, ...], options: Options, asked: Asked) -> tuple[list[Named], list[Diagnostic]]:
+    """The networks of files, each by itself, and what is wrong. Raises click.UsageError."""
+    from cnndsl.pipeline import check
+
+    places = [locate(file) for file in files]
+    keep_inputs(asked.output, [place.path for place in places])
+    if sum(place.path == STDIN for place in places) > 1:
+        raise click.UsageError("Standard input ('-') can be read only once.")
+    found: list[Named] = []
+    diagnostics: list[Diagnostic] = []
+    empty = ""
+    for place in places:
+        source = read(place)
+        if isinstance(source, Diagnostic):
+            diagnostics.append(source)
+            continue
+        checked = check(source, options._replace(network=place.network))
+        found += _drawable(checked)
+        diagnostics += [d for d in checked.diagnostics if d.severity == "error"]
+        empty = empty or source.name
+    if not found and not diagnostics:
+        raise click.UsageError(f"{visible(empty)} holds no network to draw.")
+    return found, diagnostics
+
+
+def _drawable(checked: Checked) -> list[Named]:
     """The networks of a file in which there is something to draw."""
     from cnndsl.draw.faults import faults
     from cnndsl.draw.page.build import Spec
+    from cnndsl.draw.picture import Subject
 
     spec = Spec(checked.source, checked.diagnostics)
     return [
-        Subject(spec, network, faults(network.graph, checked.diagnostics))
-        for network in checked.networks
-        if len(network.graph.nodes) > 1
+        Named(spec, Subject(one.graph, one.analysis, faults(one.graph, checked.diagnostics)))
+        for one in checked.networks
+        if len(one.graph.nodes) > 1
     ]
 
 
-def _write(subjects: list[Subject], asked: Asked) -> None:
+def _compared(
+    files: tuple[str, ...], revisions: tuple[str, ...], options: Options, asked: Asked
+) -> tuple[list[Named], list[Diagnostic]]:
+    """The networks of two specs that belong together, each pair as one, and what is wrong. Raises click.UsageError."""
+    from cnndsl.cli.sides import check_both, sides, together, two_specs
+    from cnndsl.compare.changes import compare
+    from cnndsl.draw.difference import united
+    from cnndsl.draw.faults import faults
+    from cnndsl.draw.page.build import Spec
+    from cnndsl.draw.picture import Subject
+
+    both = two_specs(files[0], files[1] if len(files) > 1 else None, revisions)
+    specs = [one._replace(sets=options.sets, input=options.input) for one in both]
+    keep_inputs(asked.output, [one.place.path for one in specs if one.revision is None])
+    (first, second), diagnostics = check_both(specs, options.root)
+    errors = [d for d in diagnostics if d.severity == "error"]
+    if first is None or second is None:
+        return [], errors
+    pairs, mine, other = together(sides(first), sides(second))
+    if not pairs and not errors:
+        names = ", ".join([visible(side.graph.name) for side in (*mine, *other)][:8]) or "there are none"
+        raise click.UsageError(f"No two networks belong together ({names}): name them, as in FILE:NETWORK.")
+    found = [united(compare(*pair)) for pair in pairs]
+    spec = Spec(second.source, second.diagnostics)
+    return [
+        Named(spec, Subject(one.graph, one.analysis, faults(one.graph, second.diagnostics), one.changes))
+        for one in found
+    ], errors
+
+
+def _write(found: list[Named], asked: Asked) -> None:
     """Draw them all, then write them: nothing is written if one can't be drawn."""
     if asked.output is None or NAME not in asked.output:
-        if len(subjects) > 1:
-            raise click.UsageError(_choose(subjects))
-        deliver_file(_drawn(subjects[0], asked), asked.output)
+        if asked.style == TEXT:
+            deliver(["\n".join(_in_text(one, asked, titled=len(found) > 1) for one in found)], asked.output)
+            return
+        if len(found) > 1:
+            raise click.UsageError(_choose(found))
+        deliver_file(_drawn(found[0], asked), asked.output)
         return
     pictures: dict[str, bytes] = {}
-    for subject in subjects:
-        path = asked.output.replace(NAME, subject.network.graph.name)
+    for one in found:
+        path = asked.output.replace(NAME, one.name)
         if path in pictures:
-            raise click.UsageError(f"Two networks are named {visible(subject.network.graph.name)}: draw one at a time.")
-        pictures[path] = _drawn(subject, asked)
+            raise click.UsageError(f"Two networks are named {visible(one.name)}: draw one at a time.")
+        pictures[path] = _in_text(one, asked).encode() if asked.style == TEXT else _drawn(one, asked)
     for path, content in pictures.items():
         deliver_file(content, path)
 
 
-def _choose(subjects: list[Subject]) -> str:
+def _choose(found: list[Named]) -> str:
     """That one of several networks has to be chosen."""
-    names = list(dict.fromkeys(visible(subject.network.graph.name) for subject in subjects))
+    names = list(dict.fromkeys(visible(one.name) for one in found))
     known = ", ".join(names[:8]) + ", …" * (len(names) > 8)
-    where = visible(subjects[0].spec.source.name)
+    where = visible(found[0].spec.source.name)
     return (
-        f"There are {len(subjects)} networks ({known}): draw one, as in {where}:{names[0]}, "
+        f"There are {len(found)} networks ({known}): draw one, as in {where}:{names[0]}, "
         f"or all of them with -o '{NAME}.svg'."
     )
 
 
-def _drawn(subject: Subject, asked: Asked) -> bytes:
+def _drawn(one: Named, asked: Asked) -> bytes:
     """One network in the format that was asked for. Raises click.UsageError for names that it lacks."""
     from cnndsl.draw.fold import NoSuchItem
     from cnndsl.draw.picture import picture
 
-    network = subject.network
+    spec = one.spec if FORMATS[asked.format].explores else None
     try:
-        scene = picture(
-            network.graph,
-            network.analysis,
-            subject.faults,
-            asked.wanted,
-            asked.style,
-            asked.depth,
-            asked.unfold,
-            asked.fold,
-            asked.only,
-            subject.spec if FORMATS[asked.format].explores else None,
-        )
+        scene = picture(one.subject, asked.wanted, asked.view, asked.style, spec)
     except NoSuchItem as error:
-        raise click.UsageError(_unknown(network.graph.name, error.name, error.known, asked)) from None
+        raise click.UsageError(_unknown(one.name, error.name, error.known, asked)) from None
     for note in scene.notes:
-        click.echo(f"{visible(network.graph.name)}: {note}", err=True)
+        click.echo(f"{visible(one.name)}: {note}", err=True)
     content = renderer(asked.format)(scene, asked.paper)
     return content if isinstance(content, bytes) else content.encode("utf-8", "backslashreplace")
+
+
+def _in_text(one: Named, asked: Asked, *, titled: bool = False) -> str:
+    """One network for a terminal. Raises click.UsageError for names that it lacks."""
+    from cnndsl.draw.fold import NoSuchItem
+    from cnndsl.draw.picture import seen
+    from cnndsl.draw.styles.text import text
+
+    wanted = asked.wanted
+    if titled and wanted.title is None:
+        wanted = wanted._replace(title=one.name)
+    try:
+        network, wanted = seen(one.subject, wanted, asked.view)
+    except NoSuchItem as error:
+        raise click.UsageError(_unknown(one.name, error.name, error.known, asked)) from None
+    look = look_of(sys.stdout) if asked.output is None else Look(unicode=True)
+    return text(network, wanted, look)
 
 
 def _unknown(network: str, name: str, known: Iterable[str], asked: Asked) -> str:
     """That a network has nothing of that name, and what may have been meant."""
     names = list(known)
     near = closest(name, names)
-    what = "block" if name == asked.only else "layer or block"
+    what = "block" if name == asked.view.only else "layer or block"
     said = f"{visible(network)} has no {what} '{visible(name)}'"
     if near:
         return f"{said}. Did you mean '{visible(near)}'?"

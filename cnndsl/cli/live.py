@@ -21,7 +21,7 @@ from cnndsl.draw.fold import NoSuchItem
 from cnndsl.draw.formats import Paper, html
 from cnndsl.draw.page.build import Spec, explored, unexplored
 from cnndsl.draw.page.model import Model
-from cnndsl.draw.picture import outlined
+from cnndsl.draw.picture import WHOLE, Subject, View, outlined
 from cnndsl.draw.wanted import Wanted
 from cnndsl.pipeline import Checked, CheckedNetwork, Options, check
 from cnndsl.record import Record
@@ -37,34 +37,31 @@ _SYNTAX = "E1"
 """What the codes of errors begin with that leave a line unread: a picture would lack more than is wrong."""
 
 
-class View(Record):
+class Watched(Record):
     """What is watched, and what of it is drawn first."""
 
     place: Place
     options: Options
     wanted: Wanted = Wanted()
     paper: Paper = Paper()
-    depth: int | None = None
-    unfold: tuple[str, ...] = ()
-    fold: tuple[str, ...] = ()
-    only: str | None = None
+    view: View = WHOLE
 
 
-def serve(view: View, port: int | None, *, open_browser: bool) -> int:
+def serve(watched: Watched, port: int | None, *, open_browser: bool) -> int:
     """Serve the page until Ctrl-C or SIGTERM. Returns the exit code of the last drawing.
 
     port: None for the usual one, or a free one if that is taken. Raises click.UsageError if the port is taken.
     """
     site = Site()
     server = _server(site, port)
-    live = _Live(view, site, server.address)
+    live = _Live(watched, site, server.address)
     live.choose()
     with _terminated_as_interrupted():
         server.start()
         try:
             if open_browser:
                 _open(server.address)
-            return watch(live.draw, [view.place.path], "auto", did="drawn")
+            return watch(live.draw, [watched.place.path], "auto", did="drawn")
         finally:
             server.stop()
 
@@ -105,19 +102,19 @@ def _terminated_as_interrupted() -> Iterator[None]:
 class _Live:
     """One spec, from save to save."""
 
-    def __init__(self, view: View, site: Site, address: str) -> None:
-        self.view = view
+    def __init__(self, watched: Watched, site: Site, address: str) -> None:
+        self.watched = watched
         self.site = site
         self.address = address
         self.memory: dict[str, Any] = {}
-        self.chosen = view.place.network
+        self.chosen = watched.place.network
         self.last: Model | None = None
         self.told = False
 
     def choose(self) -> None:
         """Find out which network of the file is meant. Raises click.UsageError if that is not clear, or if it lacks
         what is to be unfolded."""
-        source = read(self.view.place)
+        source = read(self.watched.place)
         if isinstance(source, Diagnostic):
             return
         networks = _drawable(self._check(source))
@@ -133,7 +130,7 @@ class _Live:
         """Draw the spec as it is now; what takes longer, finding fixes, is left for when the picture is shown."""
         if len(self.memory) > MOST_REMEMBERED:
             self.memory.clear()
-        source = read(self.view.place)
+        source = read(self.watched.place)
         if isinstance(source, Diagnostic):
             spec = Spec(Source(source.span.source.name, ""), (source,))
             self._show(spec, None)
@@ -144,10 +141,10 @@ class _Live:
         return self._round(spec, checked, tuple(checked.library.sources))
 
     def _check(self, source: Source) -> Checked:
-        return check(source, self.view.options._replace(network=self.view.place.network), self.memory)
+        return check(source, self.watched.options._replace(network=self.watched.place.network), self.memory)
 
     def _round(self, spec: Spec, checked: Checked | None, used: tuple[str, ...]) -> Round:
-        files = dict.fromkeys([self.view.place.path, *used])
+        files = dict.fromkeys([self.watched.place.path, *used])
         code = exit_code(spec.diagnostics)
         folders = dict.fromkeys(os.path.dirname(path) or "." for path in files) if code else ()
         return Round(code, lambda: self._display(spec, checked), tuple(files), tuple(folders))
@@ -156,7 +153,7 @@ class _Live:
         if checked is not None and not checked.ok:
             from cnndsl.repair import repair
 
-            options = self.view.options._replace(network=self.view.place.network)
+            options = self.watched.options._replace(network=self.watched.place.network)
             repaired = repair(checked, options, self.memory)
             if repaired.diagnostics != spec.diagnostics:
                 spec = spec._replace(diagnostics=repaired.diagnostics)
@@ -170,14 +167,14 @@ class _Live:
 
     def _show(self, spec: Spec, checked: Checked | None) -> None:
         model = self._made(spec, checked)
-        self.site.show(lambda version: html.page(model, self.view.paper, version=version), html.data(model))
+        self.site.show(lambda version: html.page(model, self.watched.paper, version=version), html.data(model))
 
     def _made(self, spec: Spec, checked: Checked | None) -> Model:
         """The page's model: with the last network that could be read, where this one can't."""
         networks = [] if checked is None else _drawable(checked)
         unread = checked is None or any(d.code.startswith(_SYNTAX) for d in spec.diagnostics)
         if not networks or (unread and self.last is not None):
-            model = unexplored(spec, self.view.wanted)
+            model = unexplored(spec, self.watched.wanted)
             return (
                 model
                 if self.last is None
@@ -194,13 +191,16 @@ class _Live:
         try:
             return self._model(network, spec)
         except NoSuchItem:
-            item = outlined(network.graph, network.analysis, faults(network.graph, spec.diagnostics))
-            return explored(item, spec, self.view.wanted, self.view.depth)
+            return explored(outlined(_subject(network, spec)), spec, self.watched.wanted, self.watched.view.depth)
 
     def _model(self, network: CheckedNetwork, spec: Spec) -> Model:
-        view = self.view
-        item = outlined(network.graph, network.analysis, faults(network.graph, spec.diagnostics), view.only)
-        return explored(item, spec, view.wanted, view.depth, view.unfold, view.fold)
+        view = self.watched.view
+        item = outlined(_subject(network, spec), view.only)
+        return explored(item, spec, self.watched.wanted, view.depth, view.unfold, view.fold)
+
+
+def _subject(network: CheckedNetwork, spec: Spec) -> Subject:
+    return Subject(network.graph, network.analysis, faults(network.graph, spec.diagnostics))
 
 
 def _drawable(checked: Checked) -> list[CheckedNetwork]:

@@ -17,6 +17,7 @@ from cnndsl.compare import ORDERLESS, plain, written_arguments
 from cnndsl.compare.sequence import align as aligned
 from cnndsl.graph import INPUT, Edge, Graph, Node
 from cnndsl.layers.base import Layer, WeightedLayer
+from cnndsl.layers.bind import written
 
 ANCHORED = 40_000
 """Pairs of layers from which on anchors shorten the work."""
@@ -70,12 +71,24 @@ class _Traits:
         self.parent = [_id(ids, ("parent", parent)) for parent, _, _ in steps]
         self.bases = Counter(self.base)
         self.by_name = {node.name: node.index for node in graph.nodes}
+        self.block, self.call = self._calls(ids)
         self.takers: list[list[int]] = [[] for _ in graph.nodes]
         for node in graph.nodes:
             for edge in node.inputs:
                 self.takers[edge.node].append(node.index)
         self.ahead = self._around("ahead", self.takers, ids)
         self.behind = self._around("behind", [[edge.node for edge in node.inputs] for node in graph.nodes], ids)
+
+    def _calls(self, ids: dict[Any, int]) -> tuple[list[int], list[int]]:
+        """For each node, the block that it is directly in, and that block with the values that the call gives it."""
+        blocks, calls = [-1] * len(self.nodes), [-1] * len(self.nodes)
+        for call in self.graph.calls:
+            block = _id(ids, ("block", call.block))
+            values = tuple(written(call.values[name]) for name in call.given if not callable(call.values[name]))
+            given = _id(ids, ("call", call.block, values))
+            for index in range(call.first, call.last):
+                blocks[index], calls[index] = block, given
+        return blocks, calls
 
     def _around(self, side: str, near: list[list[int]], ids: dict[Any, int]) -> list[tuple[int, ...]]:
         """For each node, what stands around it: one step, two and more, where `near` says what a step leads to."""
@@ -195,7 +208,10 @@ class _Alignment:
         return side.signature[node.index], tuple(edges), shares
 
     def _names_agree(self, i: int, j: int) -> bool:
-        """Whether two layers have one name, but for a number, or each has one that the other network doesn't know."""
+        """Whether two layers have one name, but for a number, or each has one that the other network doesn't know; and
+        are not in two calls of one block that differ, as the units that begin a stage do from the others."""
+        if self.a.block[i] == self.b.block[j] and self.a.call[i] != self.b.call[j]:
+            return False
         mine, other = self.a.base[i], self.b.base[j]
         return mine == other or (mine not in self.b.bases and other not in self.a.bases)
 
@@ -268,6 +284,8 @@ class _Alignment:
                 near += 0.7
             if a.parent[i] == b.parent[j]:
                 near += 0.7
+            if a.call[i] == b.call[j] >= 0:
+                near += 1.6
             return 0.0 if alike < 0 and near < 3.5 else abs(alike) + near
 
         for x, y in aligned(len(mine), len(other), score, anchors):

@@ -1,6 +1,7 @@
 """Two networks as one graph, for a picture of what was added, removed and changed.
 
-It is the second network's graph, with the layers that only the first had where they stood between the others.
+It is the second network's graph, with the layers that only the first had where they stood between the others. A link
+that is gone since a layer came between its ends, or new since one went, is left out: the layer tells as much.
 """
 
 from __future__ import annotations
@@ -37,12 +38,14 @@ class _Union:
     def united(self) -> United:
         nodes = [self._node(new, pair) for new, pair in enumerate(self.pairs)]
         layers = tuple(map(self._measure, self.pairs))
-        removed = self._gone(nodes)
         changes = {new: self._change(pair) for new, pair in enumerate(self.pairs)}
+        removed = frozenset(link for link in self._gone(nodes) if not _leads(nodes, changes, "added", *link))
         added = frozenset((node.index, edge) for node in nodes for edge in node.inputs if self._is_new(node, edge))
-        for taker, edge in removed:
-            if edge not in nodes[taker].inputs:
-                nodes[taker] = nodes[taker]._replace(inputs=(*nodes[taker].inputs, edge))
+        for taker, edge in sorted(removed):
+            nodes[taker] = nodes[taker]._replace(inputs=(*nodes[taker].inputs, edge))
+        short = frozenset(link for link in added if _leads(nodes, changes, "removed", *link))
+        for taker, edge in short:
+            nodes[taker] = nodes[taker]._replace(inputs=tuple(e for e in nodes[taker].inputs if e != edge))
         graph = self.b.graph._replace(
             nodes=tuple(nodes),
             inputs=tuple(self.of_b[i] for i in self.b.graph.inputs),
@@ -52,7 +55,7 @@ class _Union:
             calls=tuple(self._calls()),
         )
         analysis = self.b.analysis._replace(layers=layers, misaligned={})
-        return United(graph, analysis, Changes(changes, added, removed))
+        return United(graph, analysis, Changes(changes, added - short, removed))
 
     # --- nodes --------------------------------------------------------------------------------------------------
 
@@ -139,6 +142,21 @@ class _Union:
             result=None if call.result is None else self._edge(call.result, to),
             choices=(),
         )
+
+
+def _leads(nodes: list[Node], changes: dict[int, Change], what: str, taker: int, edge: Edge) -> bool:
+    """Whether a way from a tensor to its taker leads through layers that were all added (or all removed): then the link
+    between the two says nothing that the way does not."""
+    waiting = [nodes[e.node] for e in nodes[taker].inputs if changes[e.node].what == what]
+    seen = {node.index for node in waiting}
+    while waiting:
+        for e in waiting.pop().inputs:
+            if e == edge:
+                return True
+            if changes[e.node].what == what and e.node not in seen:
+                seen.add(e.node)
+                waiting.append(nodes[e.node])
+    return False
 
 
 def _numbers(node: Node, measure: LayerMeasure | None) -> dict[str, str]:

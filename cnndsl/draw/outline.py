@@ -226,7 +226,7 @@ class _Outline:
         kinds = {one.what for one in found}
         if not layer:
             return Change(kinds.pop() if len(kinds) == 1 else "changed")
-        said = ", ".join(one.said for one in found if one.said)
+        said = ", ".join(dict.fromkeys(one.said for one in found if one.said))
         return Change(found[0].what if len(kinds) == 1 else "changed", said, found[0].was)
 
     def numbers(self, nodes: Iterable[int], result: Edge | None) -> Numbers:

@@ -1,3 +1,6 @@
-"""Styles: each module has `scene(network, wanted)`, from a folded outline to a picture."""
+"""Styles: each module has `scene(network, wanted)`, from a folded outline to a picture; `text` has lines instead."""
 
-STYLES = ("layers", "volumes", "graph")
+SCENES = ("layers", "volumes", "graph")
+TEXT = "text"
+"""The style of terminals."""
+STYLES = (*SCENES, TEXT)

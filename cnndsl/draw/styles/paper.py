@@ -31,6 +31,7 @@ ROLES = {
     "other": "other",
     "block": "block",
     "unknown": "unknown",
+    "same": "as it was",
     "fault": "error",
     "added": "added",
     "removed": "removed",
@@ -149,6 +150,7 @@ def _legend(wanted: Wanted, colors: Colors, things: Sequence[Thing], more: Seque
         return _scale(wanted, colors)
     marks_drawn = [mark for thing in things for mark in thing.marks]
     used = {mark.fill for mark in marks_drawn if isinstance(mark, Rect | Polygon)}
+    used -= {"input"} if wanted.color == "change" else set()
     whole = Area(0.0, 0.0, SWATCH, SWATCH)
     swatches = [Entry(words, (Rect(whole, role, radius=1.0),)) for role, words in ROLES.items() if role in used]
     marks: list[Mark] = []
