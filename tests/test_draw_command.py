@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 import pytest
 
 from cnndsl.cli import main
-from cnndsl.draw.styles import STYLES
+from cnndsl.draw.styles import SCENES
 
 SPEC = "network Small\ninput 28x28x1\nconv 5x5x8, relu\npool 2\ndense 10\n"
 TWO = SPEC + "\nnetwork Other\ninput 8x8x3\nconv 3x3x4\ndense 2\n"
@@ -150,7 +150,7 @@ dense 10 nobais
 """
 
 
-@pytest.mark.parametrize("style", STYLES)
+@pytest.mark.parametrize("style", SCENES)
 @pytest.mark.parametrize("width", ["2in", "6in"])
 def test_errors_stand_in_the_picture(run: Run, style: str, width: str, tmp_path: Path) -> None:
     """Each at its layer, or numbered there and told below; one of no layer is told below."""
@@ -162,6 +162,38 @@ def test_errors_stand_in_the_picture(run: Run, style: str, width: str, tmp_path:
     errors = ["E331, line 4", "E241, line 8", "E108, line 9"]
     assert all(f"{error}: " in shown for error in errors)
     assert [line[:19] for line in (root[1].text or "").splitlines()[1:]] == [f"Error: {error}" for error in errors]
+
+
+def test_errors_stand_in_the_terminals_picture(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "twice.cnn").write_text(TWICE_WRONG, encoding="utf-8")
+    drawn = run("twice.cnn", "--style", "text")
+    assert drawn.returncode == 1
+    assert [line.strip()[:15] for line in drawn.stdout.splitlines() if "E" in line] == [
+        "^ E331, line 4:",
+        "^ E241, line 8:",
+        "X E108, line 9:",
+    ]
+
+
+def test_text_is_no_picture_of_a_format(run: Run, tmp_path: Path) -> None:
+    drawn = run("lenet5", "--style", "text", "-o", "lenet5.svg")
+    assert drawn.returncode == 2
+    assert "lenet5.svg" in drawn.stderr
+    assert not (tmp_path / "lenet5.svg").exists()
+    assert run("lenet5", "--style", "text", "-o", "lenet5.txt").returncode == 0
+    assert (tmp_path / "lenet5.txt").read_text(encoding="utf-8").startswith("●  input              32x32x1\n")
+
+
+def test_two_specs_are_one_picture(run: Run, tmp_path: Path) -> None:
+    old = "network N\ninput 8x8x3\nconv 3x3x4, relu\ndense 2\n"
+    (tmp_path / "old.cnn").write_text(old, encoding="utf-8")
+    (tmp_path / "new.cnn").write_text(old.replace("relu\n", "relu\npool 2\n"), encoding="utf-8")
+    assert run("old.cnn", "new.cnn", "--style", "text").stdout.splitlines()[2] == "+  pool 2            3x3x4"
+    assert run("old.cnn", "new.cnn", "-o", "both.svg").returncode == 0
+    root = ElementTree.parse(tmp_path / "both.svg").getroot()
+    assert "pool 2" in [element.text for element in root.iter() if element.tag.endswith("text")]
+    assert run("old.cnn", "gone.cnn", "-o", "both.svg").returncode == 2
+    assert run("old.cnn", "--rev", "HEAD", "-o", "both.svg").returncode == 2  # no repository is there
 
 
 @pytest.mark.parametrize("spec", ["network A\n", "network A\ninput 8x8x3\n", "", "block b():\n    relu\n"])

@@ -117,4 +117,4 @@ def test_faults_stand_below_their_layers() -> None:
     checked = check(Source("wrong.cnn", "network N\ninput 8x8x1\nconv 9x9x4, relu\nconv 3x3x3\n"))
     graph, analysis, _ = checked.networks[0]
     lines = picture(outline(graph, analysis, {1: "too small"})).splitlines()
-    assert [line.strip() for line in lines[1:3]] == ["✗  conv 9x9x4  ?", "^ too small"]
+    assert [line.strip() for line in lines[1:3]] == ["✗  conv 9x9x4, relu  ?", "^ too small"]

@@ -37,7 +37,7 @@ SIGHT = {
 }
 FILLS = [
     *dict.fromkeys(FAMILIES.values()),
-    *("other", "input", "block", "group", "page", "unknown", "fault", "added", "removed", "changed"),
+    *("other", "input", "block", "group", "page", "unknown", "fault", "same", "added", "removed", "changed"),
     *(f"scale{level}" for level in range(LEVELS)),
 ]
 LINES = {"arrow", "skip", "outline", "group-outline"}

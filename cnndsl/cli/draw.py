@@ -235,8 +235,11 @@ def _asked(output: str | None, given: dict[str, Any]) -> Asked:
     output = None if output == STDIN else output
     if given["format"] is None and given["style"] is None and output is None and is_terminal(sys.stdout):
         given["style"] = TEXT
-    if given["style"] == TEXT and given["format"] is not None:
-        raise click.UsageError("--style text is text, whatever the format: leave out --format.")
+    if given["style"] == TEXT and (given["format"] is not None or (output is not None and of_file(output))):
+        wrong = "--format" if output is None else f"'{visible(output)}'"
+        raise click.UsageError(
+            f"--style text is text and none of the formats: leave out {wrong}, or write a .txt file."
+        )
     chosen = given["format"] or _format_of(output, given["style"])
     row = FORMATS[chosen]
     if row.extra is not None and find_spec(row.extra) is None:
@@ -455,7 +458,7 @@ def _in_text(one: Named, asked: Asked, *, titled: bool = False) -> str:
     except NoSuchItem as error:
         raise click.UsageError(_unknown(one.name, error.name, error.known, asked)) from None
     look = look_of(sys.stdout) if asked.output is None else Look(unicode=True)
-    return text(network, wanted, look)
+    return text(network, wanted, look, one.subject.faults.loose)
 
 
 def _unknown(network: str, name: str, known: Iterable[str], asked: Asked) -> str:

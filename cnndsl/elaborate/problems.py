@@ -142,8 +142,8 @@ class NoLayers(Diagnostic):
 
 
 class DefinedTwice(Diagnostic):
-    """Two networks, blocks, inputs, parameters or layers of one scope have the same name, or two entries of a dictionary
-    the same key."""
+    """Two networks, blocks, inputs, parameters or layers of one scope have the same name, or two entries of a
+    dictionary the same key."""
 
     code = "E206"
     title = "name defined twice"

@@ -61,9 +61,9 @@ class _Line(Record):
     mark: str = ""
 
 
-def text(network: Item, wanted: Wanted, look: Look) -> str:
+def text(network: Item, wanted: Wanted, look: Look, loose: tuple[str, ...] = ()) -> str:
     """The folded network as lines of text that fit into the look's width: costs go first where that is small, then
-    what boxes are called is cut."""
+    what boxes are called is cut. loose: errors of no layer, for below."""
     lines = [*_lines(network, look)]
     rails = max((width_of(line.rails) for line in lines), default=0)
     shown = [column for column in ([_cell(line, what) for line in lines] for what in wanted.show) if any(column)]
@@ -82,6 +82,7 @@ def text(network: Item, wanted: Wanted, look: Look) -> str:
         whole = "  ".join([_rails(line, rails, look), _painted(label, line, look), *cells])
         out.append(whole.rstrip() + "\n")
         out += _fault(line, rails, look)
+    out += [f"{look.paint(f'{_wrong(look)} {visible(fault)}', RED)}\n" for fault in loose]
     return "".join(out)
 
 
@@ -221,7 +222,7 @@ def _ends(item: Item, look: Look) -> str:
 
 def _mark(item: Item, look: Look) -> str:
     if item.fault is not None:
-        return look.drawn("✗", "X")
+        return _wrong(look)
     if item.change.what:
         return _CHANGE_MARKS[item.change.what]
     if item.kind == "input":
@@ -229,6 +230,10 @@ def _mark(item: Item, look: Look) -> str:
     if item.role == "merge":
         return look.drawn("◆", "*")
     return look.drawn("▣" if item.role == "block" else "■", "#")
+
+
+def _wrong(look: Look) -> str:
+    return look.drawn("✗", "X")
 
 
 def _running(lanes: _Lanes, look: Look) -> str:
