@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from math import cos, radians, sin
+from math import cos, dist, radians, sin
 
 from cnndsl.draw import text as letters
 from cnndsl.draw.scene import Area, Arrow, Line, Mark, Point, Polygon, Rect, Scene, Text, Thing, box
@@ -20,7 +20,16 @@ def area_of(mark: Mark) -> Area:
         return box(mark.area, around=mark.width / 2 if mark.stroke else 0.0)
     if isinstance(mark, Polygon):
         return around(mark.points, mark.width / 2 if mark.stroke else 0.0)
-    return around(mark.points, HEAD / 2 if mark.head or mark.tail else mark.width / 2)
+    ends = [_head(*pair) for pair, drawn in ((mark.points[-2:], mark.head), (mark.points[1::-1], mark.tail)) if drawn]
+    return united([around(mark.points, mark.width / 2), *ends])
+
+
+def _head(before: Point, tip: Point) -> Area:
+    """The bounds of an arrow's head."""
+    long = dist(before, tip) or 1.0
+    dx, dy = ((b - a) / long * HEAD for a, b in zip(before, tip, strict=True))
+    x, y = tip[0] - dx, tip[1] - dy
+    return around([tip, (x - dy / 2, y + dx / 2), (x + dy / 2, y - dx / 2)])
 
 
 def text_area(mark: Text) -> Area:

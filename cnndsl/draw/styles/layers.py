@@ -162,7 +162,7 @@ def _fitted(chain: Flow, colors: Colors, wanted: Wanted) -> tuple[list[list[Elem
     """The elements in rows that fit into the width, with as many words and as large as that allows; the text's size."""
     if wanted.width is None:
         return [_elements(chain, colors, wanted, FULL, 1.0, wanted.size)], wanted.size
-    room = wanted.width - 2 * paper.MARGIN
+    room = paper.room(wanted.width)
     best: tuple[float, list[Element], float, int] | None = None
     for step, (words, factor, size) in enumerate(LEVELS):
         elements = _elements(chain, colors, wanted, words, factor, size)

@@ -32,18 +32,30 @@ class Cut(Record):
     name: str
 
 
-def in_lines(figure: Figure, room: float | None) -> tuple[Panel, float]:
-    """The figure, in as many rows as fit into `room` points; what it costs, in rows."""
+class Lines:
+    """A figure in rows. cost: what it costs, in rows: those it has, lines that are cut, and what does not fit."""
+
+    def __init__(self, figure: Figure, systems: Sequence[_System], cuts: Sequence[Cut], over: float) -> None:
+        self.figure = figure
+        self.systems = systems
+        self.cost = len(systems) + CROSSING * len(cuts) + 10 * over
+
+    def panel(self) -> Panel:
+        return _stacked(self.figure, self.systems)
+
+
+def in_lines(figure: Figure, room: float | None) -> Lines:
+    """The figure, in as many rows as fit into `room` points."""
     whole = _System(figure, list(range(len(figure.stations))), [])
     if room is None or whole.width <= room:
-        return _stacked(figure, [whole], []), 1.0 + (0.0 if room is None or whole.width <= room else 10.0)
+        return Lines(figure, [whole], [], 0.0)
     return _wrapped(figure, whole, room)
 
 
 # --- where rows end -------------------------------------------------------------------------------------------------
 
 
-def _wrapped(figure: Figure, whole: _System, room: float) -> tuple[Panel, float]:
+def _wrapped(figure: Figure, whole: _System, room: float) -> Lines:
     """The figure in several rows; cut where few lines cross."""
     room -= 2 * RETURN
     order = sorted(whole.members, key=lambda n: (whole.place(n)[0], n))
@@ -73,7 +85,7 @@ def _wrapped(figure: Figure, whole: _System, room: float) -> tuple[Panel, float]
     cuts = _cuts(figure, chunks, spine)
     systems = [_System(figure, chunk, cuts) for chunk in chunks]
     over = sum(max(0.0, system.width - room) for system in systems) / room
-    return _stacked(figure, systems, cuts), len(chunks) + CROSSING * len(cuts) + 10 * over
+    return Lines(figure, systems, cuts, over)
 
 
 def _cuts(figure: Figure, chunks: Sequence[Sequence[int]], spine: set[Pair]) -> list[Cut]:
@@ -154,6 +166,8 @@ class _System:
         last = ""
         for index in path.nodes:
             station = self._station(index)
+            if self.lanes and self._is_crossed(index):
+                last = ""
             if station is None or station.merges:
                 continue
             if station.size and station.size == last:
@@ -162,6 +176,12 @@ class _System:
                 groups.append([index])
             last = station.size
         return groups
+
+    def _is_crossed(self, index: int) -> bool:
+        """Whether a line to or from another row may come between a station and the one before it."""
+        row = next(path.nodes for path in self.paths if index in path.nodes)
+        before = row[row.index(index) - 1] if row[0] != index else index
+        return any((b == index and a not in row) or (a == before and b not in row) for a, b in self.links)
 
     def _layout(self) -> Tracks:
         figure = self.figure
@@ -294,7 +314,7 @@ def _connector(figure: Figure, cut: Cut, at: Point, *, comes: bool) -> Thing:
 # --- several rows ---------------------------------------------------------------------------------------------------
 
 
-def _stacked(figure: Figure, systems: Sequence[_System], cuts: Sequence[Cut]) -> Panel:
+def _stacked(figure: Figure, systems: Sequence[_System]) -> Panel:
     """Rows one under the other, with the spine's line from the end of each to the start of the next."""
     things: list[Thing] = []
     arrows: list[Arrow] = []

@@ -43,6 +43,11 @@ _ALONE = 60.0
 """A page narrower than this is not asked to hold a title in one line."""
 
 
+def room(width: float) -> float:
+    """What of a page's width is there for a picture: all but the margins, and half a stroke on either side."""
+    return width - 2 * MARGIN - 1.0
+
+
 class Entry(Record):
     """A line of a legend: a word, and marks in SWATCH by SWATCH points at the origin."""
 
@@ -71,9 +76,10 @@ def picture(
         + [area_of(arrow.label_mark) for arrow in arrows if arrow.label_mark is not None]
         + [area_of(mark) for mark in marks]
     )
-    room = wanted.width - 2 * MARGIN if wanted.width is not None else max(body.width, 3 * _ALONE)
-    above = _title(wanted, room)
-    explained = _legend(wanted, colors or Colors(network, wanted.color), things, legend, room)
+    wide_enough = max(body.width, 3 * _ALONE)
+    space = room(wanted.width) if wanted.width is not None else wide_enough
+    above = _title(wanted, space)
+    explained = _legend(wanted, colors or Colors(network, wanted.color), things, legend, space)
     wide = max([body.width, *(area_of(m).width for m in above), _extent(explained)])
     width = max(wide + 2 * MARGIN, wanted.width or 0.0)
     top = MARGIN
@@ -128,12 +134,12 @@ def _title_size(wanted: Wanted) -> float:
     return wanted.size * 1.25
 
 
-def _title(wanted: Wanted, room: float) -> list[Mark]:
+def _title(wanted: Wanted, space: float) -> list[Mark]:
     """The lines of the title about x = 0."""
     if wanted.title is None:
         return []
     size = _title_size(wanted)
-    return [Text(0.0, 0.0, line, size, bold=True) for line in letters.wrapped(wanted.title, size, room, bold=True)]
+    return [Text(0.0, 0.0, line, size, bold=True) for line in letters.wrapped(wanted.title, size, space, bold=True)]
 
 
 # --- below ----------------------------------------------------------------------------------------------------------
@@ -143,7 +149,7 @@ def _extent(marks: Sequence[Mark]) -> float:
     return united([area_of(mark) for mark in marks]).width if marks else 0.0
 
 
-def _legend(wanted: Wanted, colors: Colors, things: Sequence[Thing], more: Sequence[Entry], room: float) -> list[Mark]:
+def _legend(wanted: Wanted, colors: Colors, things: Sequence[Thing], more: Sequence[Entry], space: float) -> list[Mark]:
     if not wanted.legend:
         return []
     if wanted.color in COSTS:
@@ -158,7 +164,7 @@ def _legend(wanted: Wanted, colors: Colors, things: Sequence[Thing], more: Seque
     size = max(wanted.size, SMALLEST)
     for words, swatch in [*swatches, *more]:
         wide = SWATCH + GAP / 2 + letters.width(words, size)
-        if x and x + wide > room:
+        if x and x + wide > space:
             x, y = 0.0, y + letters.LEADING * max(size, SWATCH)
         marks += [moved(mark, x, y) for mark in swatch]
         marks.append(Text(x + SWATCH + GAP / 2, y + SWATCH / 2 + 0.36 * size, words, size, anchor="start"))

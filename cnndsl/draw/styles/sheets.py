@@ -192,13 +192,23 @@ def converging(patch: Rect, point: Point) -> list[Line]:
 
 
 def split(line: Line, start: Area, end: Area) -> tuple[Line, Line, Line]:
-    """A straight line between two bodies in three parts: on the one, between them, on the other."""
+    """A straight line from one body to another in three parts: on the one, between them, on the other."""
     (x, y), (u, v) = line.points
-    leaves = max(0.0, min(1.0, (start.right - x) / (u - x)))
-    enters = max(leaves, min(1.0, (end.x - x) / (u - x)))
+    leaves = _until(start, (x, y), (u, v))
+    enters = max(leaves, 1.0 - _until(end, (u, v), (x, y)))
     a, b = ((x + t * (u - x), y + t * (v - y)) for t in (leaves, enters))
     first, middle, last = (line._replace(points=pair) for pair in (((x, y), a), (a, b), (b, (u, v))))
     return first, middle, last
+
+
+def _until(area: Area, inside: Point, outside: Point) -> float:
+    """The share of a line at which it leaves the area that it begins in."""
+    shares = [1.0]
+    bounds = ((area.x, area.right), (area.y, area.bottom))
+    for start, end, (low, high) in zip(inside, outside, bounds, strict=True):
+        if end != start:
+            shares.append(max((high if end > start else low) - start, 0.0, key=abs) / (end - start))
+    return min(shares)
 
 
 def spot(point: Point) -> Rect:

@@ -26,7 +26,7 @@ MOST_SLICES = 7
 STAGE_GAP = 15.0
 SAME_GAP = 9.0
 MERGE_GAP = 11.0
-SMALLEST_GAPS = 0.7
+SMALLEST_GAPS = 0.6
 """What is left of gaps in small figures."""
 LABEL_PAD = 4.0
 BORDER = 0.15

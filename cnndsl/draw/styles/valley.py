@@ -125,18 +125,20 @@ def _ascent(sizes: Sequence[float], smallest: float, bottom: int) -> list[int] |
 # --- layout ---------------------------------------------------------------------------------------------------------
 
 
-def in_valley(figure: Figure, found: Valley, *, stairs: bool) -> Panel:
+def in_valley(figure: Figure, found: Valley, *, stairs: bool) -> Layout:
     """The figure as a U. stairs: whether each level begins where the one above ends; else all begin at the left, which
     is narrower."""
-    return _Layout(figure, found, stairs).panel()
+    return Layout(figure, found, stairs)
 
 
-class _Layout:
+class Layout:
+    """A U, laid out. width: how wide it is."""
+
     def __init__(self, figure: Figure, found: Valley, stairs: bool) -> None:
         self.figure = figure
         self.valley = found
         self.stairs = stairs
-        self.channel = CHANNEL * max(figure.factor, 0.6)
+        self.channel = CHANNEL * max(figure.factor, 0.5)
         self.spine = figure.paths[0].nodes
         self.along = set(pairwise(self.spine))
         self.downs = [(a, b) for a, b in self.along if found.level[b] > found.level[a]]
@@ -164,6 +166,18 @@ class _Layout:
                     last = size or last
         return found
 
+    def _turn(self, n: int) -> float:
+        """Where the line down leaves a station: under its last box."""
+        return self._middle(n, -1)
+
+    def _arrival(self, n: int) -> float:
+        """Where the line up comes to a station: under its first box."""
+        return self._middle(n, 0)
+
+    def _middle(self, n: int, piece: int) -> float:
+        area = self.figure.stations[n].pieces[piece].area
+        return area.x + area.width / 2
+
     def _extents(self, n: int) -> tuple[float, float]:
         """From a station's point to the ends of all that belongs to it."""
         station = self.figure.stations[n]
@@ -174,25 +188,37 @@ class _Layout:
             before, after = max(before, wide - x + 1.5), max(after, wide + x + 1.5)
         size = letters.width(self.sizes.get(n, ""), self.figure.size)
         if n in self.turns:
-            before = max(before, size + LABEL_PAD)
+            before = max(before, size + LABEL_PAD - self._turn(n))
         elif n in self.arrivals:
-            after = max(after, size + LABEL_PAD)
+            after = max(after, size + LABEL_PAD + self._arrival(n))
         else:
             before, after = max(before, size / 2 + LABEL_PAD / 2), max(after, size / 2 + LABEL_PAD / 2)
-        if any(self._leaves(pair) for pair in self.figure.links if pair[0] == n):
+        if any(self._rises(pair) for pair in self.figure.links if pair[0] == n):
             after += 2 * self.channel
-        if any(self._leaves(pair) for pair in self.figure.links if pair[1] == n) and not station.merges:
+        if not station.merges and any(self._falls(pair) for pair in self.figure.links if pair[1] == n):
             before += 2 * self.channel
         return before, after
 
-    def _leaves(self, pair: Pair) -> bool:
-        """Whether a link leaves the row of boxes to pass others by."""
+    def _first(self, b: int) -> int:
+        """The station of the right arm that comes first in the level of one of them; the station itself on the left."""
+        row = self.valley.right[self.valley.level[b]]
+        return row[0] if b in row else b
+
+    def _near(self, pair: Pair) -> bool:
+        """Whether a skip comes to the station, or the arm, that stands beside its own."""
         a, b = pair
-        level, to = self.valley.level[a], self.valley.level[b]
-        if pair in self.along or level != to:
-            return pair not in self.along
-        row = (*self.valley.left[level], *self.valley.right[level])
-        return row.index(b) - row.index(a) > 1 and b not in self.valley.right[level]
+        k = self.valley.level[b]
+        row = (*self.valley.left[k], *self.valley.right[k])
+        return a in row and row.index(self._first(b)) - row.index(a) == 1
+
+    def _rises(self, pair: Pair) -> bool:
+        """Whether a skip leaves its row at once."""
+        return pair not in self.along and not self._near(pair)
+
+    def _falls(self, pair: Pair) -> bool:
+        """Whether a skip comes down over its target's row."""
+        same = self.valley.level[pair[0]] == self.valley.level[pair[1]]
+        return pair not in self.along and (self._first(pair[1]) != pair[1] or (same and not self._near(pair)))
 
     def _place(self) -> None:
         starts: dict[int, float] = {}
@@ -200,7 +226,7 @@ class _Layout:
             start = 0.0
             if k and self.stairs:
                 above = next(a for a, b in self.downs if b in row)
-                start = self.x[above] + 2 * self.channel
+                start = self.x[above] + self._turn(above) + 2 * self.channel
             self._line(row, start + (2 * self.channel if k else 0.0))
             starts[k] = start
         right_end = max(self.x[n] + self._extents(n)[1] for row in self.valley.left for n in row)
@@ -217,8 +243,8 @@ class _Layout:
             if self.stairs:
                 source = next((a for a, b in self.ups if b == row[0]), None)
                 if source is not None:
-                    station = self.figure.stations[source]
-                    left = max(left, self.x[source] + station.body.right + self.channel - self._extents(row[0])[0])
+                    after = max(self.figure.stations[source].body.right + self.channel, self._extents(source)[1] + 2.0)
+                    left = max(left, self.x[source] + after - self._arrival(row[0]) - self._extents(row[0])[0])
                 self._line(row, left)
             else:
                 end = max(end, left + wide[k], right_end)
@@ -268,7 +294,7 @@ class _Layout:
             stations = [self.figure.stations[n] for n in (*self.valley.left[k], *self.valley.right[k])]
             rise = max(-s.body.y for s in stations)
             drop = max(s.body.bottom for s in stations)
-            lane = self.channel if any(self._bumps(pair) for pair in self._across(k)) else 0.0
+            lane = self.channel if any(self._falls(pair) for pair in self._across(k)) else 0.0
             axis = below + lane + sum(self._heads(k)) + 3.0 + rise
             self.axes.append(axis)
             sized = any(n in self.sizes for n in (*self.valley.left[k], *self.valley.right[k]))
@@ -278,11 +304,12 @@ class _Layout:
         """The skips that arrive at a level."""
         return [(a, b) for a, b in self.figure.links if (a, b) not in self.along and self.valley.level[b] == k]
 
-    def _bumps(self, pair: Pair) -> bool:
-        """Whether a skip goes over other stations before it arrives."""
-        b = pair[1]
-        row = self.valley.right[self.valley.level[b]]
-        return b in row and row.index(b) > 0
+    @property
+    def width(self) -> float:
+        xs = [x for pair in self.figure.links for x, _ in self._points(pair)[0]]
+        before = [self.x[n] - self._extents(n)[0] for n in self.x]
+        after = [self.x[n] + self._extents(n)[1] for n in self.x]
+        return max(xs + after) - min(xs + before) + 1.0
 
     # --- drawing ----------------------------------------------------------------------------------------------------
 
@@ -315,9 +342,9 @@ class _Layout:
         if size:
             under = y + drop + 2.0
             if n in self.turns:
-                marks.append(figure.text(x - LABEL_PAD, under, size, anchor="end"))
+                marks.append(figure.text(x + self._turn(n) - LABEL_PAD, under, size, anchor="end"))
             elif n in self.arrivals:
-                marks.append(figure.text(x + LABEL_PAD, under, size, anchor="start"))
+                marks.append(figure.text(x + self._arrival(n) + LABEL_PAD, under, size, anchor="start"))
             else:
                 marks.append(figure.text(x, under, size))
         return marks
@@ -332,19 +359,16 @@ class _Layout:
             return self._down(a, b), False
         if pair in self.ups:
             return self._up(a, b), False
-        if pair in self.along or (level == to and not self._bumps(pair) and self._near(a, b)):
-            return [start, end], pair not in self.along
+        if pair in self.along:
+            return [start, end], False
+        if self._near(pair) and not self._falls(pair):
+            return [start, end], True
         return self._skip(pair, start, end), True
-
-    def _near(self, a: int, b: int) -> bool:
-        """Whether nothing stands between two stations of a level."""
-        row = (*self.valley.left[self.valley.level[a]], *self.valley.right[self.valley.level[b]])
-        return not any(self.x[a] < self.x[n] < self.x[b] for n in row)
 
     def _down(self, a: int, b: int) -> list[Point]:
         one, other = self.figure.stations[a], self.figure.stations[b]
         y, v = self.axes[self.valley.level[a]], self.axes[self.valley.level[b]]
-        x, left = self.x[a], self.x[b] + other.body.x
+        x, left = self.x[a] + self._turn(a), self.x[b] + other.body.x
         start = (x, y + one.body.bottom)
         port = self.x[b] - self._extents(b)[0] - self.channel / 2
         if port >= x:
@@ -355,7 +379,7 @@ class _Layout:
     def _up(self, a: int, b: int) -> list[Point]:
         one, other = self.figure.stations[a], self.figure.stations[b]
         y, v = self.axes[self.valley.level[a]], self.axes[self.valley.level[b]]
-        right, x = self.x[a] + one.body.right, self.x[b]
+        right, x = self.x[a] + one.body.right, self.x[b] + self._arrival(b)
         end = (x, v + other.body.bottom)
         if x >= right + self.channel - 0.1:
             return [(right, y), (x, y), end]
@@ -373,29 +397,26 @@ class _Layout:
         """A skip: along its level, over what stands before its end there."""
         a, b = pair
         k = self.valley.level[b]
-        row = self.valley.right[k]
         lane = self.axes[k] - self._top(k) - self.channel / 2
-        other = self.figure.stations[b]
-        top = (self.x[b], self.axes[k] + other.body.y)
-        first = min((n for n in row), key=lambda n: self.x[n], default=b)
+        first = self._first(b)
         turn = self.x[first] - self._extents(first)[0] - self.channel
-        points = [start]
-        if self.valley.level[a] != k:
-            between = self._between(max(self.valley.level[a] - 1, 0))
-            out = self.x[a] + self._extents(a)[1] - self.channel
-            points += [(out, start[1]), (out, between), (turn, between)]
-        elif not self._near(a, first):
-            out = self.x[a] + self._extents(a)[1] - self.channel
-            points = [start, (out, start[1]), (out, lane)]
-            if other.merges:
-                return [*points, (self.x[b], lane), top]
-            turn = self.x[b] - self._extents(b)[0] + self.channel
-            return [*points, (turn, lane), (turn, end[1]), end]
+        out = self.x[a] + self._extents(a)[1] - self.channel
+        if self._near(pair):
+            points = [start, (turn, start[1])]
+        elif self.valley.level[a] == k:
+            points = [start, (out, start[1])]
+            turn = out
         else:
-            points.append((turn, start[1]))
-        if first == b:
+            between = self._between(max(self.valley.level[a] - 1, 0))
+            points = [start, (out, start[1]), (out, between), (turn, between)]
+        if not self._falls(pair):
             return [*points, (turn, end[1]), end]
-        return [*points, (turn, lane), (self.x[b], lane), top]
+        points.append((turn, lane))
+        other = self.figure.stations[b]
+        if other.merges:
+            return [*points, (self.x[b], lane), (self.x[b], self.axes[k] + other.body.y)]
+        port = self.x[b] - self._extents(b)[0] + self.channel
+        return [*points, (port, lane), (port, end[1]), end]
 
     def _top(self, k: int) -> float:
         stations = [self.figure.stations[n] for n in (*self.valley.left[k], *self.valley.right[k])]

@@ -12,11 +12,11 @@ from cnndsl.draw.styles.boxes import BAND, merge
 from cnndsl.draw.styles.figure import Figure
 from cnndsl.draw.styles.insets import APART, Panel, insets
 from cnndsl.draw.styles.labels import BARE, NONE, SHORT
-from cnndsl.draw.styles.line import in_lines
+from cnndsl.draw.styles.line import Lines, in_lines
 from cnndsl.draw.styles.paper import SWATCH, Entry
 from cnndsl.draw.styles.plan import Plan, plan
 from cnndsl.draw.styles.stations import TRANSPOSED, activated
-from cnndsl.draw.styles.valley import Valley, in_valley, valley
+from cnndsl.draw.styles.valley import Layout, Valley, in_valley, valley
 from cnndsl.draw.wanted import Wanted
 
 LEVELS = (
@@ -32,6 +32,8 @@ LEVELS = (
 """What a figure of a given width may give up, step by step: words of operations, the factor of its lengths, and the
 size of text in points."""
 STEP_COST = 0.22
+LEAST = 0.0
+"""What no figure costs less than."""
 MERGES = {"add": "sum", "mul": "product", "concat": "concatenation", "absdiff": "absolute difference", "max": "maximum"}
 NARROWEST = 300.0
 """Insets have so much room beside each other, even under a figure that is narrower."""
@@ -45,7 +47,7 @@ def scene(network: Item, wanted: Wanted) -> Scene:
     main, figure = _fitted(planned, network, colors, wanted)
     things, arrows, marks = list(main.things), list(main.arrows), list(main.marks)
     if wanted.labels and planned.sorts:
-        room = wanted.width - 2 * paper.MARGIN if wanted.width is not None else max(main.width, NARROWEST)
+        room = paper.room(wanted.width) if wanted.width is not None else max(main.width, NARROWEST)
         below = insets(planned, network, colors, figure.size, room)
         dx, dy = (main.width - below.width) / 2, main.height + 1.5 * APART
         things += [moved_thing(thing, dx, dy) for thing in below.things]
@@ -61,27 +63,36 @@ def _fitted(planned: Plan, network: Item, colors: Colors, wanted: Wanted) -> tup
     if wanted.width is None:
         figure = Figure(planned, network, colors, wanted, wanted.size, 1.0, BARE)
         found = valley(figure)
-        return in_valley(figure, found, stairs=True) if found else in_lines(figure, None)[0], figure
-    room = wanted.width - 2 * paper.MARGIN
-    best: tuple[float, Panel, Figure] | None = None
+        return (in_valley(figure, found, stairs=True) if found else in_lines(figure, None)).panel(), figure
+    room = paper.room(wanted.width)
+    best: tuple[float, Lines | Layout, Figure] | None = None
     for step, (words, factor, size) in enumerate(LEVELS):
         figure = Figure(planned, network, colors, wanted, size, factor, words)
         found = valley(figure)
         tried = [in_lines(figure, room)] if found is None else _valleys(figure, found, room)
-        for panel, cost in tried:
-            total = cost + step * STEP_COST
-            if best is None or total < best[0]:
-                best = total, panel, figure
+        for one in tried:
+            cost = _cost(one, room) + step * STEP_COST
+            if best is None or cost < best[0]:
+                best = cost, one, figure
+        if best is not None and best[0] <= LEAST + (step + 1) * STEP_COST:
+            break
     assert best is not None
-    return best[1], best[2]
+    return best[1].panel(), best[2]
 
 
-def _valleys(figure: Figure, found: Valley, room: float) -> list[tuple[Panel, float]]:
-    """A U with stairs and one without, and what they cost: a little for the missing stairs, much for being too wide.
-    Where neither fits, lines may."""
-    made = [(in_valley(figure, found, stairs=stairs), 0.0 if stairs else 0.8) for stairs in (True, False)]
-    tried = [(panel, cost + max(0.0, panel.width - room)) for panel, cost in made]
-    return tried if any(panel.width <= room for panel, _ in made) else [*tried, in_lines(figure, room)]
+def _valleys(figure: Figure, found: Valley, room: float) -> list[Lines | Layout]:
+    """A U with stairs and one without; where neither fits, lines may."""
+    made: list[Lines | Layout] = [in_valley(figure, found, stairs=stairs) for stairs in (True, False)]
+    return (
+        made if any(one.width <= room for one in made if isinstance(one, Layout)) else [*made, in_lines(figure, room)]
+    )
+
+
+def _cost(one: Lines | Layout, room: float) -> float:
+    """What a layout costs, in rows: a U a little if it lacks stairs, and much for being too wide."""
+    if isinstance(one, Lines):
+        return one.cost
+    return (0.0 if one.stairs else 0.8) + (10.0 + one.width - room if one.width > room else 0.0)
 
 
 def _legend(planned: Plan, wanted: Wanted) -> list[Entry]:
