@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from cnndsl.draw import text as letters
 from cnndsl.draw.facts import Colors, facts
-from cnndsl.draw.geometry import area_of, moved, moved_area, moved_arrow, moved_thing, united
+from cnndsl.draw.geometry import HEAD, area_of, moved, moved_area, moved_arrow, moved_thing, united
 from cnndsl.draw.outline import Item
 from cnndsl.draw.scene import Area, Arrow, Line, Mark, Point, Text, Thing
 from cnndsl.draw.styles.boxes import scales
@@ -85,11 +85,12 @@ class Figure:
     def inner_arrows(self, number: int, at: Point) -> list[Arrow]:
         """Between the boxes of a station."""
         x, y = at
-        pieces = self.stations[number].pieces
-        return [
-            Arrow(one.id, other.id, Line(((x + other.area.x - PACKED, y), (x + other.area.x, y)), "arrow", 0.7))
-            for one, other in pairwise(pieces)
-        ]
+        found = []
+        for one, other in pairwise(self.stations[number].pieces):
+            start, end = min(other.area.x - PACKED, one.area.right), other.area.x
+            line = Line(((x + start, y), (x + end, y)), "arrow", 0.7, head=end - start > 2 * HEAD)
+            found.append(Arrow(one.id, other.id, line))
+        return found
 
     def arrow(self, link: Pair, points: Sequence[Point], *, skip: bool = False) -> Arrow:
         """A tensor between two stations."""

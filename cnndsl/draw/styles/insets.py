@@ -22,7 +22,7 @@ from cnndsl.record import Record
 PADDING = 5.0
 BOX_PADDING = 3.0
 GAP = 9.0
-COLUMNS_APART = {FULL: 6.0, BARE: 6.0, SHORT: 2.0}
+COLUMNS_APART = {FULL: 6.0, BARE: 6.0, SHORT: 1.0}
 APART = 10.0
 """Between insets."""
 LOW = 300.0

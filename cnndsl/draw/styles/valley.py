@@ -147,6 +147,8 @@ class Layout:
         self.arrivals = {b for _, b in self.ups}
         self.x: dict[int, float] = {}
         self.axes: list[float] = []
+        self.betweens: list[float] = []
+        """The heights of lines between each level and the next one."""
         self.sizes = self._sizes()
         self._place()
         self._rows()
@@ -299,6 +301,7 @@ class Layout:
             self.axes.append(axis)
             sized = any(n in self.sizes for n in (*self.valley.left[k], *self.valley.right[k]))
             below = axis + drop + (self.figure.leading + 2.0 if sized else 0.0) + LEVELS_APART
+            self.betweens.append(below - LEVELS_APART / 2)
 
     def _across(self, k: int) -> list[Pair]:
         """The skips that arrive at a level."""
@@ -373,7 +376,7 @@ class Layout:
         port = self.x[b] - self._extents(b)[0] - self.channel / 2
         if port >= x:
             return [start, (x, v), (left, v)]
-        between = self._between(self.valley.level[a])
+        between = self.betweens[self.valley.level[a]]
         return [start, (x, between), (port, between), (port, v), (left, v)]
 
     def _up(self, a: int, b: int) -> list[Point]:
@@ -384,14 +387,8 @@ class Layout:
         if x >= right + self.channel - 0.1:
             return [(right, y), (x, y), end]
         port = self.x[a] + self._extents(a)[1] + self.channel / 2
-        between = self._between(self.valley.level[a] - 1)
+        between = self.betweens[self.valley.level[a] - 1]
         return [(right, y), (port, y), (port, between), (x, between), end]
-
-    def _between(self, k: int) -> float:
-        """The height of lines between a level and the next one."""
-        stations = [self.figure.stations[n] for n in (*self.valley.left[k], *self.valley.right[k])]
-        drop = max(s.body.bottom for s in stations)
-        return self.axes[k] + drop + self.figure.leading + 2.0 + LEVELS_APART / 2
 
     def _skip(self, pair: Pair, start: Point, end: Point) -> list[Point]:
         """A skip: along its level, over what stands before its end there."""
@@ -407,7 +404,7 @@ class Layout:
             points = [start, (out, start[1])]
             turn = out
         else:
-            between = self._between(max(self.valley.level[a] - 1, 0))
+            between = self.betweens[max(self.valley.level[a] - 1, 0)]
             points = [start, (out, start[1]), (out, between), (turn, between)]
         if not self._falls(pair):
             return [*points, (turn, end[1]), end]
