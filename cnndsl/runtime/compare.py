@@ -7,12 +7,9 @@ module. Operations are counted by `torch.utils.flop_counter`, so what that count
 
 from __future__ import annotations
 
-import sys
-from types import SimpleNamespace
 from typing import Any
 
 import torch
-import torch.nn.functional as F  # noqa: N812
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -23,6 +20,7 @@ from cnndsl.measure import Analysis
 from cnndsl.measure.counters import count, counter_named
 from cnndsl.record import Record
 from cnndsl.runtime.module import build_module
+from cnndsl.runtime.nodes import call, parts
 from cnndsl.shape import Shape
 
 EXAMPLES = 2
@@ -129,24 +127,22 @@ class _Comparing:
         counter = FlopCounterMode(display=False)
         try:
             with counter:
-                given = _called(module, code, inputs)
+                given = call(module, code, inputs)
         except Exception as error:  # as above
             self.differ(node.name, "forward pass", " ".join(map(str, node.results or ())), _first_line(error))
             return
-        self._shapes(node, code, given)
+        self._shapes(node, given)
         if predicted is not None and counter.get_total_flops() != EXAMPLES * predicted:
             self.differ(
                 node.name, "operations (2 MACs)", f"{predicted:,}", f"{counter.get_total_flops() / EXAMPLES:,.0f}"
             )
 
-    def _shapes(self, node: Node, code: NodeCode, given: Any) -> None:
-        outputs = given if isinstance(given, tuple) else (given,)
-        for number, (shape, tensor) in enumerate(zip(node.shapes or (), outputs, strict=False)):
-            first = tensor.movedim(-1, 1) if code.layout == "last" and tensor.dim() > 2 else tensor
+    def _shapes(self, node: Node, given: tuple[torch.Tensor, ...]) -> None:
+        for number, (shape, first) in enumerate(zip(node.shapes or (), given, strict=False)):
             self.tensors[node.index, number] = first
             found = _shape(first, tokens=shape.tokens)
             what = "output" if number == 0 else f"output {number + 1}"
-            if found == str(shape) and tensor.shape[0] == EXAMPLES:
+            if found == str(shape) and first.shape[0] == EXAMPLES:
                 self.shapes += number == 0
             else:
                 self.differ(node.name, what, shape, found)
@@ -188,25 +184,10 @@ def _built(graph: Graph) -> nn.Module:
         return build_module(graph).to("meta").eval()
 
 
-def _called(module: nn.Module, code: NodeCode, inputs: list[Any]) -> Any:
-    """The output of one node: its expression, in the compiled source's own names, with the module's own parts."""
-    layer = {f"layer{'_' + suffix if suffix else ''}": part for suffix, part in _parts(module, code)}
-    names = {**vars(sys.modules[type(module).__module__]), "torch": torch, "nn": nn, "F": F}
-    moved = [x.movedim(1, -1) if code.layout == "last" and x.dim() > 2 else x for x in inputs]
-    names |= {f"x{number}": tensor for number, tensor in enumerate(moved)}
-    names["self"] = SimpleNamespace(**layer, training=False)
-    return eval(code.forward, names)
-
-
-def _parts(module: nn.Module, code: NodeCode) -> list[tuple[str, nn.Module]]:
-    """A node's modules with their suffixes."""
-    return [(s, module.get_submodule(f"{code.path}_{s}" if s else code.path)) for s, _ in code.made]
-
-
 def _tensors(module: nn.Module, code: NodeCode) -> dict[str, tuple[bool, tuple[int, ...]]]:
     """The parameters and buffers of a node's modules by name: whether each is a parameter, and its shape."""
     found = {}
-    for suffix, part in _parts(module, code):
+    for suffix, part in parts(module, code):
         own = {name for name, _ in part.named_parameters()}
         for name, tensor in part.state_dict().items():
             found[f"{suffix}.{name}" if suffix else name] = (name in own, tuple(tensor.shape))

@@ -43,4 +43,9 @@ class RunError(TrainingError):
 
 
 class NotFiniteError(TrainingError):
-    """The loss became NaN or infinite."""
+    """The loss became NaN or infinite in a step of an epoch, both counted from 0."""
+
+    def __init__(self, message: str, help: str | None = None, epoch: int = 0, step: int = 0) -> None:
+        super().__init__(message, help)
+        self.epoch = epoch
+        self.step = step

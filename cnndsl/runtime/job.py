@@ -86,21 +86,6 @@ def seeded(seed: int, device: torch.device, threads: int | None = None) -> Itera
             cudnn.benchmark, cudnn.deterministic = flags
 
 
-@contextlib.contextmanager
-def watched(recipe: Recipe) -> Iterator[None]:
-    """Turns what PyTorch raises, "out of memory" in its several ways above all, into one sentence."""
-    try:
-        yield
-    except ValueError as error:  # such as a batch norm that is given a single value
-        raise TrainingError(f"PyTorch can't train this: {str(error).splitlines()[0]}") from error
-    except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
-        if isinstance(error, RuntimeError) and "memory" not in str(error).lower():
-            raise TrainingError(f"PyTorch can't train this: {str(error).splitlines()[0]}") from error
-        raise TrainingError(
-            f"there is not enough memory for batches of {recipe.batch}", f"try `batch {max(1, recipe.batch // 2)}`"
-        ) from error
-
-
 def make(graph: Graph, recipe: Recipe, options: Options, device: torch.device) -> Job:
     """The network, its data and the loop. The seed must be set: it gives the weights."""
     module = build_module(graph)

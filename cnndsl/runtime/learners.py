@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Sequence
+from math import isfinite
 from typing import Any, NamedTuple, Protocol
 
 import torch
@@ -35,6 +36,14 @@ class Moment(NamedTuple):
     factor: float
 
 
+class LossIsNoNumber(Exception):  # noqa: N818
+    """The loss of a step is NaN or infinite; the weights are as they were before it."""
+
+    def __init__(self, value: float) -> None:
+        super().__init__(value)
+        self.value = value
+
+
 class Learner(Protocol):
     """What the loop needs of it.
 
@@ -50,7 +59,7 @@ class Learner(Protocol):
     def measured(self) -> nn.Module: ...
 
     def step(self, batches: Iterable[Batch], count: int, moment: Moment) -> Stepped:
-        """One update on all these examples, `count` in all."""
+        """One update on all these examples, `count` in all. Raises LossIsNoNumber where looking costs nothing."""
 
     def measure(self, batch: Batch) -> Tensor:
         """The sums over these examples, in evaluation mode. Between `begin` of evaluation and of training."""
@@ -102,7 +111,10 @@ class Descent:
         self.depth = depth
         self.bf16 = bf16
         self.width = objective.width
-        self._lower = torch.autocast(device.type, torch.bfloat16) if bf16 else contextlib.nullcontext()
+
+    def lower(self) -> contextlib.AbstractContextManager[Any]:
+        """In which layers compute with as many bits as the recipe wants."""
+        return torch.autocast(self.device.type, torch.bfloat16) if self.bf16 else contextlib.nullcontext()
 
     @property
     def measured(self) -> nn.Module:
@@ -129,7 +141,7 @@ class Descent:
 
     def _backward(self, batch: Batch, share: float, *, first: bool) -> Tensor:
         """Add the gradients of one batch; the sums over its examples."""
-        with self._lower:
+        with self.lower():
             given = self.forward(*batch.inputs)
         outputs = self.objective.outputs(given, training=True)
         losses = self.objective.losses(outputs, batch)
@@ -137,6 +149,8 @@ class Descent:
         if first:
             for factor, weight in self.penalties:
                 total = total + factor * weight.square().sum()
+        if self.device.type == "cpu" and not isfinite(value := total.item()):
+            raise LossIsNoNumber(value)
         total.backward()  # type: ignore[no-untyped-call]
         return self.objective.sums(outputs, batch, losses)
 
@@ -153,7 +167,7 @@ class Descent:
         return {name: torch.stack([one[name] for one in found]).mean(0) for name in found[0]}
 
     def _seen(self, inputs: Sequence[Tensor], view: View) -> dict[str, Tensor]:
-        with self._lower:
+        with self.lower():
             given = self.measured(*(view(one) for one in inputs))
         return self.objective.outputs(given, training=False)
 

@@ -18,7 +18,7 @@ from cnndsl.recipe import Recipe
 from cnndsl.runtime.data import Examples, Split
 from cnndsl.runtime.data.feed import Feed
 from cnndsl.runtime.errors import NotFiniteError, TrainingError
-from cnndsl.runtime.learners import Learner, Moment
+from cnndsl.runtime.learners import Learner, LossIsNoNumber, Moment
 from cnndsl.runtime.progress import Progress
 
 LOOK_EVERY = 50
@@ -105,8 +105,7 @@ class Loop:
         began = time.monotonic() - self.seconds
         epoch, first = self.position
         every = self.recipe.checkpoint.every if save is not None else 0
-        rows = self._order(epoch)
-        train = self.split.train.in_epoch(self.recipe.seed, epoch)
+        train, rows = self.examples(epoch)
         losses = torch.zeros(len(self.cuts), device=self.device)
         title = f"epoch {epoch + 1}/{self.recipe.epochs}"
         self.learner.begin(training=True)
@@ -120,13 +119,13 @@ class Loop:
                 progress.bar(title, step + 1, len(self.cuts), seen, float(losses[step]))
             last = step + 1 == len(self.cuts)
             if (step + 1) % LOOK_EVERY == 0 or last:
-                self._look(losses, step + 1)
+                self._look(losses, step + 1, weights=last)
             if stop():
-                self._look(losses, step + 1)
+                self._look(losses, step + 1, weights=True)
                 self.seconds = time.monotonic() - began
                 raise StopRequest
             if every and save is not None and not last and (epoch * len(self.cuts) + step + 1) % every == 0:
-                self._look(losses, step + 1)
+                self._look(losses, step + 1, weights=True)
                 self.seconds = time.monotonic() - began
                 save()
         row = self._row(epoch, time.monotonic() - began)
@@ -144,7 +143,10 @@ class Loop:
         pieces = [rows] if self.recipe.accumulate == 1 else [rows[a:b] for a, b in batches(len(rows), size)]
         made = (self.feed(examples.pick(piece), position.epoch) for piece in pieces)
         moment = Moment(number, number / len(self.cuts), self.factor(number))
-        stepped = self.learner.step(made, len(rows), moment)
+        try:
+            stepped = self.learner.step(made, len(rows), moment)
+        except LossIsNoNumber as found:
+            raise self._not_finite(found.value, position) from None
         self.sums += stepped.sums
         return stepped.loss
 
@@ -158,23 +160,35 @@ class Loop:
         """The learning rate at a step of the run."""
         return self.recipe.optimizer.lr * self.factor(number)
 
-    def _order(self, epoch: int) -> Tensor:
+    def examples(self, epoch: int) -> tuple[Examples, Tensor]:
+        """What an epoch is trained on, and the order in which it sees them."""
         count = len(self.split.train)
         rows = order(count, self.recipe.seed, epoch) if self.recipe.shuffle else torch.arange(count)
-        return rows.to(self.device)
+        return self.split.train.in_epoch(self.recipe.seed, epoch), rows.to(self.device)
 
-    def _look(self, losses: Tensor, done: int) -> None:
-        """Raises NotFiniteError at the first step whose loss is no number."""
+    def _look(self, losses: Tensor, done: int, *, weights: bool = False) -> None:
+        """Raises NotFiniteError at the first step whose loss is no number; or if, after `done` steps, `weights` are
+        none."""
         wrong = torch.nonzero(~torch.isfinite(losses[:done]))
         if len(wrong):
-            step, epoch = int(wrong[0]), self.position.epoch
-            value = float(losses[step])
-            rate = self.rate(epoch * len(self.cuts) + step)
-            raise NotFiniteError(
-                f"the loss became {'NaN' if value != value else 'infinite'} in step {step + 1} of epoch {epoch + 1}, "
-                f"at a learning rate of {rate:g}",
-                "try a tenth of the learning rate, or bound the gradient with `clip 1`",
-            )
+            step = int(wrong[0])
+            raise self._not_finite(float(losses[step]), Position(self.position.epoch, step))
+        if weights and not all(bool(torch.isfinite(p).all()) for p in self.learner.module.parameters()):
+            raise self._not_finite(None, Position(self.position.epoch, done - 1))
+
+    def _not_finite(self, value: float | None, position: Position) -> NotFiniteError:
+        """The error for a loss of this value, or for weights."""
+        epoch, step = position
+        rate = self.rate(epoch * len(self.cuts) + step)
+        what = "the weights became no numbers"
+        if value is not None:
+            what = f"the loss became {'NaN' if value != value else 'infinite'}"
+        return NotFiniteError(
+            f"{what} in step {step + 1} of epoch {epoch + 1}, at a learning rate of {rate:g}",
+            "try a tenth of the learning rate, or bound the gradient with `clip 1`",
+            epoch,
+            step,
+        )
 
     # --- measurement ------------------------------------------------------------------------------------------------
 

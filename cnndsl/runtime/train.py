@@ -8,13 +8,16 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+import torch
+
 from cnndsl.graph import Graph
 from cnndsl.recipe import Recipe
 from cnndsl.runtime import checkpoints, run_folder, saying
-from cnndsl.runtime.errors import TrainingError
+from cnndsl.runtime.errors import NotFiniteError, TrainingError
 from cnndsl.runtime.files import write_file
-from cnndsl.runtime.job import Job, Options, device_of, make, seeded, watched
-from cnndsl.runtime.loop import Interrupts, Row, StopRequest, epochs
+from cnndsl.runtime.job import Job, Options, device_of, make, seeded
+from cnndsl.runtime.loop import Interrupts, Loop, Row, StopRequest, epochs
+from cnndsl.runtime.memory import watched
 from cnndsl.runtime.progress import Progress
 
 __all__ = ["Options", "Result", "resume", "train"]
@@ -41,7 +44,7 @@ def train(graph: Graph, recipe: Recipe, options: Options = DEFAULTS) -> Result:
     """
     progress = _progress(options)
     with seeded(recipe.seed, device_of(options.device)) as device:
-        with watched(recipe):
+        with watched(graph, recipe, device):
             job = make(graph, recipe, options, device)
         saying.plan(graph.name, recipe, job.loop, job.prepared.said, progress)
         if options.dry_run:
@@ -62,7 +65,7 @@ def resume(run: Path, graph: Graph, recipe: Recipe, options: Options = DEFAULTS)
     device = device_of(options.device if options.device != "auto" else str(about.get("device", "auto")))
     threads = about.get("environment", {}).get("threads")
     with seeded(recipe.seed, device, threads if isinstance(threads, int) else None):
-        with watched(recipe):
+        with watched(graph, recipe, device):
             job = make(graph, recipe, options._replace(limit=about.get("limit")), device)
         saying.environment(about, device, progress)
         state, damaged = checkpoints.load(run)
@@ -117,13 +120,15 @@ def _go(job: Job, run: Path, progress: Progress) -> Result:
     """The epochs that are left, then the test."""
     loop = job.loop
     try:
-        with Interrupts() as stop, watched(job.recipe):
+        with Interrupts() as stop, watched(job.graph, job.recipe, loop.device):
             try:
                 for row in epochs(loop, progress, stop, lambda: _save(job, run)):
                     _save(job, run)
                     progress.line(saying.epoch_line(row, loop))
             except StopRequest:
                 return _stop(job, run, progress)
+            except NotFiniteError as error:
+                raise _explained(error, job, run, progress) from None
             return _finish(job, run, progress)
     except TrainingError as error:
         progress.clear()
@@ -132,6 +137,23 @@ def _go(job: Job, run: Path, progress: Progress) -> Result:
         raise
     finally:
         progress.clear()
+
+
+def _explained(error: NotFiniteError, job: Job, run: Path, progress: Progress) -> NotFiniteError:
+    """The error with the layer where it began."""
+    from cnndsl.runtime.faults import explained
+
+    def again() -> Loop:
+        """The run as it was at its last checkpoint, or at its beginning."""
+        torch.manual_seed(job.recipe.seed)
+        made = make(job.graph, job.recipe, job.options, job.loop.device).loop
+        state, _ = checkpoints.load(run)
+        if state is not None:
+            made.restore(state)
+        return made
+
+    progress.line("the loss is no number any more; looking for where that began")
+    return explained(error, job.loop, job.graph, again)
 
 
 def _save(job: Job, run: Path) -> None:

@@ -1,0 +1,119 @@
+"""How much memory training needs, by the network's analysis, and how much there is."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import torch
+
+from cnndsl.graph import Graph
+from cnndsl.measure.analyse import analyse
+from cnndsl.numbers import bytes_text
+from cnndsl.recipe import Recipe
+from cnndsl.runtime.errors import TrainingError
+
+_CGROUPS = (
+    ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
+    ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
+)
+"""Where Linux says how much memory a container may have, and has."""
+
+
+def needed(graph: Graph, recipe: Recipe, batch: int) -> int:
+    """The bytes that a step on `batch` examples needs: weights, gradients, optimizer, saved activations, and the mean
+    of the weights. Data and PyTorch itself come on top."""
+    memory = analyse(graph, batch, recipe.optimizer.states).memory
+    assert memory is not None
+    return memory.training + (memory.weights if recipe.ema.decay else 0)
+
+
+def free(device: torch.device) -> int | None:
+    """The bytes that this process can still have; None where nobody says."""
+    if device.type == "cuda":
+        there, _ = torch.cuda.mem_get_info(device)
+        return int(there + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device))
+    found = [amount for amount in (_of_system(), *_of_containers(), _of_limits()) if amount is not None]
+    return max(0, min(found)) if found else None
+
+
+def _of_system() -> int | None:
+    with suppress(OSError, ValueError, IndexError):
+        for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
+            if line.startswith("MemAvailable:"):
+                return 1024 * int(line.split()[1])
+    return None
+
+
+def _of_containers() -> Iterator[int]:
+    for limit, used in _CGROUPS:
+        with suppress(OSError, ValueError):
+            yield int(Path(limit).read_text(encoding="ascii")) - int(Path(used).read_text(encoding="ascii"))
+
+
+def _of_limits() -> int | None:
+    """What is left of the address space, where that is bounded."""
+    if sys.platform == "win32":
+        return None
+    import resource
+
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if limit == resource.RLIM_INFINITY:
+        return None
+    with suppress(OSError, ValueError, IndexError):
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+        return limit - pages * resource.getpagesize()
+    return None
+
+
+def fitting(graph: Graph, recipe: Recipe, room: int) -> int | None:
+    """The largest batch below the recipe's, halved again and again, that needs no more than `room` bytes."""
+    batch = recipe.batch // 2
+    while batch and needed(graph, recipe, batch) > room:
+        batch //= 2
+    return batch or None
+
+
+def shortage(graph: Graph, recipe: Recipe, device: torch.device) -> TrainingError:
+    """That the memory did not do, and what would."""
+    room = free(device)
+    need = needed(graph, recipe, recipe.batch)
+    said = f"there is not enough memory for batches of {recipe.batch}: a step needs about {bytes_text(need)}"
+    if room is not None:
+        said += f", and {bytes_text(room)} are free"
+    batch = fitting(graph, recipe, min(room, need - 1) if room is not None else need - 1)
+    if batch is None:
+        return TrainingError(said, "make the network or its input smaller, or train on a machine with more memory")
+    factor = -(-recipe.batch // batch) * recipe.accumulate
+    advice = f"`batch {batch}` needs about {bytes_text(needed(graph, recipe, batch))}"
+    return TrainingError(said, f"{advice}; with `accumulate {factor}` a step still sees as many examples")
+
+
+def warning(graph: Graph, recipe: Recipe, device: torch.device) -> str | None:
+    """A sentence where a step is sure to need more memory than there is; None where it may do."""
+    room = free(device)
+    need = needed(graph, recipe, recipe.batch)
+    if room is None or need <= room:
+        return None
+    batch = fitting(graph, recipe, room)
+    fits = f"; `batch {batch}` would fit" if batch is not None else ""
+    return f"a step needs about {bytes_text(need)} of memory, but {bytes_text(room)} are free{fits}"
+
+
+@contextmanager
+def watched(graph: Graph, recipe: Recipe, device: torch.device) -> Iterator[None]:
+    """Turns what PyTorch raises, "out of memory" in its several ways above all, into one sentence."""
+    try:
+        yield
+    except ValueError as error:  # such as a batch norm that is given a single value
+        raise TrainingError(f"PyTorch can't train this: {str(error).splitlines()[0]}") from error
+    except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and "memory" not in str(error).lower():
+            raise TrainingError(f"PyTorch can't train this: {str(error).splitlines()[0]}") from error
+        short = shortage(graph, recipe, device)
+    else:
+        return
+    # Raised out here, so that the traceback no longer holds the tensors that filled the memory.
+    raise short
