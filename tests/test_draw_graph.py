@@ -14,6 +14,9 @@ import pytest
 from drawn import checked, drawn
 from geometry import arrow_faults, box_faults, crossings, page_faults, text_faults, texts
 
+from cnndsl.compare import Side
+from cnndsl.compare.changes import compare
+from cnndsl.draw.difference import united
 from cnndsl.draw.flat import flat
 from cnndsl.draw.fold import AUTOMATIC, every, folded, only
 from cnndsl.draw.outline import Item, outline
@@ -179,6 +182,17 @@ def test_an_error_stands_in_its_box() -> None:
     assert wrong.role == "fault"
     assert " ".join(wrong.label).endswith("E301: the kernel is larger than its input")
     assert not faults(found)
+
+
+@pytest.mark.parametrize(("old", "new"), [("resnet18", "resnet34"), ("googlenet_paper", "googlenet")])
+def test_two_networks_in_one_picture(old: str, new: str) -> None:
+    a, b = (Side(name, checked(name).graph, checked(name).analysis) for name in (old, new))
+    both = united(compare(a, b))
+    network = outline(both.graph, both.analysis, None, both.changes)
+    found = scene(folded(network), Wanted(color="change"))
+    assert not faults(found)
+    assert "added" in {arrow.line.role for arrow in found.arrows}
+    assert all(bool(arrow.line.dash) for arrow in found.arrows if arrow.line.role == "removed")
 
 
 # --- folding --------------------------------------------------------------------------------------------------------

@@ -161,7 +161,7 @@ class Painting:
         """Where a wire comes from, and its way before this level."""
         part = nest.part(source)
         if part is None:
-            return coming.get(key) or next(iter(coming.values()), NOWHERE)
+            return coming.get(key, NOWHERE)
         if isinstance(part, Nest):
             area = self._area(nest, corner, source - nest.first)
             return self._within(part, (area.x + part.dx, area.y + part.dy), key)
