@@ -6,12 +6,11 @@ Where a tensor enters or leaves an open block, its level has a port, and the lev
 from __future__ import annotations
 
 from collections.abc import Iterator
-from statistics import median
 
 from cnndsl.draw import text as letters
 from cnndsl.draw.facts import said
 from cnndsl.draw.outline import OUTSIDE, Item
-from cnndsl.draw.styles.layered import STEP, Laid, Level, Spot, Wire, laid_out
+from cnndsl.draw.styles.layered import STEP, Laid, Level, Spot, Wire, laid_out, usual
 from cnndsl.draw.styles.plates import SHEETS, Look, Plate, Row, Run, plate, repeats, row_width, sized
 from cnndsl.graph import Edge
 from cnndsl.record import Record
@@ -279,7 +278,7 @@ def _align(item: Item, parts: list[Plate | Nest | Output]) -> None:
     widths = [part.width for part in plates if isinstance(part, Plate)]
     if not widths:
         return
-    most = COMMON * median(widths)
+    most = COMMON * usual(widths)
     common = max(width for width in widths if width <= most)
     for number, (part, child) in enumerate(zip(parts, item.children, strict=True)):
         if isinstance(part, Plate) and _is_common(part, child):

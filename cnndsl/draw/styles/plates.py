@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import fsum
+
 from cnndsl.draw import text as letters
 from cnndsl.draw.facts import said
 from cnndsl.draw.outline import Item
@@ -86,12 +88,12 @@ def sized(rows: tuple[Row, ...], count: int = 1, *, pill: bool = False) -> Plate
     stack = SHEETS if count > 1 else 0.0
     side = SIDE + 2.0 if pill else SIDE
     width = max((row_width(row) for row in rows), default=0.0) + 2 * side + stack
-    height = sum(letters.LEADING * row_size(row) for row in rows) + 2 * PAD + stack
+    height = fsum(letters.LEADING * row_size(row) for row in rows) + 2 * PAD + stack
     return Plate(rows, width, height, count, pill)
 
 
 def row_width(row: Row) -> float:
-    return sum(run.width for run in row)
+    return fsum(run.width for run in row)
 
 
 def row_size(row: Row) -> float:
@@ -179,7 +181,7 @@ def painted(one: Plate, area: Area, role: str, *, dashed: bool = False) -> tuple
     top = front(area, one.count)
     radius = min(top.height / 2, top.width / 2) if one.round else RADIUS
     marks = sheets(area, one.count, role, "outline", radius=radius, dash=DASH if dashed else ())
-    high = sum(letters.LEADING * row_size(row) for row in one.rows)
+    high = fsum(letters.LEADING * row_size(row) for row in one.rows)
     y = top.y + (top.height - high) / 2
     for row in one.rows:
         size = row_size(row)

@@ -9,7 +9,7 @@ alike on every machine.
 from __future__ import annotations
 
 from cnndsl.draw.styles.layered.grid import Grid
-from cnndsl.draw.styles.layered.level import Laid, Level, Spacing, Spot, Wire
+from cnndsl.draw.styles.layered.level import Laid, Level, Spacing, Spot, Wire, usual
 from cnndsl.draw.styles.layered.order import ordered
 from cnndsl.draw.styles.layered.place import STEP, Placed
 from cnndsl.draw.styles.layered.routes import Routes, straightened
@@ -27,4 +27,4 @@ def laid_out(level: Level) -> Laid:
     return (Routes(grid, Placed(grid, cuts)) if cuts else routes).laid()
 
 
-__all__ = ["STEP", "Laid", "Level", "Spacing", "Spot", "Wire", "laid_out", "straightened"]
+__all__ = ["STEP", "Laid", "Level", "Spacing", "Spot", "Wire", "laid_out", "straightened", "usual"]

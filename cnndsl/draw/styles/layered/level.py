@@ -75,3 +75,8 @@ class Laid(Record):
     starts: tuple[Point, ...]
     lines: tuple[tuple[tuple[Point, ...], ...], ...]
     skips: tuple[tuple[bool, ...], ...]
+
+
+def usual(sizes: list[float]) -> float:
+    """The size in the middle of all; 0 if there are none."""
+    return sorted(sizes)[len(sizes) // 2] if sizes else 0.0

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from statistics import median
-
-from cnndsl.draw.styles.layered.level import Level
+from cnndsl.draw.styles.layered.level import Level, usual
 
 TALL = 1.7
 """A spot this many times as long as most fills several ranks, if shorter ones stand beside it."""
@@ -51,10 +49,10 @@ def _spans(level: Level, ranks: list[int]) -> list[int]:
         rows.setdefault(rank, [])
         if not spot.port:
             rows[rank].append(spot.along)
-    usual = median([length for row in rows.values() for length in row]) if any(rows.values()) else 0.0
+    most = usual([length for row in rows.values() for length in row])
     spans = []
     for spot, rank in zip(spots, ranks, strict=True):
-        tall = spot.along > TALL * usual and min(rows[rank], default=spot.along) < SHORTER * spot.along
+        tall = spot.along > TALL * most and min(rows[rank], default=spot.along) < SHORTER * spot.along
         spans.append(_covered(spot.along, rank, rows, gap) if tall and not spot.port else 1)
     return spans
 
