@@ -151,6 +151,16 @@ def test_what_serves_training_only_is_dashed() -> None:
     assert "output output" not in dashed
 
 
+def test_the_main_way_is_straight_though_an_auxiliary_one_is_longer() -> None:
+    found = graph("inception_v3")
+    ends = {arrow.target: arrow.line.points for arrow in found.arrows if arrow.target.startswith("output ")}
+    things = {thing.id: thing for thing in found.things}
+    last = next(arrow for arrow in found.arrows if arrow.target == "output output")
+    before = next(thing for thing in found.things if thing.label[:1] == ("module_b 192",))
+    assert things[last.source].area.middle[0] == pytest.approx(before.area.middle[0], abs=0.1)
+    assert ends["output aux"][0][0] > before.area.right
+
+
 def test_labels_say_what_is_wanted() -> None:
     found = scene(folded(drawn("LeNet5")), Wanted(show=("name", "params", "macs")))
     assert found.things[1].label == ("c1", "conv 5x5x6 · tanh", "156 params · 118k MACs")

@@ -56,7 +56,7 @@ def arguments_text(layer: Layer) -> str:
 
 def _said(argument: Argument, value: Any) -> str:
     """One argument, empty if it is as always."""
-    if value is None or value == argument.default or isinstance(argument.type, (Tensor, Tensors)):
+    if value is None or _same(value, argument.default) or isinstance(argument.type, (Tensor, Tensors)):
         return ""
     if isinstance(value, tuple) and value[:1] == (SIDES,):
         value = value[1][0] if len(set(value[1])) == 1 else [*value[1]]
@@ -71,6 +71,12 @@ def _said(argument: Argument, value: Any) -> str:
         return f"{argument.name}={written(value)}"
     short = f"{value:g}" if isinstance(value, float) else written(value)
     return short if argument.positional else f"{argument.name}={short}"
+
+
+def _same(value: Any, default: Any) -> bool:
+    """Whether a value is the default, which may be one number for all axes."""
+    per_axis = isinstance(value, tuple) and isinstance(default, tuple) and len(default) == 1
+    return value == default or (per_axis and value == default * len(value))
 
 
 def shortened(title: str, before: Shape | None, after: Shape | None) -> str:

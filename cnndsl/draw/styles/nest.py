@@ -145,7 +145,8 @@ class Nest:
                     middle = across / 2 + (lines - 1) * STEP
                     after = max(0.0, middle + GAP + letters.width(text, size) - across)
                     tail = letters.LEADING * size
-            yield Spot(across, along, after, tail, sides=not isinstance(part, Nest))
+            minor = part.training if isinstance(part, Output) else self.item.children[number].auxiliary
+            yield Spot(across, along, after, tail, sides=not isinstance(part, Nest), minor=minor)
         for _ in self.outs:
             yield Spot(0.0, 0.0, last=True)
 

@@ -22,6 +22,7 @@ class Spot(Record):
     first: bool = False
     last: bool = False
     sides: bool = True
+    minor: bool = False
 
     @property
     def port(self) -> bool:

@@ -8,6 +8,7 @@ TALL = 1.7
 """A spot this many times as long as most fills several ranks, if shorter ones stand beside it."""
 SHORTER = 0.6
 """Of its length, at most."""
+MINOR = 100_000
 MOST = 40
 """Ranks that one spot fills."""
 
@@ -70,11 +71,14 @@ def _covered(length: float, rank: int, rows: dict[int, list[float]], gap: float)
 
 
 def slacks(level: Level, ranks: list[int], spans: list[int]) -> list[int]:
-    """How many ranks later each spot could stand: 0 for those on the longest way."""
-    end = max((rank + span for rank, span in zip(ranks, spans, strict=True)), default=0)
+    """How many ranks later each spot could stand: 0 for those on the longest way, MINOR more for minor ones."""
+    main = [n for n, spot in enumerate(level.spots) if not spot.minor]
+    end = max((ranks[n] + spans[n] for n in main or range(len(ranks))), default=0)
     latest = [end - span for span in spans]
-    order = sorted(range(len(level.wires)), key=lambda w: -level.wires[w].source)
-    for wire in (level.wires[w] for w in order):
+    for wire in sorted(level.wires, key=lambda w: -w.source):
         for target in wire.targets:
-            latest[wire.source] = min(latest[wire.source], latest[target] - spans[wire.source])
-    return [late - rank for late, rank in zip(latest, ranks, strict=True)]
+            if not level.spots[target].minor or level.spots[wire.source].minor:
+                latest[wire.source] = min(latest[wire.source], latest[target] - spans[wire.source])
+    return [
+        late - rank + (MINOR if spot.minor else 0) for late, rank, spot in zip(latest, ranks, level.spots, strict=True)
+    ]
