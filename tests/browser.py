@@ -96,9 +96,13 @@ class Page:
         for key in keys:
             self.page.keyboard.press(key)
 
+    def wait(self, script: str) -> None:
+        """Wait for something to be true."""
+        self.page.wait_for_function(f"() => {script}")  # a text that is no function would have to be evaluated
+
     def until(self, script: str) -> None:
         """Wait for something to be true, and for what moves to stand."""
-        self.page.wait_for_function(script)
+        self.wait(script)
         self.still()
 
     def still(self) -> None:

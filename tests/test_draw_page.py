@@ -161,11 +161,11 @@ def test_a_network_of_ten_thousand_layers(opened: Open) -> None:
     boxes = page.locator(".box")
     assert boxes.count() < 200
     page.press("u")
-    page.wait_for_function("document.getElementById('said').textContent.startsWith('Unfolded up to 3000 boxes')")
+    page.wait("document.getElementById('said').textContent.startsWith('Unfolded up to 3000 boxes')")
     assert boxes.count() <= 3000
     page.locator("#find").fill("dense")
     page.locator("#find").press("Enter")
-    page.wait_for_function("document.querySelectorAll('.box').length < 200")  # only what is in sight
+    page.wait("document.querySelectorAll('.box').length < 200")  # only what is in sight
     assert page.locator("#details h2").text_content() == "dense 10"
 
 

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from select import select
 from threading import BoundedSemaphore, Condition, Thread
 from typing import Any
 
@@ -23,8 +24,8 @@ LOOPBACK = "127.0.0.1"
 MOST_CONNECTIONS = 32
 PATIENCE = 10.0
 """Seconds that a client may take to send a request, or to take what it is sent."""
-HEARTBEAT = 10.0
-"""Seconds after which a silent stream says something, so that clients that are gone are noticed."""
+HEARTBEAT = 10
+"""Seconds after which a silent stream says something, so that clients that are cut off are noticed."""
 _REFUSED = (
     b"HTTP/1.0 503 Service Unavailable\r\nContent-Type: text/plain\r\nConnection: close\r\n\r\ntoo many connections\n"
 )
@@ -171,14 +172,21 @@ class _Handler(BaseHTTPRequestHandler):
         version = self.headers.get("Last-Event-ID")
         self._begin("text/event-stream; charset=utf-8")
         self.wfile.write(b"retry: 500\n\n")
-        while not self.server.site.closed:
-            shown = self.server.site.newer(version, HEARTBEAT)
-            if shown is None:
+        silent = 0
+        while not self.server.site.closed and not self._is_gone():
+            shown = self.server.site.newer(version, 1.0)
+            silent = 0 if shown else silent + 1
+            if shown is not None:
+                version = shown.version
+                text = f"id: {version}\nevent: model\ndata: {shown.event}\n\n"
+                self.wfile.write(text.encode("utf-8", "backslashreplace"))
+            elif silent % HEARTBEAT == 0:
                 self.wfile.write(b":\n\n")
-                continue
-            version = shown.version
-            text = f"id: {version}\nevent: model\ndata: {shown.event}\n\n"
-            self.wfile.write(text.encode("utf-8", "backslashreplace"))
+
+    def _is_gone(self) -> bool:
+        """Whether the client has closed the connection; a client of a stream has nothing more to say."""
+        readable, _, _ = select([self.connection], [], [], 0)
+        return bool(readable) and not self.connection.recv(1, socket.MSG_PEEK)
 
     def _begin(self, kind: str, length: int | None = None) -> None:
         self.send_response(200)

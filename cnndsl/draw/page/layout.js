@@ -49,8 +49,7 @@ function arrangeLabel(piece) {
   return { lines, w: Math.ceil(Math.max(...wide, 28) + 2 * PAD.x), h: lines.length * LEADING + 2 * PAD.y };
 }
 
-/* Isotonic regression: places as near as they can be to those wanted, in their order and with the gaps between them
-that are needed. */
+/* Isotonic regression: places as near as can be to those wanted, in their order and with the gaps that are needed. */
 function spread(wanted, weights, gaps) {
   const blocks = [];
   let before = 0;
@@ -136,8 +135,8 @@ function straighten(ranks, lanes) {
   }
 }
 
-/* The tracks of the channel behind a rank: steps that begin at one place share one; what would cross or touch has a
-track of its own. Returns how many there are. */
+/* The tracks of the channel behind a rank, and how many there are: steps that begin at one place share one; what would
+cross or touch has its own. */
 function findTracks(rank) {
   const runs = new Map();
   for (const step of rank.flatMap((vertex) => vertex.after)) {

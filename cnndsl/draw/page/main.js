@@ -1,5 +1,3 @@
-/* Putting it together: choosing, folding, keys, buttons, and what comes from `cnndsl draw --watch`. */
-
 /* --- choosing --- */
 
 /* Make a piece the one that details, spec and picture show. jump: unfold what hides it, and bring it into sight, at
@@ -175,7 +173,7 @@ for (const button of document.querySelectorAll("[data-does]")) {
   const { does } = button.dataset;
   on(button, "click", ({ detail }) => {
     if (network || "ts?".includes(does)) actions[does]();
-    if (detail && does !== "?") focusStage();  // who clicks may want the picture's keys next
+    if (detail && does !== "?") focusStage();  // for the picture's keys
   });
 }
 

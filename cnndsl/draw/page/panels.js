@@ -138,7 +138,7 @@ on(spec, "keydown", (event) => {
 /* --- what is wrong --- */
 
 function showNotes() {
-  const top = stage.offsetTop, was = notes.firstChild?.open;
+  const top = stage.offsetTop;
   notes.hidden = !model.notes.length && network !== null;
   const groups = Object.groupBy(model.notes, ({ severity }) => severity), kinds = ["error", "warning", "note"].filter((kind) => groups[kind]);
   const remark = model.stale ? " · the picture is the last that could be drawn" : network ? "" : " · nothing can be drawn";
@@ -150,7 +150,10 @@ function showNotes() {
       element("summary", {}, element("b", { class: severity }, `${severity}[${code}]`), ` ${message} `, place ? link(where, () => showNote(note)) : ""),
       element("pre", {}, text)));
   });
-  notes.replaceChildren(element("details", { open: was ?? kinds[0] === "error" }, summary, element("ul", {}, ...list)));
+  // As the reader left it, until it gets worse or better.
+  const open = notes.dataset.worst === kinds[0] ? notes.firstChild?.open : kinds[0] === "error";
+  notes.dataset.worst = kinds[0];
+  notes.replaceChildren(element("details", { open }, summary, element("ul", {}, ...list)));
   pan(0, top - stage.offsetTop);  // what is seen stays where it is
 }
 
