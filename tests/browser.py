@@ -14,7 +14,7 @@ import pytest
 from cnndsl.draw.formats import Paper, html
 from cnndsl.draw.outline import outline
 from cnndsl.draw.page.build import Spec, explored
-from cnndsl.draw.picture import picture
+from cnndsl.draw.picture import Subject, View, picture
 from cnndsl.pipeline import Options, check
 from cnndsl.source import Source
 from cnndsl.zoo import locate, read
@@ -52,14 +52,14 @@ BOXES = """() => {
 
 
 @cache
-def page_of(name: str, **wanted: Any) -> str:
+def page_of(name: str, **view: Any) -> str:
     """The page of a network that comes with cnndsl."""
     place = locate(name)
     source = read(place)
     assert isinstance(source, Source)
     one = check(source, Options(network=place.network))
-    network = one.networks[0]
-    return html.render(picture(network.graph, network.analysis, spec=Spec(source, one.diagnostics), **wanted), Paper())
+    subject = Subject(one.networks[0].graph, one.networks[0].analysis)
+    return html.render(picture(subject, view=View(**view), spec=Spec(source, one.diagnostics)), Paper())
 
 
 def page_of_text(text: str) -> str:

@@ -108,10 +108,10 @@ def test_geometry_of_the_zoo(name: str, opened: Open) -> None:
 
 
 def test_the_page_begins_as_far_unfolded_as_asked(opened: Open) -> None:
-    page = opened(page_of("unet", style="graph", depth=0))
+    page = opened(page_of("unet", depth=0))
     assert "d1" in page.shown()
     assert "d1.conv3x3" not in page.shown()
-    page = opened(page_of("unet", style="graph", depth=0, unfold=("d1",)))
+    page = opened(page_of("unet", depth=0, unfold=("d1",)))
     assert [key for key in page.shown() if key.startswith("d1.")] == ["d1.conv3x3", "d1.conv3x3_2"]
 
 

@@ -49,7 +49,7 @@ def color(page: Page, selector: str, name: str = "background-color") -> str:
 
 
 def test_tab_leads_to_the_picture_and_arrows_through_it(opened: Open) -> None:
-    page = opened(page_of("resnet18", style="graph", depth=0))
+    page = opened(page_of("resnet18", depth=0))
     page.locator("[data-does='?']").focus()
     page.press("Tab", "Tab")  # past the notes about the spec
     assert active(page) == "input"
@@ -72,7 +72,7 @@ def test_tab_leads_to_the_picture_and_arrows_through_it(opened: Open) -> None:
 
 
 def test_enter_folds_and_unfolds(opened: Open) -> None:
-    page = opened(page_of("resnet18", style="graph", depth=0))
+    page = opened(page_of("resnet18", depth=0))
     page.box("stage64").click()
     page.press("Enter")
     assert page.box("stage64.basic").is_visible()
@@ -114,7 +114,7 @@ def test_every_control_has_a_name_and_can_be_reached(opened: Open) -> None:
 
 
 def test_a_screen_reader_hears_a_tree(opened: Open) -> None:
-    page = opened(page_of("resnet18", style="graph", depth=0))
+    page = opened(page_of("resnet18", depth=0))
     tree = page.get_by_role("tree", name="The network's layers")
     block = tree.get_by_role("treeitem", name="stage basic 64 2, gives 56x56x64", expanded=False)
     assert block.get_attribute("aria-level") == "1"
