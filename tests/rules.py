@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import combinations, pairwise
 from math import dist
 
 from cnndsl.draw.geometry import area_of, marks_of, overlap
-from cnndsl.draw.scene import Area, Arrow, Line, Point, Scene, Text, Thing, box
+from cnndsl.draw.scene import Area, Point, Scene, Text, box
 
 TOUCHING = 2.0
 """Arrows that are shorter are between boxes that stand in each other's perspective."""
@@ -70,24 +70,22 @@ def loose(scene: Scene) -> Iterator[str]:
 
 def passing(scene: Scene) -> Iterator[str]:
     """Arrows that run through boxes."""
-    boxes = [thing for thing in scene.things if not thing.holds]
+    boxes = [(thing.id, box(thing.area, around=-1.0)) for thing in scene.things if not thing.holds]
     for arrow in scene.arrows:
         if sum(dist(a, b) for a, b in pairwise(arrow.line.points)) < TOUCHING:
             continue
-        for thing in boxes:
-            if thing.id not in (arrow.source, arrow.target) and _crosses(arrow, thing):
-                yield f"{arrow.source} to {arrow.target} through {thing.id}"
+        for name, area in boxes:
+            if name not in (arrow.source, arrow.target) and _through(area, arrow.line.points):
+                yield f"{arrow.source} to {arrow.target} through {name}"
 
 
 def struck(scene: Scene) -> Iterator[str]:
     """Arrows that run through labels."""
-    texts = [mark for mark in marks_of(scene) if isinstance(mark, Text)]
-    lines = [arrow.line for arrow in scene.arrows]
-    for text in texts:
+    for text in [mark for mark in marks_of(scene) if isinstance(mark, Text)]:
         area = box(area_of(text), around=-0.3)
-        for line in lines:
-            if any(_meets(area, a, b) for a, b in pairwise(line.points)):
-                yield f"{text.text!r} by {line.points}"
+        for arrow in scene.arrows:
+            if _through(area, arrow.line.points):
+                yield f"{text.text!r} by {arrow.line.points}"
 
 
 def small(scene: Scene, size: float) -> Iterator[str]:
@@ -104,9 +102,12 @@ def crossings(scene: Scene) -> int:
     )
 
 
-def _crosses(arrow: Arrow, thing: Thing) -> bool:
-    inner = box(thing.area, around=-1.0)
-    return any(_meets(inner, a, b) for a, b in pairwise(arrow.line.points))
+def _through(area: Area, points: Sequence[Point]) -> bool:
+    """Whether a line through points touches an area."""
+    xs, ys = [x for x, _ in points], [y for _, y in points]
+    if max(xs) < area.x or min(xs) > area.right or max(ys) < area.y or min(ys) > area.bottom:
+        return False
+    return any(_meets(area, a, b) for a, b in pairwise(points))
 
 
 def _holds(area: Area, point: Point) -> bool:
@@ -137,8 +138,3 @@ def _cut(one: tuple[Point, Point], other: tuple[Point, Point]) -> bool:
 
     (a, b), (c, d) = one, other
     return side(a, b, c) * side(a, b, d) < -SLACK and side(c, d, a) * side(c, d, b) < -SLACK
-
-
-def convergence(line: Line) -> bool:
-    """Whether a line is straight, as those from a window to the point that is computed of it."""
-    return len(line.points) == 2

@@ -45,7 +45,7 @@ def blamed(scene: Scene, loose: Iterable[str], size: float, *, fixed: bool) -> S
 def _disc(thing: Thing, number: int, size: float) -> list[Mark]:
     """A number in a disc, on the right upper corner of a thing; within it where that is the page's."""
     radius = 0.62 * size
-    x, y = thing.area.right, max(thing.area.y, radius + MARGIN / 2)
+    x, y = thing.area.right - radius / 3, max(thing.area.y, radius + MARGIN / 2)
     disc = Rect(Area(x - radius, y - radius, 2 * radius, 2 * radius), "fault-text", "page", 0.8, radius=radius)
     return [disc, Text(x, y + 0.36 * _SMALL * size, str(number), _SMALL * size, role="page", bold=True)]
 

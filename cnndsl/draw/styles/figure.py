@@ -8,7 +8,7 @@ from itertools import pairwise
 from cnndsl.draw import text as letters
 from cnndsl.draw.facts import Colors, facts
 from cnndsl.draw.geometry import HEAD, area_of, moved, moved_area, moved_arrow, moved_thing, united
-from cnndsl.draw.outline import Item
+from cnndsl.draw.outline import Item, Link
 from cnndsl.draw.scene import Area, Arrow, Line, Mark, Point, Text, Thing
 from cnndsl.draw.styles.boxes import scales
 from cnndsl.draw.styles.insets import Panel
@@ -49,6 +49,7 @@ class Figure:
         self.stations = sorted((s for path in made for s in path), key=lambda s: s.items)
         place = {number: i for i, station in enumerate(self.stations) for number in station.items}
         self.links = sorted({(place[a], place[b]) for a, b in links if place[a] != place[b]})
+        self.changes = _changes(planned.flow.inner, place)
         self.paths = [
             Path(
                 tuple(place[station.items[0]] for station in part),
@@ -94,7 +95,10 @@ class Figure:
 
     def arrow(self, link: Pair, points: Sequence[Point], *, skip: bool = False) -> Arrow:
         """A tensor between two stations."""
-        line = Line(tuple(points), "skip" if skip else "arrow", 0.8, radius=RADIUS, head=True)
+        change = self.changes.get(link, "")
+        role = change or ("skip" if skip else "arrow")
+        dash = (2.0, 1.5) if change == "removed" else ()
+        line = Line(tuple(points), role, 0.8, radius=RADIUS, head=True, dash=dash)
         source, target = self.stations[link[0]].pieces[-1].id, self.stations[link[1]].pieces[0].id
         return Arrow(source, target, line, skip)
 
@@ -130,6 +134,14 @@ def bounded(things: Sequence[Thing], arrows: Sequence[Arrow]) -> Panel:
         tuple(moved_thing(thing, -area.x, -area.y) for thing in things),
         tuple(moved_arrow(arrow, -area.x, -area.y) for arrow in arrows),
     )
+
+
+def _changes(links: Sequence[Link], place: dict[int, int]) -> dict[Pair, str]:
+    """What became of the links between stations, in a picture of two networks, where that is true of all of them."""
+    found: dict[Pair, set[str]] = {}
+    for link in links:
+        found.setdefault((place[link.source], place[link.target]), set()).add(link.change)
+    return {pair: changes.pop() for pair, changes in found.items() if len(changes) == 1}
 
 
 def _final(items: Sequence[Item], links: Sequence[Pair]) -> int:

@@ -46,12 +46,14 @@ class Piece(Record):
 
 
 class Station(Record):
-    """items: numbers in the flow. pieces: from left to right. size: of its maps, without channels; channels: what is
+    """items: numbers in the flow. pieces: from left to right. plane: the size of its maps,
+    without channels, empty if it has none; size: the same as it is written, if it is; channels: what is
     written under boxes, with the place along the flow. operation: lines; times: how often all of it stands in a row.
     body: bounds of the pieces; merges: whether it is a circle."""
 
     items: tuple[int, ...]
     pieces: tuple[Piece, ...]
+    plane: str
     size: str
     channels: tuple[tuple[float, str], ...]
     operation: tuple[str, ...]
@@ -117,7 +119,7 @@ class Maker:
         if first.kind in CIRCLES and first.count == 1:
             area = Area(-MERGE, -MERGE, 2 * MERGE, 2 * MERGE)
             marks = tuple(merge(0.0, 0.0, first.kind, self.colors.role(first), self.size))
-            return Station(tuple(run), (Piece(first.id, first, area, marks),), "", (), (), 1, area, True)
+            return Station(tuple(run), (Piece(first.id, first, area, marks),), "", "", (), (), 1, area, True)
         pieces, channels = self._pieces(items)
         body = united(piece.area for piece in pieces)
         middle = body.x + body.width / 2
@@ -133,6 +135,7 @@ class Maker:
         return Station(
             tuple(run),
             shifted,
+            _size_of(items[-1]),
             _size_of(items[-1]) if "shape" in self.wanted.show and self.wanted.labels else "",
             labelled if "shape" in self.wanted.show and self.wanted.labels else (),
             self._said(first),
@@ -232,7 +235,7 @@ def gap_between(one: Station | None, other: Station, factor: float) -> float:
     elif one.merges or other.merges:
         gap = MERGE_GAP
     else:
-        gap = SAME_GAP if one.size == other.size else STAGE_GAP
+        gap = SAME_GAP if one.plane == other.plane else STAGE_GAP
     return gap * max(factor, SMALLEST_GAPS)
 
 
