@@ -12,6 +12,7 @@ from cnndsl.recipe.base import option
 from cnndsl.recipe.sources.given import DigitRows, Shapes, Synthetic
 from cnndsl.runtime.data import Examples, Raw
 from cnndsl.runtime.data.digits import as_bytes
+from cnndsl.runtime.data.feed import fitted_maps
 from cnndsl.runtime.data.pairs import pairs
 from cnndsl.runtime.data.parts import draw, keep_test
 from cnndsl.runtime.data.sources import read
@@ -44,7 +45,7 @@ def made(source: type, input: tuple[int, ...], output: tuple[int, ...], task: st
         ((3, 12, 12), (3, 24, 24), "values", None, (3, 24, 24)),
         ((3, 4, 4, 4), (1, 4, 4, 4), "values", None, (1, 4, 4, 4)),
         ((3, 12, 12), (5, 12, 12), "map", (12, 12), None),
-        ((3, 12, 12), (5, 3, 3), "map", (3, 3), None),
+        ((3, 12, 12), (5, 3, 3), "map", (12, 12), None),
         ((2, 50), (4, 50), "map", (50,), None),
         ((1, 32, 100), (37, 26), "sequence", (6,), None),
         ((1, 8, 8), (1,), "pair", (), None),
@@ -122,7 +123,11 @@ def test_masks_of_networks_that_cut_or_thin_out(output: tuple[int, int], rows: s
     part = made(Shapes, (3, 32, 32), (4, *output), "map", examples=20, test=0).train.classes
     assert whole is not None
     assert part is not None
-    assert torch.equal(part, whole[:, rows, rows])
+    assert torch.equal(part, whole)
+    assert torch.equal(fitted_maps(part, output), whole[:, rows, rows])
+    enlarged = fitted_maps(part, (64, 64))
+    assert torch.equal(enlarged[:, ::2, ::2], whole)
+    assert torch.equal(enlarged[:, 1::2, 1::2], whole)
 
 
 def test_made_up_data_are_bounded() -> None:

@@ -77,6 +77,7 @@ def test_a_recipe_as_people_write_it() -> None:
     assert found == []
     assert recipe.lines() == [
         "data mnist folder= fit=pad",
+        "augment none",
         "normalize range low=-0.1 high=1.175",
         "loss cross_entropy smoothing=0.1",
         "optimizer sgd lr=0.1 momentum=0.9 nesterov=true weight_decay=0.0005",
@@ -459,3 +460,44 @@ def test_a_setting_may_be_off() -> None:
     recipe, found = recipe_of(with_train(NET, "ema off", "early_stopping off", "tta off"))
     assert found == []
     assert (recipe.ema.decay, recipe.early_stopping.patience, recipe.tta.mirror) == (0.0, 0, False)
+
+
+# --- what goes on behind commas -------------------------------------------------------------------------------------
+
+
+def test_augmentations_follow_each_other_behind_commas() -> None:
+    lines = ["data cifar10", "epochs 3, augment flip, crop 4 fill=zero, affine 10 0.1, cutout 8, batch 128, seed 2"]
+    recipe, found = recipe_of(with_train(NET.replace("32x32x1", "32x32x3"), *lines))
+    assert found == []
+    assert (recipe.epochs, recipe.batch, recipe.seed) == (3, 128, 2)
+    assert [one.name for one in recipe.augment] == ["flip", "crop", "affine", "cutout"]
+    assert (recipe.augment[1].fill, recipe.augment[2].rotate, recipe.augment[2].shift) == ("zero", 10, 0.1)
+    line = next(line for line in recipe.lines() if line.startswith("augment"))
+    assert line == (
+        "augment flip vertical=false alternate=false chance=0.5, crop pixels=4 fill=zero, "
+        "affine rotate=10 shift=0.1 scale=0 shear=0 fill=zero chance=1, cutout size=8 chance=1"
+    )
+    assert from_json(recipe.to_json())._replace(settings=recipe.settings) == recipe
+    place = recipe.place("augment")
+    assert place is not None
+    assert place.text == "augment flip, crop 4 fill=zero, affine 10 0.1, cutout 8"
+
+
+def test_what_goes_on_behind_a_comma_is_set_from_outside_with_it() -> None:
+    document, _ = parse(Source("test.cnn", with_train(NET, "data fashion_mnist", "augment flip, crop 4", "epochs 9")))
+    (one,), _ = elaborate(document)
+    for text, names in (("none", []), ("crop 2, noise", ["crop", "noise"])):
+        settings, found = parse_settings([("augment", text)])
+        assert found == []
+        recipe, found = read(override(one.settings, settings), one.graph, one.graph.span)
+        assert found == []
+        assert [augmentation.name for augmentation in recipe.augment] == names
+        assert recipe.epochs == 9
+
+
+def test_a_network_that_gives_back_its_input_is_given_0_to_1() -> None:
+    net = "network N\ninput 28x28x1\ndense 784, sigmoid, reshape 28x28x1\n"
+    assert recipe_of(with_train(net, "data mnist", "loss reconstruction"))[0].normalize.name == "unit"
+    assert (
+        recipe_of(with_train(net, "data mnist", "loss reconstruction", "normalize range"))[0].normalize.name == "range"
+    )

@@ -435,10 +435,10 @@ class Expander(Items):
                     "NotHere", setting.span(), what="this line", why="a setting such as `epochs 10` is expected"
                 )
                 continue
-            for item in statement.items:
-                self._setting(item, setting, frame)
+            for number, item in enumerate(statement.items):
+                self._setting(item, setting, frame, follows=number > 0)
 
-    def _setting(self, item: tree.Item, line: Line, frame: Frame) -> None:
+    def _setting(self, item: tree.Item, line: Line, frame: Frame, *, follows: bool) -> None:
         extra = item.alias or item.count
         if not isinstance(item.kind, tree.Name) or extra is not None:
             span = line.span(extra or item)
@@ -452,7 +452,7 @@ class Expander(Items):
         except Silent:
             return
         self.settings.append(
-            Setting(item.kind.name, tuple(given), line.span(item), tuple(places), line.span(item.kind))
+            Setting(item.kind.name, tuple(given), line.span(item), tuple(places), line.span(item.kind), follows)
         )
 
 

@@ -14,7 +14,8 @@ from cnndsl.syntax.tree import Line
 class Setting(Record):
     """One line of a `train:` block, evaluated: its first word, then what follows.
 
-    spans: the place of each of `given`; span: the whole line; name_span: its first word.
+    spans: the place of each of `given`; span: the whole line; name_span: its first word. follows: whether it stands
+    behind a comma; chain: those behind commas that go on with it (cnndsl.recipe.chains).
     """
 
     name: str
@@ -22,6 +23,8 @@ class Setting(Record):
     span: Span
     spans: tuple[Span, ...]
     name_span: Span
+    follows: bool = False
+    chain: tuple[Setting, ...] = ()
 
 
 class Expectation(Record):

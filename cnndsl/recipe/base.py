@@ -39,6 +39,11 @@ class Option:
         """`{"name": …, argument: value, …}`, from which `from_json` makes an equal option."""
         return {"name": self.name, **self.values()}
 
+    def brief(self) -> str:
+        """As a recipe would write it: arguments that are as they are by default are left out."""
+        others = {a.name: self.__dict__[a.name] for a in self.arguments if self.__dict__[a.name] != a.default}
+        return " ".join((self.name, *(f"{name}={plain(value)}" for name, value in others.items())))
+
     def __eq__(self, other: object) -> bool:
         return type(self) is type(other) and isinstance(other, Option) and self.values() == other.values()
 
@@ -63,7 +68,8 @@ def option(kind: type[Option], given: Sequence[Given] = (), owner: str = "") -> 
 class SettingKind(Record):
     """One setting of the vocabulary.
 
-    options: what its first word may name; `several` lets a line name more than one of them. A setting
+    options: what its first word may name; `several` lets a line name more than one of them, and
+    `chained` lets more follow behind commas, each with arguments of its own; either makes a tuple. A setting
     without options has one `argument`, or the arguments of its `form`. What holds if a recipe says nothing: `default`
     says it in words, `initial` is its value unless that depends on other settings.
     parts: what a line may be about alone, named by its first word: `outputs` or `networks`; empty if nothing.
@@ -76,6 +82,7 @@ class SettingKind(Record):
     argument: Argument | None = None
     initial: Any = None
     several: bool = False
+    chained: bool = False
     form: type[Option] | None = None
     parts: str = ""
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from cnndsl.diagnostics import Diagnostic, Label, problem
 from cnndsl.graph import Edge, Graph
 from cnndsl.layers.base import LayerError
+from cnndsl.recipe.augment_checks import check_augmentations
 from cnndsl.recipe.ends import End, Term, codes, ends, main_end, terms
 from cnndsl.recipe.recipe import Recipe
 from cnndsl.shape import Shape
@@ -33,12 +34,14 @@ def check(recipe: Recipe, graph: Graph, span: Span) -> list[Diagnostic]:
         *_check_rule(recipe, graph),
         *_check_watching(recipe),
         *_check_views(recipe, graph),
+        *check_augmentations(recipe, graph),
     ]
 
 
 _OF_DATA = {
     "InputMismatch",
     "InputTooSmallToPad",
+    "InputTooLargeToCrop",
     "ClassesMismatch",
     "NotOnePrediction",
     "TableMismatch",
@@ -174,7 +177,7 @@ def _check_sequence(recipe: Recipe, term: Term, end: End) -> list[Diagnostic]:
 def _check_target(recipe: Recipe, term: Term, end: End) -> list[Diagnostic]:
     shape, data = end.shape, recipe.data
     if any(side != 1 for side in shape.spatial) and data.gives != "map":
-        if term.loss.target == "values" and data.classes is None and data.gives in ("", "values"):
+        if data.of_places:
             return []
         values = {"shape": str(shape), "loss": term.loss.name, "data": data.name}
         return [problem("NotOnePrediction", end.node.span, labels=_label(recipe, "data"), **values)]

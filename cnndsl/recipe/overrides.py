@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from cnndsl.diagnostics import Diagnostic
 from cnndsl.elaborate import elaborate
 from cnndsl.elaborate.settings import Setting
+from cnndsl.recipe.chains import joined
 from cnndsl.source import Source, Span
 from cnndsl.syntax import parse
 
@@ -36,8 +37,8 @@ def parse_settings(sets: Sequence[tuple[str, str]]) -> tuple[list[Setting], list
 
 def override(settings: Sequence[Setting], others: Sequence[Setting]) -> list[Setting]:
     """The settings, those that `others` name replaced by them."""
-    named = {other.name for other in others}
-    return [*(setting for setting in settings if setting.name not in named), *others]
+    named = {other.name for other in joined(others)}
+    return [*(setting for setting in joined(settings) if setting.name not in named), *joined(others)]
 
 
 def _moved_setting(setting: Setting, source: Source) -> Setting:

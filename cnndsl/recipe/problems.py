@@ -121,6 +121,32 @@ class InputTooLargeToCrop(Diagnostic):
     help = "write `resize` or `pad` instead of `crop`"
 
 
+class AugmentationMismatch(Diagnostic):
+    """An augmentation can't be made on such an input, or its targets can't be changed along with it.
+
+    Wrong: `augment affine rotate=10` for rows of a table; `augment mixup` with `loss ctc`. Right: `augment noise 0.1`.
+    """
+
+    code = "E651"
+    title = "an augmentation that does not fit"
+    message = "`augment {name}` {why}"
+    label = "can't be done here"
+
+
+class MirroredWriting(Diagnostic):
+    """Letters and digits are not themselves in a mirror, so a network learns less from what is mirrored.
+
+    Wrong: `augment flip` on `mnist`. Right: `augment affine rotate=10 shift=0.1`.
+    """
+
+    code = "W650"
+    severity = "warning"
+    title = "mirrored writing"
+    message = "`augment flip` mirrors the writing of `{data}`: a mirrored 2 is no 2"
+    label = "mirrors digits"
+    help = "write `crop 2`, or `affine rotate=10 shift=0.1`"
+
+
 class NotOnePrediction(Diagnostic):
     """A loss on classes needs one vector of outputs for each example, not a map of them.
 
@@ -131,7 +157,7 @@ class NotOnePrediction(Diagnostic):
     title = "one prediction for each example is needed"
     message = "the network ends with {shape}, but `loss {loss}` on `{data}` needs one value for each class"
     label = "{shape}"
-    help = "end with `globalpool avg` or with a `dense` layer; this version does not train on maps as targets"
+    help = "end with `globalpool avg` or a `dense` layer; for a class at each place, train on data with masks"
 
 
 class SeveralEnds(Diagnostic):

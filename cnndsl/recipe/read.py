@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from cnndsl.diagnostics import Diagnostic, Edit, Fix, Label, closest, problem
@@ -11,6 +11,7 @@ from cnndsl.graph import Graph
 from cnndsl.layers.base import LayerError
 from cnndsl.layers.bind import Given, written
 from cnndsl.recipe.base import Option, SettingKind, option
+from cnndsl.recipe.chains import joined
 from cnndsl.recipe.checks import check
 from cnndsl.recipe.recipe import Part, Recipe, complete, plain_value
 from cnndsl.recipe.settings import BY_NAME
@@ -23,6 +24,7 @@ def read(settings: Sequence[Setting], graph: Graph, span: Span) -> tuple[Recipe,
 
     A setting that is wrong has its default in the recipe. An empty list gives the default recipe.
     """
+    settings = joined(settings)
     known = {"outputs": tuple(output.name for output in graph.outputs)}
     reading = read_settings(settings, known)
     recipe = complete(reading.values, reading.parts)._replace(settings=tuple(settings))
@@ -48,7 +50,7 @@ def read_settings(settings: Sequence[Setting], known: dict[str, tuple[str, ...]]
     reading = Reading({}, (), set(), [])
     places: dict[tuple[str, str | None], Span] = {}
     parts: list[Part] = []
-    for setting in settings:
+    for setting in joined(settings):
         kind = BY_NAME.get(setting.name)
         if kind is None:
             reading.diagnostics.append(_unknown_setting(setting))
@@ -61,7 +63,7 @@ def read_settings(settings: Sequence[Setting], known: dict[str, tuple[str, ...]]
             places[setting.name, part] = setting.span
             value = _value(kind, rest)
         except _SettingError as refused:
-            reading.diagnostics.append(refused.diagnostic)
+            reading.diagnostics.extend(refused.diagnostics)
             reading.failed.add(setting.name)
             continue
         if part is None:
@@ -100,20 +102,22 @@ def _part(kind: SettingKind, setting: Setting, known: tuple[str, ...] | None) ->
 class _SettingError(Exception):
     """A setting that is wrong."""
 
-    def __init__(self, diagnostic: Diagnostic) -> None:
-        self.diagnostic = diagnostic
+    def __init__(self, *diagnostics: Diagnostic) -> None:
+        self.diagnostics = diagnostics
 
 
 def _value(kind: SettingKind, setting: Setting) -> Any:
     """What a setting's line means. Raises _SettingError."""
     if kind.several:
         return _several(kind, setting)
+    if kind.chained:
+        return _chained(kind, setting)
     if kind.form is not None:
         form = kind.form
         return _bound(lambda: option(form, _without_off(kind, setting)), setting, 0)
     if kind.options:
         chosen = _choice(kind, setting, 0)
-        return _bound(lambda: option(chosen, setting.given[1:], f"{kind.name} {chosen.name}"), setting, 1)
+        return _option_of(kind, chosen, setting, 1)
     return _bound(lambda: plain_value(kind, setting.given), setting, 0)
 
 
@@ -133,6 +137,34 @@ def _several(kind: SettingKind, setting: Setting) -> Any:
         _choice(kind, setting, 0)
     chosen = [_choice(kind, setting, index) for index in range(len(setting.given))]
     return tuple(option(one) for one in dict.fromkeys(chosen))
+
+
+def _chained(kind: SettingKind, setting: Setting) -> Any:
+    """The choices of a line with commas, each with its arguments; `none` alone stands for none."""
+    made: list[Any] = []
+    wrong: list[Diagnostic] = []
+    for one in (setting, *setting.chain):
+        try:
+            if one is setting:
+                made.append(_option_of(kind, _choice(kind, one, 0), one, 1))
+            elif (found := kind.find(one.name)) is not None:
+                made.append(_option_of(kind, found, one, 0))
+            else:
+                wrong.append(_unknown_choice(kind, one.name, one.name_span, BY_NAME))
+        except _SettingError as refused:
+            wrong += refused.diagnostics
+    if wrong:
+        raise _SettingError(*wrong)
+    nothing = [one for one in made if one.name == "none"]
+    if nothing and len(made) > 1:
+        raise _SettingError(problem("NeedsArgument", setting.span, name="none", needs="to stand alone"))
+    return () if nothing else tuple(made)
+
+
+def _option_of(kind: SettingKind, chosen: type[Option], setting: Setting, skipped: int) -> Any:
+    """The option of what is given behind the first `skipped` words. Raises _SettingError."""
+    given = setting.given[skipped:]
+    return _bound(lambda: option(chosen, given, f"{kind.name} {chosen.name}"), setting, skipped)
 
 
 def _choice(kind: SettingKind, setting: Setting, index: int) -> type[Option]:
@@ -156,19 +188,17 @@ def _choice(kind: SettingKind, setting: Setting, index: int) -> type[Option]:
         raise _SettingError(problem("MissingChoice", setting.span, setting=kind.name, known=known, first=first))
     found = kind.find(given.value)
     if found is None:
-        near = closest(given.value, [o.name for o in kind.options])
-        raise _SettingError(
-            problem(
-                "UnknownChoice",
-                setting.spans[index],
-                notes=(f"its choices are {known}",),
-                fixes=_respell(setting.spans[index], near),
-                setting=kind.name,
-                word=given.value,
-                near=near,
-            )
-        )
+        raise _SettingError(_unknown_choice(kind, given.value, setting.spans[index]))
     return found
+
+
+def _unknown_choice(kind: SettingKind, word: str, span: Span, others: Iterable[str] = ()) -> Diagnostic:
+    """That a word names no choice of a setting, nor one of the `others` that might stand there."""
+    names = [o.name for o in kind.options]
+    near = closest(word, [*names, *others])
+    notes = (f"its choices are {', '.join(names)}",)
+    fixes = _respell(span, near)
+    return problem("UnknownChoice", span, notes=notes, fixes=fixes, setting=kind.name, word=word, near=near)
 
 
 def _respell(span: Span, near: str | None) -> tuple[Fix, ...]:

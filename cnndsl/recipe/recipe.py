@@ -8,10 +8,11 @@ from typing import Any
 from cnndsl.elaborate.settings import Setting
 from cnndsl.layers.base import LayerError
 from cnndsl.layers.bind import Given, bind_values
+from cnndsl.recipe.augmentations import Augmentation
 from cnndsl.recipe.base import Option, SettingKind, option, plain
 from cnndsl.recipe.losses import CrossEntropy, HalfSquared, Loss, Mse
 from cnndsl.recipe.metrics import Accuracy, Errors, MeanAbsoluteError, MeanSquaredError, Metric
-from cnndsl.recipe.normalizations import Normalization
+from cnndsl.recipe.normalizations import NORMALIZATIONS, Normalization
 from cnndsl.recipe.optimizers import Adam, Optimizer, Perceptron
 from cnndsl.recipe.schedules import Constant, Schedule
 from cnndsl.recipe.settings import BY_NAME, SETTINGS
@@ -40,6 +41,7 @@ class Recipe(Record):
     """
 
     data: Source
+    augment: tuple[Augmentation, ...]
     normalize: Normalization
     loss: Loss
     optimizer: Optimizer
@@ -107,7 +109,7 @@ def _part_from_json(data: Any) -> Part:
 
 
 def _from_json(kind: SettingKind, data: Any) -> Any:
-    if kind.several:
+    if kind.several or kind.chained:
         return tuple(_option_from_json(kind, one) for one in data)
     if kind.options or kind.form is not None:
         return _option_from_json(kind, data)
@@ -132,6 +134,8 @@ def _as_json(value: Any) -> Any:
 def _as_text(kind: SettingKind, value: Any) -> str:
     if kind.form is not None:
         return str(value).partition(" ")[2]
+    if kind.chained:
+        return ", ".join(str(one) for one in value) or "none"
     if isinstance(value, tuple):
         return " ".join(str(one) for one in value)
     if isinstance(value, bool):
@@ -144,7 +148,7 @@ def complete(values: dict[str, Any], parts: tuple[Part, ...] = ()) -> Recipe:
     data = values.get("data") or option(Digits)
     loss = values.get("loss") or option(_default_loss(data, values.get("optimizer")))
     defaults: dict[str, Any] = {
-        "normalize": option(BY_NAME["normalize"].find(data.normalization) or Normalization),
+        "normalize": option(_default_normalization(data, loss)),
         "optimizer": option(Adam),
         "schedule": option(Constant),
         "metrics": _default_metrics(data, loss),
@@ -153,6 +157,12 @@ def complete(values: dict[str, Any], parts: tuple[Part, ...] = ()) -> Recipe:
     for kind in SETTINGS:
         defaults.setdefault(kind.name, kind.initial)
     return Recipe(**{**defaults, **values, "data": data, "loss": loss}, parts=parts)
+
+
+def _default_normalization(data: Source, loss: Loss) -> type[Normalization]:
+    """A network that gives back its input is given 0 to 1, which it can give."""
+    name = "unit" if loss.target == "input" and data.normalization == "standard" else data.normalization
+    return next(one for one in NORMALIZATIONS if one.name == name)
 
 
 def _default_loss(data: Source, optimizer: Optimizer | None) -> type[Loss]:

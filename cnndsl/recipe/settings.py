@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cnndsl.layers.arguments import Argument, Choice, Count, Number
+from cnndsl.recipe.augmentations import AUGMENTATIONS
 from cnndsl.recipe.base import Portion, Seed, SettingKind, Switch, option
 from cnndsl.recipe.losses import LOSSES
 from cnndsl.recipe.metrics import METRICS
@@ -36,6 +37,9 @@ SEED = Argument("seed", Seed(), positional=True, help="start of weights, order a
 
 SETTINGS: tuple[SettingKind, ...] = (
     SettingKind("data", "what is trained on", "digits, if they fit the network", SOURCES),
+    SettingKind(
+        "augment", "how examples change each time they are seen", "none", AUGMENTATIONS, initial=(), chained=True
+    ),
     SettingKind("normalize", "how stored values become inputs", "standard for images, else none", NORMALIZATIONS),
     SettingKind(
         "loss", "what training makes small", "cross_entropy for classes, mse for values", LOSSES, parts="outputs"

@@ -278,16 +278,23 @@ def settings() -> str:
     parts.append(table(("setting", "says", "value", "without it"), rows))
     for kind in SETTINGS:
         if kind.options:
-            several = "Several may be named.\n" if kind.several else ""
-            parts.append(f"## {kind.name}\n\n{kind.help[0].upper()}{kind.help[1:]}. {several}".rstrip() + "\n")
+            parts.append(f"## {kind.name}\n\n{kind.help[0].upper()}{kind.help[1:]}. {_several(kind)}".rstrip() + "\n")
             parts += [option_page(kind, option) for option in kind.options]
     return "\n".join(parts)
+
+
+def _several(kind: SettingKind) -> str:
+    """How a line may name more than one choice."""
+    if kind.chained:
+        first, second, *_ = kind.options
+        return f"Several follow each other behind commas: `{kind.name} {first.name}, {second.name}`."
+    return "Several may be named." if kind.several else ""
 
 
 def setting_page(kind: SettingKind) -> str:
     """The part about one setting."""
     values = [_wanted(kind.argument)] if kind.argument else [f"`{option.name}`" for option in kind.options]
-    said = f"{kind.help[0].upper()}{kind.help[1:]}."
+    said = f"{kind.help[0].upper()}{kind.help[1:]}. {_several(kind)}".rstrip()
     lines = [f"### {kind.name}\n", f"A setting of `train:` blocks. {said}\n", f"Its value: {', '.join(values)}."]
     return "\n".join([*lines, "" if kind.default == "" else f"Without it: {kind.default}.", ""])
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from cnndsl.graph import Graph
 from cnndsl.recipe import Recipe
-from cnndsl.runtime.data.feed import Feed
+from cnndsl.runtime.data.feed import feed_for
 from cnndsl.runtime.data.prepare import Prepared, prepare
 from cnndsl.runtime.data.sources import read
 from cnndsl.runtime.data.wanted import wanted_for
@@ -98,7 +98,7 @@ def make(graph: Graph, recipe: Recipe, options: Options, device: torch.device) -
     memory_format = torch.channels_last if flat else torch.contiguous_format
     module = module.to(device).to(memory_format=memory_format)  # type: ignore[call-overload]
     split = prepared.split.each(lambda part: part.to(device))
-    feed = Feed(prepared.prepare, device, memory_format=memory_format, seed=recipe.seed)
+    feed = feed_for(prepared.prepare, recipe, wanted, device, memory_format)
     whitened = whiten(module, graph, split.train, feed)
     said = (*prepared.said, *(f"{name} starts by whitening patches of the training images" for name in whitened))
     depth = Depth(module, graph, recipe.droppath) if recipe.droppath.last is not None else None

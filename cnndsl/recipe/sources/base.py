@@ -53,6 +53,8 @@ class Source(Option):
     validation: float | int = 0.1
     of_values = False
     """Whether its targets are values unless a loss on classes says otherwise."""
+    of_places = False
+    """Whether its targets may be maps, if the network gives maps."""
     handed = False
     """Whether its images mean something else when they are mirrored, as letters do."""
 

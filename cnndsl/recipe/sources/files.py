@@ -64,6 +64,7 @@ class Npz(ImageSource):
         share_for_test("where the file has none apart"),
     )
     gives = ""
+    of_places = True
     file: str
     x: str
     y: str

@@ -72,6 +72,7 @@ class Synthetic(Source):
         TEST,
     )
     normalization = "none"
+    of_places = True
     examples: int
     noise: float
     test: float | int
@@ -82,7 +83,8 @@ class Shapes(Source):
     and brightness, class 0 the ground.
 
     For networks that give a class for each place, such as U-Net. As many classes as the network has outputs; one output
-    tells shapes from ground. Where a network gives smaller maps, masks are cut to their middle, or thinned out.
+    tells shapes from ground. Where a network gives smaller maps, the middle of the masks counts, or every second …
+    cell.
     """
 
     name = "shapes"

@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
+from cnndsl.recipe import Recipe
+from cnndsl.recipe.augmentations import Augmentation
 from cnndsl.runtime.data import Batch, Examples
+from cnndsl.runtime.data.augment import GEOMETRY, Drawn, Images, Mixture, changed, mixed, soft, spoiled
 from cnndsl.runtime.data.prepare import Prepare
+from cnndsl.runtime.data.wanted import Wanted
 
 _STREAM = 0x5EED
 """What the seed of augmentation differs by from that of the weights, so that their numbers don't agree."""
 
 
 class Feed:
-    """Makes examples that lie on `device` into batches. `state` and `restore` keep its random numbers."""
+    """Makes examples into batches on `device`. `state` and `restore` keep its random numbers.
+
+    augment: what is done to training examples; output: the network's, channels first; gives_back: whether the network
+    is to give back its input, which then is the batch's `values`.
+    """
 
     def __init__(
         self,
@@ -24,20 +34,66 @@ class Feed:
         *,
         memory_format: torch.memory_format = torch.contiguous_format,
         seed: int = 0,
+        augment: Sequence[Augmentation] = (),
+        output: tuple[int, ...] = (),
+        gives_back: bool = False,
     ) -> None:
-        self.prepared = prepare.on(device, memory_format)
+        self.prepare = prepare
+        self.normalized = prepare.normalized(device)
+        self.laid_out = prepare.laid_out(memory_format)
         self.device = device
         self.random = torch.Generator(device).manual_seed(seed ^ _STREAM)
+        self.augment = tuple(augment)
+        self.moves = any(one.name in GEOMETRY for one in augment)
+        self.output = output
+        self.gives_back = gives_back
 
     def __call__(self, examples: Examples, epoch: int | None = None) -> Batch:
         """The batch of these examples: in training, where an epoch is given, augmented; else as they are."""
         if examples.inputs.device.type != self.device.type:
             examples = examples.to(self.device)
-        return Batch(
-            (self.prepared(examples.inputs), *map(self.prepared, examples.others)),
-            examples.classes,
-            examples.values,
-        )
+        inputs = [self.prepare.fitted(stored) for stored in (examples.inputs, *examples.others)]
+        classes, values = examples.classes, examples.values
+        augment = self.augment if epoch is not None else ()
+        drawn = Drawn(len(inputs[0]), self.random, examples.rows, epoch or 0)
+        if augment and self.moves:
+            inputs, classes = self._moved(inputs, classes, drawn)
+        classes = self._classes(classes)
+        inputs = [self.normalized(stored) for stored in inputs]
+        if self.gives_back:
+            values = self.laid_out(inputs[0]).reshape(len(inputs[0]), *self.output)
+        if augment:
+            inputs = [spoiled(x, augment, drawn) for x in inputs]
+            mixture = mixed(inputs[0], augment, drawn)
+            if mixture is not None:
+                inputs[0] = mixture.inputs
+                classes, values = self._mixed(classes, values, mixture)
+        return Batch(tuple(self.laid_out(x) for x in inputs), classes, values)
+
+    def _moved(self, inputs: list[Tensor], classes: Tensor | None, drawn: Drawn) -> tuple[list[Tensor], Tensor | None]:
+        """Inputs after the augmentations that move what is in them, and maps of classes along with them."""
+        maps = classes if classes is not None and classes.shape[1:] == inputs[0].shape[2:] else None
+        first = changed(Images(inputs[0], maps), self.augment, drawn)
+        others = [changed(Images(other), self.augment, drawn).values for other in inputs[1:]]
+        return [first.values, *others], classes if maps is None else first.maps
+
+    def _classes(self, classes: Tensor | None) -> Tensor | None:
+        """Classes as losses take them: int64, maps at the size of the output."""
+        if classes is None:
+            return None
+        if classes.dim() > 2 and tuple(classes.shape[1:]) != self.output[1:]:
+            classes = fitted_maps(classes, self.output[1:])
+        return classes.to(torch.int64)
+
+    def _mixed(self, classes: Tensor | None, values: Tensor | None, mixture: Mixture) -> tuple[Any, Any]:
+        """The targets of mixed examples."""
+        if values is not None:
+            values = torch.lerp(values.index_select(0, mixture.partners), values, mixture.share)
+        if classes is not None and self.output[0] == 1:
+            # One output tells two classes apart: its target is the share of the second.
+            whole = classes.to(torch.float32).unsqueeze(1)
+            return classes, torch.lerp(whole.index_select(0, mixture.partners), whole, mixture.share)
+        return None if classes is None else soft(classes, mixture, self.output[0]), values
 
     def state(self) -> dict[str, Tensor]:
         """Everything that the batches to come depend on besides the examples."""
@@ -46,3 +102,32 @@ class Feed:
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from a `state()`. Raises KeyError, TypeError or RuntimeError if it is none."""
         self.random.set_state(state["random"].cpu())
+
+
+def feed_for(
+    prepare: Prepare, recipe: Recipe, wanted: Wanted, device: torch.device, memory_format: torch.memory_format
+) -> Feed:
+    """The feed of a recipe."""
+    return Feed(
+        prepare,
+        device,
+        memory_format=memory_format,
+        seed=recipe.seed,
+        augment=recipe.augment,
+        output=wanted.output,
+        gives_back=wanted.task == "input",
+    )
+
+
+def fitted_maps(maps: Tensor, size: tuple[int, ...]) -> Tensor:
+    """Maps of classes, N x places, at the size of the output: the middle where the network cuts borders off, every
+    second, third … cell where it gives a part of the places, and the nearest cell where it gives more."""
+    stored = tuple(maps.shape[1:])
+    if all(have % want == 0 for have, want in zip(stored, size, strict=True)):
+        steps = [have // want for have, want in zip(stored, size, strict=True)]
+        return maps[(slice(None), *(slice(step // 2, None, step) for step in steps))]
+    if all(have >= want for have, want in zip(stored, size, strict=True)):
+        starts = [(have - want) // 2 for have, want in zip(stored, size, strict=True)]
+        return maps[(slice(None), *(slice(at, at + want) for at, want in zip(starts, size, strict=True)))]
+    nearest = functional.interpolate(maps.unsqueeze(1).to(torch.float32), size)
+    return nearest.squeeze(1).to(maps.dtype)

@@ -76,7 +76,9 @@ class Prepare(NamedTuple):
             if stored.dtype == torch.int64:
                 return stored
             x = stored.to(torch.float32)
-            return x if unchanged else x.mul(scale).add_(shift)
+            if unchanged:
+                return x
+            return (x.mul(scale) if x is stored else x.mul_(scale)).add_(shift)
 
         return prepared
 
@@ -168,6 +170,8 @@ def prepare(
     made = bare._replace(scale=scale, shift=shift)
     if recipe.normalize.name != "none":
         said.append(_said_normalize(recipe, made))
+    if recipe.augment:
+        said.append(f"augmented in training: {', '.join(one.brief() for one in recipe.augment)}")
     if task == "pair":
         split = split.each(lambda part: pairs(part, recipe.seed))
         said.append("each with a partner that is drawn anew in every epoch, half of them of its class")

@@ -131,7 +131,7 @@ def _as_floats(examples: Examples) -> Examples:
 
 def read_shapes(source: Any, wanted: Wanted, noise: float | None = None) -> Raw:
     """Images of bytes, and for each place its class, at the size of the network's output. Raises DataError."""
-    _bound(source, prod(wanted.input) + prod(wanted.output[1:]))
+    _bound(source, prod(wanted.input) + prod(wanted.input[1:]))
     random = torch.Generator().manual_seed(wanted.seed)
     classes = max(2, wanted.output[0] if wanted.task == "map" else _LONGEST)
     if classes > 256:
@@ -142,8 +142,7 @@ def read_shapes(source: Any, wanted: Wanted, noise: float | None = None) -> Raw:
         for start in range(0, source.examples, _PIECE)
     ]
     images = torch.cat([image for image, _ in pieces])
-    size = wanted.output[1:] if wanted.task == "map" else wanted.input[1:]
-    masks = torch.cat([_fitted(mask, size) for _, mask in pieces])
+    masks = torch.cat([mask for _, mask in pieces])
     names = ("ground", *(f"shape {number}" for number in range(1, classes)))
     return keep_test(Examples(images, masks), source.test, source.name)._replace(names=names)
 
@@ -183,18 +182,3 @@ def _levels(classes: int, channels: int) -> Tensor:
     levels = 0.3 + 0.7 * painted
     levels[0] = 0.1
     return levels
-
-
-def _fitted(masks: Tensor, size: tuple[int, ...]) -> Tensor:
-    """Masks at the size of the output: its middle where the network cuts borders off, else every so manieth cell."""
-    height, width = masks.shape[1:]
-    if (height, width) == tuple(size):
-        return masks
-    down, across = size
-    if height % down == 0 and width % across == 0:
-        return masks[:, height // down // 2 :: height // down, width // across // 2 :: width // across].contiguous()
-    if down <= height and across <= width:
-        top, left = (height - down) // 2, (width - across) // 2
-        return masks[:, top : top + down, left : left + across].contiguous()
-    enlarged = functional.interpolate(masks.unsqueeze(1).to(torch.float32), (down, across))
-    return enlarged.squeeze(1).to(torch.uint8)
