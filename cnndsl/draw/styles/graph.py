@@ -70,11 +70,12 @@ def _fitting(network: Item, wanted: Wanted) -> Nest:
 
 
 def _adapted(network: Item, look: Look, room: float) -> Item:
-    """The network with so many blocks closed that it is neither too wide nor, in one column, too long."""
+    """The network with so many blocks closed that it is not too wide, nor too long for as many columns as have room."""
     while True:
         nest = Nest(network, Wish(look, look.shapes, room if look.shapes else None), outer=True)
         inner = [part for part in _nests(nest) if not any(isinstance(one, Nest) for one in part.parts)]
-        if not inner or (nest.width <= room and nest.height <= LENGTHS[1]):
+        columns = 1 if look.shapes else max(1, room // nest.width)
+        if not inner or (nest.width <= room and nest.height <= LENGTHS[1] * columns):
             return network
         if nest.width > room:
             network = _without(network, {max(reversed(inner), key=lambda part: part.width).item.id})

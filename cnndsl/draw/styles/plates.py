@@ -111,7 +111,7 @@ def _rows(item: Item, look: Look) -> list[Row]:
     room = look.room - row_width(times)
     lines = _evenly(title, size, room, bold=block)
     rows: list[Row] = [(Run(line, size, bold=block),) for line in lines]
-    rows[0] = (*rows[0], *times)
+    rows[-1] = (*rows[-1], *times)
     more = [text for text in (" · ".join(item.dress),) if text]
     if more and look.row and len(rows) == 1:
         whole = (*rows[0], Run(f"· {more[0]}", small, "muted", space=0.28 * size))
