@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from math import fsum
 
 from cnndsl.draw.geometry import around
 from cnndsl.draw.scene import Area, Line, Mark, Polygon, Rect, Text
@@ -123,7 +124,7 @@ def box(
 
 
 def _ends(left: float, thick: float, slices: Sequence[Slice]) -> list[tuple[Slice, float, float]]:
-    total = sum(part.share for part in slices)
+    total = fsum(part.share for part in slices)
     found: list[tuple[Slice, float, float]] = []
     x = left
     for part in slices:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
+from math import fsum
 
 from cnndsl.draw import text as letters
 from cnndsl.draw.facts import Colors, facts
@@ -88,17 +89,17 @@ def shelved(found: Sequence[Panel], room: float) -> Panel:
     """Panels side by side in rows of at most `room` points, each row in the middle."""
     rows: list[list[Panel]] = []
     for panel in found:
-        row = next((r for r in rows if sum(p.width + APART for p in r) + panel.width <= room), None)
+        row = next((r for r in rows if fsum(p.width + APART for p in r) + panel.width <= room), None)
         if row is None:
             rows.append([panel])
         else:
             row.append(panel)
-    wide = max((sum(p.width for p in row) + APART * (len(row) - 1) for row in rows), default=0.0)
+    wide = max((fsum(p.width for p in row) + APART * (len(row) - 1) for row in rows), default=0.0)
     things: list[Thing] = []
     arrows: list[Arrow] = []
     y = 0.0
     for row in rows:
-        x = (wide - sum(p.width for p in row) - APART * (len(row) - 1)) / 2
+        x = (wide - fsum(p.width for p in row) - APART * (len(row) - 1)) / 2
         for panel in row:
             things += [moved_thing(thing, x, y) for thing in panel.things]
             arrows += [moved_arrow(arrow, x, y) for arrow in panel.arrows]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from math import fsum
 
 from cnndsl.draw import text as letters
 from cnndsl.draw.geometry import moved
@@ -84,7 +85,7 @@ def _wrapped(figure: Figure, whole: _System, room: float) -> Lines:
         end = start
     cuts = _cuts(figure, chunks, spine)
     systems = [_System(figure, chunk, cuts) for chunk in chunks]
-    over = sum(max(0.0, system.width - room) for system in systems) / room
+    over = fsum(max(0.0, system.width - room) for system in systems) / room
     return Lines(figure, systems, cuts, over)
 
 
@@ -203,7 +204,7 @@ class _System:
                 before = station
         for group in self.groups:
             wide = letters.width(self._size(group), figure.size) + 4.0
-            lacking = (wide - sum(made[i].before + made[i].after for i in group)) / 2
+            lacking = (wide - fsum(made[i].before + made[i].after for i in group)) / 2
             if lacking > 0:
                 first, last = group[0], group[-1]
                 made[first] = made[first]._replace(before=made[first].before + lacking)

@@ -21,8 +21,10 @@ PACKED = 1.5
 """Between boxes of one station."""
 MOST_PACKED = 4
 """Equal layers in a row up to which each has a box of its own; more are counted."""
-MOST_SLICES = 7
-"""Layers of a block that show in its colours."""
+SLICE = 2.2
+"""The thickness that each layer of a block needs for its colour to show."""
+SLICED = frozenset({"convolution", "pooling", "dense", "attention", "normalisation"})
+"""Roles that show in a block's colours."""
 STAGE_GAP = 15.0
 SAME_GAP = 9.0
 MERGE_GAP = 11.0
@@ -192,9 +194,14 @@ class Maker:
         role = self.colors.role(item)
         if role != "block" or not item.children:
             return [Slice(role, 1.0, texture=texture)]
-        inner = [one for one in every(item) if not one.children and one.role not in ("other", "input", "block")]
-        parts = [Slice(one.role, 0.4 if one.role in ("merge", "activation", "normalisation") else 1.0) for one in inner]
-        return parts[:MOST_SLICES] or [Slice("block", 1.0)]
+        roles = [one.role for one in every(item) if not one.children and one.role in SLICED]
+        framed = item.shape is not None and item.shape.rank == 3
+        room = 1 if framed else max(int(lengths(item.shape, self.known)[0] / SLICE), 1)
+        if len(roles) > room:
+            roles = [one for one, before in zip(roles, ["", *roles], strict=False) if one != before]
+        if len(roles) > room:
+            roles = [max(dict.fromkeys(roles), key=roles.count)]
+        return [Slice(one, 0.4 if one == "normalisation" else 1.0) for one in roles] or [Slice(role, 1.0)]
 
     def _said(self, item: Item) -> tuple[str, ...]:
         """The lines under a station."""

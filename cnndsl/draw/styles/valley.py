@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from math import log2
+from math import fsum, log2
 
 from cnndsl.draw import text as letters
 from cnndsl.draw.scene import Arrow, Mark, Point, Thing
@@ -297,7 +297,7 @@ class Layout:
             rise = max(-s.body.y for s in stations)
             drop = max(s.body.bottom for s in stations)
             lane = self.channel if any(self._falls(pair) for pair in self._across(k)) else 0.0
-            axis = below + lane + sum(self._heads(k)) + 3.0 + rise
+            axis = below + lane + fsum(self._heads(k)) + 3.0 + rise
             self.axes.append(axis)
             sized = any(n in self.sizes for n in (*self.valley.left[k], *self.valley.right[k]))
             below = axis + drop + (self.figure.leading + 2.0 if sized else 0.0) + LEVELS_APART
@@ -417,4 +417,4 @@ class Layout:
 
     def _top(self, k: int) -> float:
         stations = [self.figure.stations[n] for n in (*self.valley.left[k], *self.valley.right[k])]
-        return max(-s.body.y for s in stations) + 3.0 + sum(self._heads(k))
+        return max(-s.body.y for s in stations) + 3.0 + fsum(self._heads(k))
