@@ -41,7 +41,20 @@ PRINTED = {
 NORMS = frozenset({"bn", "ln", "gn", "instancenorm", "rmsnorm", "lrn", "l2norm"})
 QUIET = frozenset({"dropout", "droppath", "noise"})
 """What regularises: it changes nothing of a network that is used."""
-_HIDDEN = ("pad", "nobias", "same", "ceil", "nopadcount", "outpad", "connect", "centres", "sides", "padding", "bias")
+_HIDDEN = (
+    "[",
+    "pad",
+    "nobias",
+    "same",
+    "ceil",
+    "nopadcount",
+    "outpad",
+    "connect",
+    "centres",
+    "sides",
+    "padding",
+    "bias",
+)
 LONGEST_WORD = 14
 
 
@@ -76,7 +89,7 @@ def operation(item: Item, words: int = FULL) -> tuple[str, ...]:
     said = [word for word in arguments if not word.startswith(_HIDDEN) and len(word) <= LONGEST_WORD]
     name = PRINTED.get(kind, kind)
     kernel = _kernel(item, said)
-    rest = [word for word in said if not word[0].isdigit()]
+    rest = [word for word in said if not word[0].isdigit() and word[-1] not in ",]"]
     stride = [word.replace("x", "×") for word in rest if word.startswith("/") and word != "/1"]
     ways = [word.replace("=", " ") for word in rest if not word.startswith("/")]
     if kind == "pool" or kind == "globalpool":

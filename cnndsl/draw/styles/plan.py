@@ -60,8 +60,10 @@ def _sort_of(title: str) -> str:
 
 
 def name_of(item: Item) -> str:
-    """What a block is called: its name without what it was called with."""
-    return item.title.split(" ")[0] if item.kind == "block" else item.title
+    """What a block is called: its name without what it was called with; a row of layers by what is in it."""
+    if item.kind == "block":
+        return item.title.split(" ")[0]
+    return item.title if " " in item.title else f"{item.title} group"
 
 
 # --- what is opened -------------------------------------------------------------------------------------------------
