@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import json
-import os
 import re
 import string
 import subprocess
 import sys
+from collections.abc import Callable, Iterable, Iterator
 from itertools import pairwise
 from pathlib import Path
 from shutil import which
@@ -20,9 +21,11 @@ import pypdf
 import pytest
 from PIL import Image
 
+from cnndsl.cli import main
 from cnndsl.draw.formats import FORMATS, PAGE, Paper, of_file, renderer
 from cnndsl.draw.scene import Area, Arrow, Line, Mark, Polygon, Rect, Scene, Text, Thing
 from cnndsl.terminal import visible
+from cnndsl.zoo.index import NETWORKS
 
 SVG = "{http://www.w3.org/2000/svg}"
 HOSTILE = "<&>\"'\\${}%#_^~`|;:-->]]>\x00\x07\x1b[31m\n\u202egnp.\ufeff\ud800é×→"
@@ -266,7 +269,7 @@ globalThis.document = window.document;
 const { default: mermaid } = await import("mermaid");
 mermaid.initialize({ startOnLoad: false });
 const read = [];
-for (const text of JSON.parse(process.env.CHARTS)) {
+for (const text of CHARTS) {
     const { db } = await mermaid.mermaidAPI.getDiagramFromText(text);
     const nodes = [...db.getVertices().values()].map((node) => [node.id, node.text]);
     const groups = db.getSubGraphs().map((group) => [group.title, [...group.nodes].sort()]);
@@ -277,14 +280,13 @@ console.log(JSON.stringify(read));
 """
 
 
-def flowcharts(*scenes: Scene) -> list[dict[str, Any]]:
+def parsed(charts: list[str]) -> list[dict[str, Any]]:
     """What the parser of Mermaid itself reads."""
     if which("node") is None or not (NODE / "node_modules" / "mermaid").is_dir():
         pytest.skip("Node.js or the packages mermaid and jsdom are not there")
-    charts = json.dumps([renderer("mermaid")(scene, Paper()) for scene in scenes])
     command = ["node", "--input-type=module", "-"]
     run = subprocess.run(
-        command, input=READ, env={**os.environ, "CHARTS": charts}, cwd=NODE, capture_output=True, text=True
+        command, input=READ.replace("CHARTS", json.dumps(charts)), cwd=NODE, capture_output=True, encoding="utf-8"
     )
     assert run.returncode == 0, run.stderr
     read: list[dict[str, Any]] = json.loads(run.stdout)
@@ -299,7 +301,8 @@ def decoded(text: str) -> str:
 def test_mermaid_reads_what_was_meant() -> None:
     labels = [HOSTILE, "- end", "+ 1", "1. *a* _b_ #35; $$x$$", "a\\nb", "@{shape: x}"]
     things = [thing("end" + label, 20.0 * number, label=label) for number, label in enumerate(labels)]
-    plain, hostile = flowcharts(rich(), scene_of(*things, title=HOSTILE))
+    scenes = (rich(), scene_of(*things, title=HOSTILE))
+    plain, hostile = parsed([str(renderer("mermaid")(scene, Paper())) for scene in scenes])
     assert plain == {
         "nodes": [["n1", "conv 3x3x8"], ["n2", "conv 3x3x8"]],
         "groups": [["block ×3", ["n1", "n2"]]],
@@ -309,6 +312,90 @@ def test_mermaid_reads_what_was_meant() -> None:
     assert [decoded(text) for _, text in hostile["nodes"]] == [visible(label) for label in labels]
     assert decoded(hostile["title"]) == visible(HOSTILE)
     assert len(hostile["edges"]) == len(labels) - 1
+
+
+# --- the zoo --------------------------------------------------------------------------------------------------------
+
+NAMED = ("crnn", "densenet121", "googlenet", "lenet5", "resnet50", "siamese", "unet", "vae", "vit_b_16", "yolov3_spp")
+EACH = tuple({row[0]: name for name, row in NETWORKS.items()}.values())
+LARGEST_SVG = 200_000
+"""Bytes of any network's picture: what a page loads at once."""
+
+
+@pytest.fixture
+def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., list[Path]]]:
+    """Networks of the zoo drawn by the command, with its options: their files."""
+    monkeypatch.chdir(tmp_path)
+
+    def drawn(names: Iterable[str], ending: str, *options: str) -> list[Path]:
+        assert main(["draw", *names, "-o", f"{{name}}.{ending}", *options]) == 0
+        return sorted(tmp_path.glob(f"*.{ending}"))
+
+    yield drawn
+    gc.enable()
+
+
+several = pytest.mark.parametrize("names", [NAMED, pytest.param(EACH, marks=pytest.mark.slow)], ids=["some", "all"])
+styles = pytest.mark.parametrize("style", ["volumes", "graph"])
+
+
+@styles
+@several
+def test_zoo_in_svg(files: Callable[..., list[Path]], names: tuple[str, ...], style: str) -> None:
+    made = files(names, "svg", "--style", style)
+    assert len(made) == len(names)
+    for path in made:
+        root = ElementTree.parse(path).getroot()
+        known = [element.get("id") for element in root.iter() if element.get("id")]
+        assert len(known) == len(set(known))
+        assert path.stat().st_size < LARGEST_SVG
+
+
+@styles
+@several
+def test_zoo_in_dot(files: Callable[..., list[Path]], names: tuple[str, ...], style: str) -> None:
+    if which("dot") is None:
+        pytest.skip("Graphviz is not there")
+    made = files(names, "dot", "--style", style)
+    run = subprocess.run(["dot", "-Tcanon", *map(str, made)], capture_output=True, encoding="utf-8", check=True)
+    assert run.stderr == ""
+    assert run.stdout.count("digraph ") == len(names)
+
+
+def test_a_block_and_what_is_in_it_are_joined_by_ports() -> None:
+    scene = rich()
+    inner = (Arrow("block", "a", scene.arrows[0].line), Arrow("b", "block", scene.arrows[0].line))
+    root = graphviz(scene._replace(arrows=(*scene.arrows, *inner)))
+    edges = [g.findtext(SVG + "title") or "" for g in root.iter(SVG + "g") if g.get("class") == "edge"]
+    assert sorted(edges) == ["a->b", "b->block:out", "block:in->a"]
+
+
+@several
+def test_zoo_in_mermaid(files: Callable[..., list[Path]], names: tuple[str, ...]) -> None:
+    made: list[str] = []
+    for style in ("volumes", "graph"):
+        made += [path.read_text(encoding="utf-8") for path in files(names, "mmd", "--style", style)]
+    assert max(map(len, made)) < 50_000  # what Mermaid, and with it GitHub, draws at most
+    for read in parsed(made):
+        assert read["nodes"]
+        assert 0 < len(read["edges"]) <= 500
+        assert all(source != target for source, target, _ in read["edges"])
+
+
+@styles
+@pytest.mark.parametrize("name", ["unet", *(pytest.param(name, marks=pytest.mark.slow) for name in EACH)])
+def test_zoo_in_tikz(files: Callable[..., list[Path]], name: str, style: str, tmp_path: Path) -> None:
+    (made,) = files([name], "tex", "--style", style)
+    typeset(made.read_text(encoding="utf-8"), tmp_path)
+
+
+@pytest.mark.parametrize("name", ["lenet5", *(pytest.param(name, marks=pytest.mark.slow) for name in EACH)])
+def test_zoo_in_pdf(files: Callable[..., list[Path]], name: str) -> None:
+    """The same words in the same order as in SVG."""
+    (made,), (drawn,) = files([name], "pdf"), files([name], "svg")
+    words = " ".join(text.text or "" for text in ElementTree.parse(drawn).iter(SVG + "text"))
+    text = pypdf.PdfReader(made, strict=True).pages[0].extract_text()
+    assert "".join(text.split()) == "".join(words.split())
 
 
 # --- all ------------------------------------------------------------------------------------------------------------

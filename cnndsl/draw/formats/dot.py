@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cnndsl.draw.formats import Paper
-from cnndsl.draw.formats.nested import Nested, ends, fault_lines, nested, words
+from cnndsl.draw.formats.nested import Nested, fault_lines, nested, words
 from cnndsl.draw.scene import Scene, Thing
 from cnndsl.terminal import visible
 
@@ -34,15 +34,14 @@ class _Digraph:
         yield f"    edge [color={quoted(color('arrow'))}, arrowsize=0.7, {font}]"
         for thing in graph.top:
             yield from self._thing(thing, "    ")
-        for arrow in self.scene.arrows:
-            source, target = ends(arrow, graph)
+        for edge in graph.edges:
             said = {
-                "label": escaped([arrow.label]) if arrow.label else "",
-                "ltail": quoted(_cluster(arrow.source)) if source != arrow.source else "",
-                "lhead": quoted(_cluster(arrow.target)) if target != arrow.target else "",
-                "color": quoted(color("skip")) if arrow.skip else "",
+                "label": escaped([edge.arrow.label]) if edge.arrow.label else "",
+                "ltail": quoted(_cluster(edge.tail)) if edge.tail is not None else "",
+                "lhead": quoted(_cluster(edge.head)) if edge.head is not None else "",
+                "color": quoted(color("skip")) if edge.arrow.skip else "",
             }
-            yield f"    {quoted(source)} -> {quoted(target)}{_attributes(said)}"
+            yield f"    {quoted(edge.source)} -> {quoted(edge.target)}{_attributes(said)}"
         yield "}"
 
     def _thing(self, thing: Thing, indent: str) -> Iterator[str]:
@@ -60,6 +59,8 @@ class _Digraph:
             return
         yield f"{indent}subgraph {quoted(_cluster(thing.id))} {{"
         yield f"{indent}    graph [style={quoted('rounded,filled')}, labeljust=l, {_attributes(said)[2:]}"
+        for port in self.graph.ports.get(thing.id, ()):
+            yield f"{indent}    {quoted(port)} [shape=point, width=0.06, fillcolor={quoted(color('arrow'))}]"
         for child in inner:
             yield from self._thing(child, f"{indent}    ")
         yield f"{indent}}}"

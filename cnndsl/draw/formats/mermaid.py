@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cnndsl.draw.formats import Paper
-from cnndsl.draw.formats.nested import Nested, ends, fault_lines, nested, words
+from cnndsl.draw.formats.nested import Nested, fault_lines, nested, words
 from cnndsl.draw.scene import Scene, Thing
 from cnndsl.terminal import visible
 
@@ -25,7 +25,9 @@ class _Flowchart:
         self.graph: Nested = nested(scene)
         self.way = "TB" if self.graph.down else "LR"
         self.names = {thing.id: f"n{number}" for number, thing in enumerate(scene.things)}
-        """Names of things that are words of no language: `end` would be one."""
+        """Names of things and ports that are words of no language: `end` would be one."""
+        for ports in self.graph.ports.values():
+            self.names.update({port: f"p{len(self.names) + number}" for number, port in enumerate(ports)})
 
     def lines(self) -> Iterator[str]:
         graph, color = self.graph, self.paper.color
@@ -35,11 +37,11 @@ class _Flowchart:
             yield f"    accDescr: {_told(self.scene.description)}"
         for thing in graph.top:
             yield from self._thing(thing, "    ")
-        for arrow in self.scene.arrows:
-            source, target = ends(arrow, graph)
-            # To a subgraph itself an arrow may run, unless it comes from inside.
-            between = f"-->|{escaped([arrow.label])}|" if arrow.label else "-->"
-            yield f"    {self.names[source]} {between} {self.names[target]}"
+        for edge in graph.edges:
+            # To a subgraph itself an arrow may run, but not between it and what is in it.
+            between = f"-->|{escaped([edge.arrow.label])}|" if edge.arrow.label else "-->"
+            source, target = self.names[edge.tail or edge.source], self.names[edge.head or edge.target]
+            yield f"    {source} {between} {target}"
         used = dict.fromkeys(_class(thing, graph) for thing in self.scene.things)
         for name in used:
             role = name.removesuffix("-fault")
@@ -57,6 +59,8 @@ class _Flowchart:
             return
         yield f"{indent}subgraph {self.names[thing.id]}[{label}]"
         yield f"{indent}    direction {self.way}"
+        for port in self.graph.ports.get(thing.id, ()):
+            yield f'{indent}    {self.names[port]}((" "))'
         for child in inner:
             yield from self._thing(child, f"{indent}    ")
         yield f"{indent}end"
