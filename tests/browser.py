@@ -13,7 +13,8 @@ import pytest
 
 from cnndsl.draw.formats import Paper, html
 from cnndsl.draw.outline import outline
-from cnndsl.draw.page.build import Spec, explored
+from cnndsl.draw.page.build import explored
+from cnndsl.draw.page.model import Spec
 from cnndsl.draw.picture import Subject, View, picture
 from cnndsl.pipeline import Options, check
 from cnndsl.source import Source

@@ -35,8 +35,8 @@ Run = Callable[..., Ran]
 
 @pytest.fixture
 def run(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Run]:
-    """`cnndsl draw` in a folder with small.cnn, two.cnn and wrong.cnn, in this process."""
-    for name, text in (("small", SPEC), ("two", TWO), ("wrong", WRONG)):
+    """`cnndsl draw` in a folder with small.cnn, two.cnn, Other.cnn and wrong.cnn, in this process."""
+    for name, text in (("small", SPEC), ("two", TWO), ("Other", TWO.partition("\n\n")[2]), ("wrong", WRONG)):
         (tmp_path / f"{name}.cnn").write_text(text, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
 
@@ -77,7 +77,9 @@ def test_into_a_pipe(run: Run) -> None:
         (["small.cnn", "--background", "red"], "'red' is no colour, such as '#f4f4f4'"),
         (["small.cnn", "--dpi", "300"], "--dpi is for PNG; SVG has no pixels."),
         (["small.cnn", "--no-preamble"], "--no-preamble is for --format tikz."),
-        (["small.cnn", "--engine", "dot"], "--engine dot lays out --style graph"),
+        (["small.cnn", "--engine", "dot", "--style", "layers"], "--engine lays out graphs: it needs --style graph"),
+        (["small.cnn", "--direction", "right", "--style", "volumes"], "--direction turns graphs: it needs --style gr"),
+        (["Other.cnn", "-o", "{name}.cnn", "--format", "svg"], "--output Other.cnn would overwrite the spec itself."),
         (["small.cnn", "--theme", "no.toml"], "can't read no.toml: No such file or directory."),
         (["two.cnn"], "There are 2 networks (Small, Other): draw one, as in two.cnn:Small"),
         (["-", "-"], "Standard input ('-') can be read only once."),
@@ -194,6 +196,23 @@ def test_two_specs_are_one_picture(run: Run, tmp_path: Path) -> None:
     assert "pool 2" in [element.text for element in root.iter() if element.tag.endswith("text")]
     assert run("old.cnn", "gone.cnn", "-o", "both.svg").returncode == 2
     assert run("old.cnn", "--rev", "HEAD", "-o", "both.svg").returncode == 2  # no repository is there
+
+
+@pytest.mark.parametrize(("ending", "direction"), [("mmd", "TB"), ("dot", "TB")])
+def test_graphs_are_what_graph_languages_get(run: Run, ending: str, direction: str, tmp_path: Path) -> None:
+    assert run("lenet5", "-o", f"a.{ending}").returncode == 0
+    assert run("lenet5", "--style", "graph", "-o", f"b.{ending}").returncode == 0
+    made = (tmp_path / f"a.{ending}").read_text(encoding="utf-8")
+    assert made == (tmp_path / f"b.{ending}").read_text(encoding="utf-8")
+    assert direction in made
+
+
+def test_without_graphviz(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    drawn = run("small.cnn", "--engine", "dot", "-o", "small.svg")
+    assert drawn.returncode == 2
+    assert "needs the program 'dot' of Graphviz, which is not there" in drawn.last
+    assert not (tmp_path / "small.svg").exists()
 
 
 @pytest.mark.parametrize("spec", ["network A\n", "network A\ninput 8x8x3\n", "", "block b():\n    relu\n"])

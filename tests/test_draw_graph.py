@@ -326,10 +326,10 @@ def test_graphviz_lays_the_same_things_out(name: str, direction: str) -> None:
 
 
 def test_without_graphviz_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    from cnndsl.draw.styles.dot_engine import DotError
+    from cnndsl.draw.styles import NotLaidOut
 
     monkeypatch.setenv("PATH", "/nowhere")
-    with pytest.raises(DotError, match="'dot' of Graphviz is not there"):
+    with pytest.raises(NotLaidOut, match="'dot' of Graphviz is not there"):
         scene(folded(drawn("LeNet5")), Wanted(engine="dot"))
 
 

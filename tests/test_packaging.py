@@ -87,6 +87,8 @@ def test_wheel_holds_code_grammars_and_specs(wheel: Path) -> None:
         for base, pattern in (
             (ROOT / "cnndsl", "**/*.py"),
             (ROOT / "cnndsl", "templates/*.cnn"),
+            (ROOT / "cnndsl", "draw/fonts/*.*"),
+            (ROOT / "cnndsl", "draw/page/*.*"),
             (ROOT, "grammars/*.lark"),
             (ROOT, "specs/**/*.cnn"),
         )
@@ -132,6 +134,20 @@ def test_light_install_says_what_training_needs(light: Path, tmp_path: Path) -> 
     refused = run(light / "cnndsl", "train", spec, cwd=tmp_path, code=2)
     assert "pip install 'cnndsl[train]'" in refused.stderr
     assert "Traceback" not in refused.stderr
+
+
+@pytest.mark.parametrize("ending", ["svg", "html", "tex", "dot", "mmd"])
+def test_light_install_draws(light: Path, tmp_path: Path, ending: str) -> None:
+    run(light / "cnndsl", "draw", "resnet18", "-o", f"a.{ending}", cwd=tmp_path)
+    assert "resnet18" in (tmp_path / f"a.{ending}").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(("ending", "package"), [("pdf", "reportlab"), ("png", "resvg_py")])
+def test_light_install_says_what_drawing_needs(light: Path, tmp_path: Path, ending: str, package: str) -> None:
+    refused = run(light / "cnndsl", "draw", "lenet5", "-o", f"a.{ending}", cwd=tmp_path, code=2)
+    assert f"{ending.upper()} needs the package {package}" in refused.stderr
+    assert "pip install 'cnndsl[draw]'" in refused.stderr
+    assert not (tmp_path / f"a.{ending}").exists()
 
 
 def test_folders_are_found_beside_the_package() -> None:

@@ -16,8 +16,8 @@ import pytest
 from cnndsl.draw import page as assets
 from cnndsl.draw.formats import Paper, html
 from cnndsl.draw.outline import outline
-from cnndsl.draw.page.build import Spec, explored, unexplored
-from cnndsl.draw.page.model import Inside, Model, Piece
+from cnndsl.draw.page.build import explored, unexplored
+from cnndsl.draw.page.model import Inside, Model, Piece, Spec
 from cnndsl.draw.picture import Subject, picture
 from cnndsl.pipeline import check
 from cnndsl.source import Source

@@ -14,8 +14,8 @@ import click
 from cnndsl.cli.options import CONTEXT, input_option, root_option, set_option
 from cnndsl.cli.output import deliver, deliver_file, exit_code, keep_inputs, show
 from cnndsl.diagnostics import Diagnostic, closest
-from cnndsl.draw.formats import FORMATS, MODES, PAGE, Paper, of_file, renderer
-from cnndsl.draw.styles import STYLES, TEXT
+from cnndsl.draw.formats import FORMATS, MODES, PAGE, Format, Paper, of_file, renderer
+from cnndsl.draw.styles import GRAPH, STYLES, TEXT, NotLaidOut
 from cnndsl.draw.theme import STANDARD, Theme, ThemeError, color_of, read_theme
 from cnndsl.draw.wanted import COLORS, DIRECTIONS, ENGINES, POINTS, SHOWN, Wanted
 from cnndsl.files import STDIN
@@ -24,7 +24,7 @@ from cnndsl.terminal import Look, is_terminal, look_of, visible
 from cnndsl.zoo import locate, read
 
 if TYPE_CHECKING:
-    from cnndsl.draw.page.build import Spec
+    from cnndsl.draw.page.model import Spec
     from cnndsl.draw.picture import Subject, View
     from cnndsl.pipeline import Checked, Options
     from cnndsl.zoo import Place
@@ -251,9 +251,8 @@ def _asked(output: str | None, given: dict[str, Any]) -> Asked:
     if given["no_preamble"] and chosen != "tikz":
         raise click.UsageError("--no-preamble is for --format tikz.")
     if given["engine"] == "dot":
-        if given["style"] != "graph":
-            raise click.UsageError("--engine dot lays out --style graph; other styles have layouts of their own.")
         _need_dot()
+    style = _style(given, row)
     background = row.background if given["background"] is None else given["background"]
     paper = Paper(
         theme=given["theme"],
@@ -267,7 +266,20 @@ def _asked(output: str | None, given: dict[str, Any]) -> Asked:
         **{name: given[name] for name in ("direction", "engine", "show") if given[name] is not None},
     )
     view = View(**{name: given[name] for name in ("depth", "unfold", "fold", "only")})
-    return Asked(wanted, view, given["style"], chosen, paper, output)
+    return Asked(wanted, view, style, chosen, paper, output)
+
+
+def _style(given: dict[str, Any], row: Format) -> str | None:
+    """The style: what is asked for, or what other options and the format mean; None for what suits the network.
+    Raises click.UsageError for options that the style has no use for."""
+    style: str | None = given["style"] or row.style
+    for option, does in (("engine", "lays out"), ("direction", "turns")):
+        if given[option] is None:
+            continue
+        if style not in (None, GRAPH):
+            raise click.UsageError(f"--{option} {does} graphs: it needs --style graph, not {style}.")
+        style = GRAPH
+    return style
 
 
 def _watched(files: tuple[str, ...], output: str | None, format: str | None) -> str:
@@ -356,7 +368,7 @@ def _alone(files: tuple[str, ...], options: Options, asked: Asked) -> tuple[list
 def _drawable(checked: Checked) -> list[Named]:
     """The networks of a file in which there is something to draw."""
     from cnndsl.draw.faults import faults
-    from cnndsl.draw.page.build import Spec
+    from cnndsl.draw.page.model import Spec
     from cnndsl.draw.picture import Subject
 
     spec = Spec(checked.source, checked.diagnostics)
@@ -375,7 +387,7 @@ def _compared(
     from cnndsl.compare.changes import compare
     from cnndsl.draw.difference import united
     from cnndsl.draw.faults import faults
-    from cnndsl.draw.page.build import Spec
+    from cnndsl.draw.page.model import Spec
     from cnndsl.draw.picture import Subject
 
     both = two_specs(files[0], files[1] if len(files) > 1 else None, revisions)
@@ -412,6 +424,7 @@ def _write(found: list[Named], asked: Asked) -> None:
         path = asked.output.replace(NAME, one.name)
         if path in pictures:
             raise click.UsageError(f"Two networks are named {visible(one.name)}: draw one at a time.")
+        keep_inputs(path, [one.spec.source.name for one in found])
         pictures[path] = _in_text(one, asked).encode() if asked.style == TEXT else _drawn(one, asked)
     for path, content in pictures.items():
         deliver_file(content, path)
@@ -438,6 +451,8 @@ def _drawn(one: Named, asked: Asked) -> bytes:
         scene = picture(one.subject, asked.wanted, asked.view, asked.style, spec)
     except NoSuchItem as error:
         raise click.UsageError(_unknown(one.name, error.name, error.known, asked)) from None
+    except NotLaidOut as error:
+        raise click.UsageError(f"--engine dot: {visible(str(error))}.") from None
     for note in scene.notes:
         click.echo(f"{visible(one.name)}: {note}", err=True)
     content = renderer(asked.format)(scene, asked.paper)

@@ -19,8 +19,8 @@ from cnndsl.diagnostics import Diagnostic
 from cnndsl.draw.faults import faults
 from cnndsl.draw.fold import NoSuchItem
 from cnndsl.draw.formats import Paper, html
-from cnndsl.draw.page.build import Spec, explored, unexplored
-from cnndsl.draw.page.model import Model
+from cnndsl.draw.page.build import explored, unexplored
+from cnndsl.draw.page.model import Model, Spec
 from cnndsl.draw.picture import WHOLE, Subject, View, outlined
 from cnndsl.draw.wanted import Wanted
 from cnndsl.pipeline import Checked, CheckedNetwork, Options, check

@@ -11,17 +11,15 @@ from cnndsl.draw.fold import EVERYTHING, every, folded
 from cnndsl.draw.fold import only as part_named
 from cnndsl.draw.outline import Changes, Item, outline
 from cnndsl.draw.scene import Scene
-from cnndsl.draw.styles import SCENES
+from cnndsl.draw.styles import GRAPH, SCENES
 from cnndsl.draw.wanted import Wanted
 from cnndsl.graph import Graph
 from cnndsl.measure import Analysis
 from cnndsl.record import Record
 
 if TYPE_CHECKING:
-    from cnndsl.draw.page.build import Spec
+    from cnndsl.draw.page.model import Spec
 
-GRAPH = "graph"
-"""The style that shows boxes as they are asked for; the others choose for themselves what they open."""
 CHANGE = "change"
 """What colours tell where two networks are drawn as one."""
 NO_FAULTS = Faults({}, ())
@@ -61,7 +59,8 @@ def picture(
 ) -> Scene:
     """The picture of a network, in the style that suits it if none is named.
 
-    spec: what a page that folds shows besides; None if the scene needs no model. Raises NoSuchItem.
+    spec: what a page that folds shows besides; None if the scene needs no model. Raises NoSuchItem and, where
+    Graphviz is to lay it out, NotLaidOut.
     """
     network = outlined(subject, view.only)
     style = style or default_style(network, subject.changes)

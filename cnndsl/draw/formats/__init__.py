@@ -59,7 +59,7 @@ class Paper(Record):
 class Format(Record):
     """A row of FORMATS. endings: of files. binary: whether its module gives bytes. extra: a package that it needs and
     the light install lacks. background: what stands behind the picture unless something else is asked for. explores:
-    whether it needs the scene's model."""
+    whether it needs the scene's model. style: the one that suits it, whatever the network; None if all do."""
 
     about: str
     endings: tuple[str, ...]
@@ -67,13 +67,14 @@ class Format(Record):
     extra: str | None = None
     background: str | None = None
     explores: bool = False
+    style: str | None = None
 
 
 FORMATS = {
     "svg": Format("scalable, with text as text, for the web and papers", (".svg",)),
     "pdf": Format("scalable, its fonts in the file, for papers", (".pdf",), binary=True, extra="reportlab"),
-    "dot": Format("for Graphviz, which lays it out", (".dot", ".gv")),
-    "mermaid": Format("a flowchart, for Markdown on GitHub", (".mmd", ".mermaid")),
+    "dot": Format("for Graphviz, which lays it out", (".dot", ".gv"), style="graph"),
+    "mermaid": Format("a flowchart, for Markdown on GitHub", (".mmd", ".mermaid"), style="graph"),
     "tikz": Format("a document for LaTeX, or its picture alone", (".tex", ".tikz")),
     "png": Format("pixels, at --dpi", (".png",), binary=True, extra="resvg_py", background=PAGE),
     "html": Format("a page to explore: it folds, finds, tells numbers and lines", (".html", ".htm"), explores=True),

@@ -8,11 +8,10 @@ from cnndsl.draw.facts import cost, facts, said
 from cnndsl.draw.fold import every, folded
 from cnndsl.draw.outline import OUTSIDE, Item
 from cnndsl.draw.outline import Link as Tensor
-from cnndsl.draw.page.model import PORT, File, Inside, Link, Model, Note, Piece, Place, Step
+from cnndsl.draw.page.model import PORT, File, Inside, Link, Model, Note, Piece, Place, Spec, Step
 from cnndsl.draw.page.ranks import Ranked, directed, ranked
 from cnndsl.draw.wanted import COLORS, SHOWN, Wanted
 from cnndsl.graph import Edge
-from cnndsl.record import Record
 from cnndsl.source import Source, Span
 from cnndsl.terminal import visible
 
@@ -20,13 +19,6 @@ NOTED = 100
 """Problems that a page tells."""
 _KEPT = "\n\r\t\xa0"
 _MARK = "\ufffd"
-
-
-class Spec(Record):
-    """The text that a network comes from, and what is said about it."""
-
-    source: Source
-    diagnostics: tuple[Diagnostic, ...] = ()
 
 
 def explored(

@@ -5,10 +5,19 @@ A page folds and unfolds by itself, so it is given the whole outline and no coor
 
 from __future__ import annotations
 
+from cnndsl.diagnostics import Diagnostic
 from cnndsl.record import Record
+from cnndsl.source import Source
 
 PORT = -1
 """In a Step: no open block's port that is known."""
+
+
+class Spec(Record):
+    """The text that a network comes from, and what is said about it."""
+
+    source: Source
+    diagnostics: tuple[Diagnostic, ...] = ()
 
 
 class Place(Record):

@@ -12,6 +12,7 @@ from typing import Any
 from cnndsl.draw import text as letters
 from cnndsl.draw.geometry import moved_thing
 from cnndsl.draw.scene import Area, Arrow, Point, Thing
+from cnndsl.draw.styles import NotLaidOut
 from cnndsl.draw.styles.nest import GAP, INSET, Heading
 from cnndsl.draw.styles.painting import Painting
 from cnndsl.draw.styles.plates import SHEETS
@@ -19,12 +20,8 @@ from cnndsl.draw.styles.plates import SHEETS
 INCH = 72.0
 
 
-class DotError(Exception):
-    """Graphviz can't be run, or can't lay the graph out; the text says why, for a user."""
-
-
 def arranged(painting: Painting) -> Painting:
-    """The painting with everything where Graphviz puts it. Raises DotError."""
+    """The painting with everything where Graphviz puts it. Raises NotLaidOut."""
     found = _laid_out(_source(painting))
     top = float(found["bb"].split(",")[3])
     places = {one["id"]: one for one in found.get("objects", ()) if "id" in one}
@@ -37,18 +34,18 @@ def arranged(painting: Painting) -> Painting:
 
 
 def _laid_out(source: str) -> dict[str, Any]:
-    """What `dot` makes of a graph. Raises DotError."""
+    """What `dot` makes of a graph. Raises NotLaidOut."""
     try:
         import graphviz
 
         made = graphviz.pipe("dot", "json", source.encode(), quiet=True)
     except ImportError:
-        raise DotError("the package graphviz is missing: pip install 'cnndsl[draw]'") from None
+        raise NotLaidOut("the package graphviz is missing: pip install 'cnndsl[draw]'") from None
     except graphviz.ExecutableNotFound:
-        raise DotError("the program 'dot' of Graphviz is not there") from None
+        raise NotLaidOut("the program 'dot' of Graphviz is not there") from None
     except graphviz.CalledProcessError as error:
         last = (error.stderr or b"").decode("utf-8", "replace").strip().splitlines()[-1:] or ["it says nothing"]
-        raise DotError(f"'dot' failed: {last[0]}") from None
+        raise NotLaidOut(f"'dot' failed: {last[0]}") from None
     found: dict[str, Any] = json.loads(made)
     return found
 

@@ -24,7 +24,7 @@ ROOMS = (ROOM, 90.0, 70.0, 55.0)
 
 
 def scene(network: Item, wanted: Wanted) -> Scene:
-    """The graph of a folded network. Raises DotError if Graphviz is wanted and can't be run."""
+    """The graph of a folded network. Raises NotLaidOut if Graphviz is wanted and can't be run."""
     if wanted.engine == "dot":
         from cnndsl.draw.styles.dot_engine import arranged
 
