@@ -1,6 +1,7 @@
 """cnndsl: a declarative language for convolutional networks, and its compiler.
 
-`cnndsl.load("lenet5.cnn")` gives the PyTorch module of a spec.
+`cnndsl.load("lenet5.cnn")` gives the PyTorch module of a spec, `cnndsl.load_spec("lenet5.cnn")` the spec itself: its
+numbers, and its drawing in a notebook.
 """
 
 from __future__ import annotations
@@ -8,16 +9,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from cnndsl.runtime.module import SpecError, load
+    from cnndsl.runtime.module import load
+    from cnndsl.spec import Spec, SpecError, load_spec
 
 __version__ = "0.1.0"
-__all__ = ["SpecError", "__version__", "load"]
+__all__ = ["Spec", "SpecError", "__version__", "load", "load_spec"]
 
 
 def __getattr__(name: str) -> Any:
-    """`load` and `SpecError` need PyTorch, which is imported when one of them is first asked for."""
-    if name in ("SpecError", "load"):
-        from cnndsl.runtime import module
+    """What is imported when it is first asked for: `load` needs PyTorch, the rest the compiler."""
+    if name == "load":
+        from cnndsl.runtime.module import load
 
-        return getattr(module, name)
+        return load
+    if name in ("Spec", "SpecError", "load_spec"):
+        from cnndsl import spec
+
+        return getattr(spec, name)
     raise AttributeError(f"module 'cnndsl' has no attribute {name!r}")

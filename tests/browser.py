@@ -138,7 +138,7 @@ def opened(chromium: Any, tmp_path: Path) -> Iterator[Any]:
     """A function that opens a page from a file, or an address; afterwards nothing may have gone wrong in it."""
     pages: list[Page] = []
 
-    def open_page(content: str, *, hash: str = "", **settings: Any) -> Page:
+    def open_page(content: str, *, hash: str = "", still: bool = True, **settings: Any) -> Page:
         context = chromium.new_context(**{"viewport": {"width": 1280, "height": 800}, **settings})
         page = Page(context.new_page())
         pages.append(page)
@@ -148,7 +148,8 @@ def opened(chromium: Any, tmp_path: Path) -> Iterator[Any]:
             file = tmp_path / f"page{len(pages)}.html"
             file.write_text(content, encoding="utf-8")
             page.goto(file.as_uri() + hash)
-        page.still()
+        if still:
+            page.still()
         return page
 
     yield open_page

@@ -34,6 +34,7 @@ ORDER = (
     ("pipeline",),
     ("annotate", "compare", "explain", "fit", "repair", "sizes"),
     ("report", "codegen", "draw", "reference"),
+    ("spec",),
     ("runtime",),
     ("cli",),
     ("__main__",),

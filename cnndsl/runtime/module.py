@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import linecache
+import os
 import sys
-from collections.abc import Mapping
 from itertools import count
 from types import ModuleType
 from typing import Any
@@ -12,23 +12,10 @@ from typing import Any
 from torch import nn
 
 from cnndsl.codegen import class_name, emit
-from cnndsl.diagnostics import Diagnostic
 from cnndsl.graph import Graph
-from cnndsl.pipeline import Options, check
-from cnndsl.source import Source
-from cnndsl.zoo import locate, read
+from cnndsl.spec import SpecError, checked_file, chosen, errors_of
 
 _numbers = count(1)
-
-
-class SpecError(ValueError):
-    """A spec with errors. `diagnostics` holds them; the text is what `cnndsl check` would print."""
-
-    def __init__(self, diagnostics: tuple[Diagnostic, ...]) -> None:
-        from cnndsl.diagnostics.render import render_all
-
-        super().__init__(render_all(diagnostics))
-        self.diagnostics = diagnostics
 
 
 def build_module(graph: Graph) -> nn.Module:
@@ -52,7 +39,7 @@ def build_module(graph: Graph) -> nn.Module:
 
 
 def load(
-    path: str,
+    path: str | os.PathLike[str],
     network: str | None = None,
     *,
     input: str | tuple[int, ...] | None = None,
@@ -67,37 +54,7 @@ def load(
     parameters: values for the network's parameters, as `--set` gives them.
     Raises SpecError if the file can't be read or has errors, ValueError if the choice of a network is left open.
     """
-    size = "x".join(map(str, input)) if isinstance(input, (tuple, list)) else input
-    place = locate(str(path))
-    source = read(place)
-    if isinstance(source, Diagnostic):
-        raise SpecError((source,))
-    return build_module(load_graph(source, network or place.network, input=size, root=root, parameters=parameters))
-
-
-def load_graph(
-    source: Source,
-    network: str | None,
-    *,
-    input: str | None = None,
-    root: str | None = None,
-    parameters: Mapping[str, Any] | None = None,
-) -> Graph:
-    """The one network of a source that is meant. Raises SpecError or ValueError."""
-    sets = tuple((name, _as_text(value)) for name, value in (parameters or {}).items())
-    checked = check(source, Options(sets, input, 1, network, root))
+    checked = checked_file(path, network, input=input, root=root, parameters=parameters)
     if not checked.ok:
-        raise SpecError(tuple(d for d in checked.diagnostics if d.severity == "error"))
-    if len(checked.networks) != 1:
-        names = ", ".join(one.graph.name for one in checked.networks)
-        raise ValueError(f"{source.name} has several networks ({names}): say which")
-    return checked.networks[0].graph
-
-
-def _as_text(value: Any) -> str:
-    """A Python value as a spec writes it."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, (list, tuple)):
-        return "[" + ", ".join(map(_as_text, value)) + "]"
-    return str(value)
+        raise SpecError(errors_of(checked))
+    return build_module(chosen(checked, checked.networks).graph)

@@ -21,11 +21,29 @@ PAGE = "page"
 """The background that the theme has for a page."""
 
 
+class Hosts(Record):
+    """Programs that show pictures within pages of their own, light or dark whatever the reader's system prefers.
+
+    dark, light: CSS selectors of what stands around a picture then.
+    """
+
+    dark: tuple[str, ...]
+    light: tuple[str, ...]
+
+
+NOTEBOOKS = Hosts(
+    ("[data-jp-theme-light=false]", ".vscode-dark", "html[theme=dark]"),
+    ("[data-jp-theme-light=true]", ".vscode-light", "html[theme=light]"),
+)
+"""JupyterLab and Jupyter Notebook, VS Code, Colab."""
+
+
 class Paper(Record):
     """What a picture is drawn on.
 
     mode: one of MODES. background: `#rrggbb`, PAGE, or None, which is transparent. dpi: pixels to an inch, where there
-    are pixels. preamble: whether TikZ is a document by itself.
+    are pixels. preamble: whether TikZ is a document by itself. hosts: those that may show it, where the format heeds
+    them.
     """
 
     theme: Theme = STANDARD
@@ -33,6 +51,7 @@ class Paper(Record):
     background: str | None = None
     dpi: float = 300.0
     preamble: bool = True
+    hosts: Hosts | None = None
 
     @property
     def asks(self) -> bool:

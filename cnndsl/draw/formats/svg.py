@@ -98,10 +98,19 @@ class Drawing:
         """The style sheet for dark surroundings."""
         if not self.classes or not self.paper.asks:
             return
+        hosts = self.paper.hosts
+        light = "" if hosts is None else f":not(:is({','.join(hosts.light)}) *)"
         yield "<style>@media (prefers-color-scheme:dark){"
+        yield from self._rules(f"#{self.name}{light}")
+        yield "}"
+        if hosts is not None:
+            yield from self._rules(f":is({','.join(hosts.dark)}) #{self.name}")
+        yield "</style>"
+
+    def _rules(self, picture: str) -> Iterator[str]:
+        """The dark colours of every class, for a picture that a selector finds."""
         for name, (attribute, role, shade) in sorted(self.classes.items()):
-            yield f"#{self.name} .{name}{{{attribute}:{self.paper.theme.color(role, shade, dark=True)}}}"
-        yield "}</style>"
+            yield f"{picture} .{name}{{{attribute}:{self.paper.theme.color(role, shade, dark=True)}}}"
 
     def _pattern(self, texture: str) -> str:
         side, lines = _TEXTURES[texture]
