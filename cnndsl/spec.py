@@ -261,5 +261,6 @@ class Page:
     def _repr_html_(self) -> str:
         return (
             f'<iframe srcdoc="{escape(self.text)}" sandbox="allow-scripts" title="Network" '
-            f'style="width: 100%; height: {int(self.height)}px; box-sizing: border-box; border: 1px solid #8886"></iframe>'
+            f'style="width: 100%; height: {int(self.height)}px; box-sizing: border-box; border: 1px solid #8886">'
+            "</iframe>"
         )
