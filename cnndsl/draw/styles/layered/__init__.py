@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from cnndsl.draw.styles.layered.grid import Grid
 from cnndsl.draw.styles.layered.level import Laid, Level, Spacing, Spot, Wire, usual
-from cnndsl.draw.styles.layered.order import ordered
+from cnndsl.draw.styles.layered.order import ordered, torn
 from cnndsl.draw.styles.layered.place import STEP, Placed
 from cnndsl.draw.styles.layered.routes import Routes, straightened
 
@@ -19,6 +19,9 @@ def laid_out(level: Level) -> Laid:
     """Where the boxes of a level stand, and how its lines run."""
     grid = Grid(level)
     ordered(grid)
+    while spots := torn(grid):
+        grid = Grid(level, grid.single | spots)
+        ordered(grid)
     routes = Routes(grid, Placed(grid))
     cuts = routes.wanted_cuts()
     if cuts and level.near:

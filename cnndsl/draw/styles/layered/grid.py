@@ -19,11 +19,12 @@ class Segment(Record):
 
 class Grid:
     """Cells in ranks. Cell c is of spot `spot[c]`, or, if that is -1, a lane of wire `wire[c]`; `order[r]` are those
-    of rank r from the near to the far side."""
+    of rank r from the near to the far side. single: the spots that must not fill several ranks."""
 
-    def __init__(self, level: Level) -> None:
+    def __init__(self, level: Level, single: frozenset[int] = frozenset()) -> None:
         self.level = level
-        self.ranks, self.spans = ranked(level)
+        self.single = single
+        self.ranks, self.spans = ranked(level, single)
         self.slacks = slacks(level, self.ranks, self.spans)
         self.spot: list[int] = []
         self.wire: list[int] = []

@@ -35,6 +35,21 @@ def ordered(grid: Grid) -> None:
         _move_lanes(grid, fewest)
 
 
+def torn(grid: Grid) -> frozenset[int]:
+    """The spots in several ranks that a line would run through."""
+    found: set[int] = set()
+    for row in grid.order:
+        numbers = [number for cell in row for number in grid.down[cell]]
+        bodies = [number for number in numbers if grid.segments[number].wire < 0]
+        for body in bodies:
+            upper, lower = (grid.place[cell] for cell in grid.segments[body][:2])
+            for number in numbers:
+                one, other = (grid.place[cell] for cell in grid.segments[number][:2])
+                if (one - upper) * (other - lower) < 0:
+                    found.add(grid.spot[grid.segments[body].upper])
+    return frozenset(found)
+
+
 def _port(grid: Grid, number: int, *, end: bool) -> float:
     """Where a segment touches its upper or lower cell, if that is known."""
     segment = grid.segments[number]

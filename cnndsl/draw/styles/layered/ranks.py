@@ -13,11 +13,12 @@ MOST = 40
 """Ranks that one spot fills."""
 
 
-def ranked(level: Level) -> tuple[list[int], list[int]]:
-    """Each spot's first rank, and how many it fills: behind all that it takes from, as early as can be."""
+def ranked(level: Level, single: frozenset[int] = frozenset()) -> tuple[list[int], list[int]]:
+    """Each spot's first rank, and how many it fills: behind all that it takes from, as early as can be. single: those
+    that must not fill more than one."""
     ones = [1] * len(level.spots)
     ranks = _ranks(level, ones)
-    spans = _spans(level, ranks)
+    spans = [1 if number in single else span for number, span in enumerate(_spans(level, ranks))]
     return (ranks, ones) if spans == ones else (_ranks(level, spans), spans)
 
 

@@ -60,7 +60,7 @@ class Routes:
         found: dict[int, bool] = {}
         for cell in range(len(grid.rank)):
             spot = grid.spot[cell]
-            if spot < 0 or grid.first[spot] != cell or not grid.level.spots[spot].sides or len(grid.up[cell]) < 2:
+            if spot < 0 or grid.spans[spot] > 1 or not grid.level.spots[spot].sides or len(grid.up[cell]) < 2:
                 continue
             row, place = grid.order[grid.rank[cell]], grid.place[cell]
             near, far = at[cell], at[cell] + grid.width(cell)
@@ -80,9 +80,9 @@ class Routes:
         return self.grid.width(cell) + (self.grid.level.spots[spot].after if spot >= 0 else 0.0)
 
     def _free(self, number: int) -> bool:
-        """Whether nothing else of its wire leaves the lane where this segment does."""
-        segment = self.grid.segments[number]
-        return len(self.grid.down[segment.upper]) == 1
+        """Whether nothing else of its wire leaves the lane where this segment does, in the same column."""
+        upper = self.grid.segments[number].upper
+        return len(self.grid.down[upper]) == 1 and self.grid.rank[upper] not in self.cuts
 
     # --- along --------------------------------------------------------------------------------------------------
 
