@@ -40,7 +40,7 @@ ORDER = (
     ("__main__",),
 )
 # Tools for development and the package's own front; they may see everything, and only the front is seen.
-OUTSIDE = {"generate", "catalogue", "__init__"}
+OUTSIDE = {"generate", "catalogue", "gallery", "__init__"}
 
 MODULES = {
     ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
