@@ -36,7 +36,7 @@ _ANCHORS = {"start": "base west", "middle": "base", "end": "base east"}
 def render(scene: Scene, paper: Paper) -> str:
     """The picture as a document, or without its preamble."""
     picture = "\n".join(_Picture(scene, paper).lines())
-    title = f"% {visible(scene.title)}. {visible(scene.description)}\n"
+    title = f"% {visible(scene.description or scene.title)}\n"
     if not paper.preamble:
         needed = r"% It needs \usepackage{tikz} and \usetikzlibrary{arrows.meta,patterns}."
         return f"{title}{needed}\n{picture}\n"
