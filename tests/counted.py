@@ -13,6 +13,10 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import nn
 
+from cnndsl.pipeline import check
+from cnndsl.runtime.module import build_module
+from cnndsl.source import Source
+
 
 class Case(NamedTuple):
     """The lines of a network, the size of its input as a spec writes it, and the module."""
@@ -119,6 +123,12 @@ class Causal(Attention):
         mask = nn.Transformer.generate_square_subsequent_mask(x.shape[1], device=x.device)
         y, _ = self.attend(x, x, x, need_weights=False, attn_mask=mask, is_causal=True)
         return y.movedim(-1, 1)
+
+
+def written(lines: str, size: str) -> Callable[[], nn.Module]:
+    """The module that is written for a kind which PyTorch does not have."""
+    checked = check(Source("case.cnn", f"network Case\ninput {size}\n{lines}\n"))
+    return lambda: build_module(checked.networks[0].graph)
 
 
 class Cross(nn.Module):
@@ -254,6 +264,17 @@ CASES = {
     "attention dropout": Case("attention 2 dropout=0.1", SEQUENCE, lambda: Attention(8, 2, dropout=0.1)),
     "attention to": Case("identity as seen, conv 3x8, attention 2 seen", SEQUENCE, lambda: Cross(8, 8)),
     "attention to others": Case("identity as seen, conv 3x12, attention 2 seen", SEQUENCE, lambda: Cross(12, 8)),
+    **{
+        f"window attention{line.removeprefix('windowattention 2 3')}": Case(line, size, written(line, size))
+        for line, size in (
+            ("windowattention 2 3", "6x9x8"),
+            ("windowattention 2 3 nobias", "6x9x8"),
+            ("windowattention 2 3 shift=1", "7x8x8"),
+            ("windowattention 2 3 grid", "6x9x8"),
+            ("windowattention 2 3 cosine", "6x9x8"),
+            ("windowattention 2 3 shift=1 cosine nobias", "7x9x8"),
+        )
+    },
     "rnn": Case("rnn 6", SEQUENCE, lambda: recurrent(nn.RNN(8, 6, batch_first=True))),
     "rnn nobias": Case("rnn 6 relu nobias", SEQUENCE, lambda: recurrent(nn.RNN(8, 6, bias=False, batch_first=True))),
     "lstm": Case("lstm 6", SEQUENCE, lambda: recurrent(nn.LSTM(8, 6, batch_first=True))),

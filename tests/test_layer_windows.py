@@ -89,9 +89,15 @@ CHAINS = [
     ("linear 3", "20x4"),
     ("lrn 3", "20x4"),
     ("softmax", "20x4"),
+    ("windowattention 1 3", "9x12x2"),
+    ("windowattention 1 2x4 shift=1x2", "8x12x2"),
+    ("windowattention 1 3 cosine", "9x6x2"),
     ("permute 1x0x2, conv 1x3x2, permute 1x0x2", "9x11x2"),
     ("permute 2x1x0, conv 1x3x2", "9x11x4"),
     # several
+    ("windowattention 1 4, conv 3x3x2 same", "12x12x2"),
+    ("conv 2x2x4 /2, windowattention 2 3, windowattention 2 3 shift=1", "24x24x2"),
+    ("windowattention 1 4, windowattention 1 4 shift=2, conv 3x3x2 /2, windowattention 1 2", "24x24x2"),
     ("conv 3x4, pool 2, conv 3x4, pool 2, conv 3x4", "60x2"),
     ("conv 3x4 /2, conv 3x4 dilation=2, pool 3 /2 avg", "60x2"),
     ("pool 2, deconv 2x3 /2", "40x2"),
@@ -134,6 +140,7 @@ WHOLE = [
     ("tokens, clstoken, posembed, attention 2, token 0", "3x4x2"),
     ("gru 3 last", "7x2"),
     ("attention 1 causal", "6x2"),
+    ("windowattention 1 2x3 grid, conv 3x3x2 same", "8x9x2"),
 ]
 
 
@@ -152,7 +159,7 @@ def test_windows_stand_where_the_rule_says(chain: str, input: str) -> None:
     x = batch(first_shape(graph), 64).double()
     for axis, window in enumerate(layer.window(*inputs)):
         n = inputs[0].spatial[axis]
-        if window.upscale != 1 or "reflect" in chain:
+        if window.upscale != 1 or window.then is not None or "reflect" in chain:
             continue
         for position, cells in enumerate(seen(module, x, axis)):
             first = position * window.stride - window.pad

@@ -104,7 +104,8 @@ class Window(Record):
     inputs, slack below upscale. (Think of the inputs as standing `upscale` cells apart. This is exact but for
     a transposed convolution that is both strided and dilated.)
 
-    A `stride` of 0 says that every output sees the whole axis.
+    A `stride` of 0 says that every output sees the whole axis. `then` is a window over what this one gives: what sees
+    a block of cells of which it is itself one sees what a pool sees, upsampled to the old size.
     """
 
     size: Size = 1
@@ -113,6 +114,7 @@ class Window(Record):
     pad: Size = 0
     upscale: Size = 1
     slack: Size = 0
+    then: Window | None = None
 
 
 WHOLE = Window(stride=0)

@@ -70,4 +70,5 @@ KINDS: dict[str, tuple[str, str]] = {
     "roll": ("shaping", "Roll"),
     "scale": ("shaping", "Scale"),
     "subsample": ("subsample", "Subsample"),
+    "windowattention": ("window_attention", "WindowAttention"),
 }

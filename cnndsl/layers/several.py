@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cnndsl.layers.base import FROZEN, L2, STD, Setup, Weight, WeightedLayer, init_argument
-from cnndsl.layers.code import SELF, Attribute, Call, call
+from cnndsl.layers.code import SELF, Attribute, Call, Subscript, call
 from cnndsl.record import Record
 from cnndsl.shape import Shape
 
@@ -71,5 +71,9 @@ _FILLS = {
 
 
 def _attribute(name: str) -> Attribute:
-    """A parameter of the layer's module, such as `out_proj.weight`."""
-    return Attribute(SELF, name)
+    """A parameter of the layer's module, such as `out_proj.weight` or, of its part's first member, `mlp.0.weight`."""
+    owner: Any = SELF
+    *parts, last = name.split(".")
+    for part in parts:
+        owner = Subscript(owner, (int(part),)) if part.isdigit() else Attribute(owner, part)
+    return Attribute(owner, last)

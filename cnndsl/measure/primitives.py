@@ -42,6 +42,11 @@ def _steps(op: Operation) -> Size:
     return op.weights * op.positions + op.links
 
 
+WINDOW_ATTENTION = (
+    "window_attention", "shifted_window_attention", "cosine_window_attention", "cosine_shifted_window_attention",
+)  # fmt: skip
+"""Attention within windows. Their `links` are the pairs of cells that meet."""
+
 CORE_MACS: dict[str, Rule] = {
     "conv": _weighted,
     "connected_conv": _weighted,
@@ -49,6 +54,8 @@ CORE_MACS: dict[str, Rule] = {
     "linear": _weighted,
     "attention": _products,
     "attention_dropout": _products,
+    **dict.fromkeys(WINDOW_ATTENTION, _products),
+    "position_biases": _weighted,
     "rnn": _weighted,
     "lstm": _weighted,
     "gru": _weighted,
@@ -65,6 +72,8 @@ CONNECTIONS: dict[str, Rule] = {
     "linear": _units,
     "attention": _products,
     "attention_dropout": _products,
+    **dict.fromkeys(WINDOW_ATTENTION, _products),
+    "position_biases": _weighted,
     "rnn": _steps,
     "lstm": _steps,
     "gru": _steps,
@@ -129,6 +138,34 @@ def _attention_with_dropout(op: Operation) -> Size:
     return FLOAT * (op.outputs + keys + 3 * op.positions * op.window)
 
 
+def _in_windows(op: Operation) -> Size:
+    """Scaled queries, and keys and values each head by head, for which a single head needs no copy of all three; the
+    weights."""
+    return FLOAT * (op.inputs + (op.outputs if _heads(op) == 1 else 0) + op.positions * op.window)
+
+
+def _by_angle(op: Operation) -> Size:
+    """Queries, keys and values; two lengths of each query and key; both at length 1, and values head by head; the
+    weights, and with a learned scale the angles."""
+    copied = 2 * op.outputs if _heads(op) == 1 else 3 * op.outputs
+    angles = op.positions * op.window if op.learned else 0
+    return FLOAT * (op.inputs + 4 * op.positions + copied + op.positions * op.window + angles)
+
+
+def _heads(op: Operation) -> int:
+    return int(op.positions * op.window) // int(op.links)
+
+
+def _mask(op: Operation) -> Size:
+    """Which cells meet only because their rows or columns went around."""
+    return op.links
+
+
+def _scales(op: Operation) -> Size:
+    """Each head's scale."""
+    return FLOAT * _heads(op)
+
+
 def _rnn(op: Operation) -> Size:
     """Its input, copied; the state before each step, and the last one."""
     return FLOAT * (op.inputs + op.outputs + op.outputs // op.positions)
@@ -165,6 +202,12 @@ SAVED: dict[str, Keeps] = {
     # attention (a logarithm for each query and head is kept) and recurrence
     "attention": Keeps(input=True, output=True, extra=lambda op: FLOAT * op.positions),
     "attention_dropout": Keeps(input=True, extra=_attention_with_dropout),
+    "window_attention": Keeps(extra=_in_windows),
+    "shifted_window_attention": Keeps(extra=_in_windows, once=_mask),
+    "cosine_window_attention": Keeps(extra=_by_angle, once=_scales),
+    "cosine_shifted_window_attention": Keeps(extra=_by_angle, once=lambda op: _mask(op) + _scales(op)),
+    # The hidden units, and the biases for each pair of cells.
+    "position_biases": Keeps(once=lambda op: FLOAT * (op.links + op.outputs // op.positions * op.window**2)),
     "layer_scale": INPUT,
     "rnn": Keeps(extra=_rnn),
     "lstm": Keeps(extra=_lstm),
@@ -225,6 +268,7 @@ SAVED_FROZEN: dict[str, Keeps] = {
     "linear": NOTHING,
     "embedding": NOTHING,
     "subsample": INPUT,
+    "position_biases": NOTHING,
     "layer_scale": NOTHING,
     "rms_norm": Keeps(input=True, extra=lambda op: FLOAT * op.positions),
 }
@@ -232,6 +276,9 @@ SAVED_FROZEN: dict[str, Keeps] = {
 
 ESTIMATED = frozenset({"rnn", "lstm", "gru"})
 """Operations for which SAVED is an estimate: what they keep depends on the library that PyTorch calls."""
+
+ONCE_A_BATCH = frozenset({"position_biases"})
+"""Operations that are computed once for a batch, whatever its size."""
 
 VIEWS = frozenset({"identity", "flatten", "reshape", "permute", "slice", "crop", "tokens", "token"})
 """Operations whose output shares the input's memory. (PyTorch must copy where a flatten, a reshape or a matrix

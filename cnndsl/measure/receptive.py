@@ -65,6 +65,8 @@ class Axis(Record):
         """The same behind one more window."""
         if window == _SAME:
             return self
+        if window.then is not None:
+            return self.through(window._replace(then=None)).through(window.then)
         if window.upscale != 1 or self.tail:
             return self._replace(tail=_extended(self.tail, window))
         if self.jump > MOST_JUMP:

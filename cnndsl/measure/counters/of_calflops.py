@@ -16,14 +16,17 @@ from cnndsl.measure.counters.terms import (
     biases,
     core,
     dense_zeros,
+    hidden,
     inputs,
     inside_lrn,
     no_rule,
     norm,
+    products_unseen,
     recurrent_biases,
     steps,
     uncounted,
 )
+from cnndsl.measure.primitives import WINDOW_ATTENTION
 from cnndsl.shape import product
 
 _BIASES = Term(biases, "calflops counts 1 for each bias of a convolution")
@@ -82,7 +85,6 @@ def _one_less(step: Step) -> int:
     return -2 * int(getattr(step.layer, "gates", 1) * step.operation.outputs)
 
 
-_FUSED = "calflops does not see attention's two products, queries with keys and weights with values"
 _RECURRENT = (
     Term(core, TWO),
     Term(_one_less, "calflops counts one addition less than products in a recurrent layer's sums"),
@@ -130,8 +132,10 @@ TERMS: Terms = {
     "interpolate_nearest": _UPSAMPLE,
     "interpolate_linear": _UPSAMPLE,
     "interpolate_bicubic": _UPSAMPLE,
-    "attention": (Term(uncounted, _FUSED),),
-    "attention_dropout": (Term(uncounted, _FUSED),),
+    "attention": (Term(uncounted, products_unseen("calflops")),),
+    "attention_dropout": (Term(uncounted, products_unseen("calflops")),),
+    **dict.fromkeys(WINDOW_ATTENTION, (Term(uncounted, products_unseen("calflops")),)),
+    "position_biases": (Term(core, TWO), Term(hidden(), "calflops counts 1 for each input of an activation")),
     "rnn": _RECURRENT,
     "lstm": _RECURRENT,
     "gru": _RECURRENT,

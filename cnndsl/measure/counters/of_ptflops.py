@@ -10,15 +10,21 @@ from cnndsl.measure.counters.terms import (
     Terms,
     as_module,
     biases,
+    functions_unseen,
+    hidden,
+    if_function,
     inputs,
     inside_lrn,
     no_rule,
     norm,
     outputs,
+    products_unseen,
     recurrent_biases,
     steps,
     uncounted,
+    unless_function,
 )
+from cnndsl.measure.primitives import WINDOW_ATTENTION
 
 _BIASES = (Term(biases, "ptflops counts 1 for each bias that is added"),)
 _NORM = "ptflops counts 2 for each input of a norm, 1 without a scale"
@@ -102,6 +108,12 @@ TERMS: Terms = {
     "attention.linear": (),
     "attention": _ATTENTION,
     "attention_dropout": _ATTENTION,
+    **dict.fromkeys(WINDOW_ATTENTION, (Term(uncounted, products_unseen("ptflops")),)),
+    "windowattention.linear": (
+        Term(unless_function(biases), "ptflops counts 1 for each bias that is added"),
+        Term(if_function(uncounted), functions_unseen("ptflops")),
+    ),
+    "position_biases": (Term(hidden(), "ptflops counts 1 for each bias that is added"), Term(hidden(2), _TWICE)),
     "rnn": _RECURRENT,
     "lstm": _RECURRENT,
     "gru": _RECURRENT,

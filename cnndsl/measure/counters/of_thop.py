@@ -9,14 +9,18 @@ from cnndsl.measure.counters.terms import (
     Terms,
     as_module,
     at_outputs,
+    functions_unseen,
+    if_function,
     inputs,
     no_rule,
     norm,
     outputs,
+    products_unseen,
     recurrent_biases,
     steps,
     uncounted,
 )
+from cnndsl.measure.primitives import WINDOW_ATTENTION
 
 _NORM = "thop counts 4 for each input of a norm, 2 without a scale"
 _ADAPTIVE = "thop counts the window's cells and 1 for each output of an adaptive average pool"
@@ -68,6 +72,8 @@ TERMS: Terms = {
     "attention.linear": (Term(uncounted, no_rule("thop")),),
     "attention": (Term(uncounted, no_rule("thop")),),
     "attention_dropout": (Term(uncounted, no_rule("thop")),),
+    **dict.fromkeys(WINDOW_ATTENTION, (Term(uncounted, products_unseen("thop")),)),
+    "windowattention.linear": (Term(if_function(uncounted), functions_unseen("thop")),),
     "rnn": _RECURRENT,
     "lstm": _RECURRENT,
     "gru": _RECURRENT,

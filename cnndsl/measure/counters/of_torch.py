@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cnndsl.measure.counters.terms import TWICE, TWO, ZEROS, Counter, Term, Terms, core, dense_zeros, no_rule, uncounted
+from cnndsl.measure.primitives import WINDOW_ATTENTION
 
 TERMS: Terms = {
     "conv": TWICE,
@@ -13,6 +14,7 @@ TERMS: Terms = {
     "subsample": (Term(uncounted, no_rule("torch")),),
     "attention": TWICE,
     "attention_dropout": TWICE,
+    **dict.fromkeys((*WINDOW_ATTENTION, "position_biases"), TWICE),
     "rnn": TWICE,
     "lstm": TWICE,
     "gru": TWICE,

@@ -9,11 +9,16 @@ from cnndsl.measure.counters.terms import (
     Terms,
     at_outputs,
     biases,
+    functions_unseen,
+    if_function,
     no_rule,
     parameters,
+    products_unseen,
     recurrent_biases,
     uncounted,
+    unless_function,
 )
+from cnndsl.measure.primitives import WINDOW_ATTENTION
 
 _BIASES = "torchinfo counts biases as well"
 _ONCE = "torchinfo counts each parameter of a layer other than a convolution once, whatever it does"
@@ -63,6 +68,16 @@ TERMS: Terms = {
     "attention.linear": _ATTENTION,
     "attention": _ATTENTION,
     "attention_dropout": _ATTENTION,
+    **dict.fromkeys(WINDOW_ATTENTION, (Term(uncounted, products_unseen("torchinfo")),)),
+    "windowattention.linear": (
+        Term(unless_function(_once), "torchinfo counts a linear layer's weights once, not at every position"),
+        Term(unless_function(_bias_once), _BIASES),
+        Term(if_function(uncounted), functions_unseen("torchinfo")),
+    ),
+    "position_biases": (
+        Term(_once, "torchinfo counts a linear layer's weights once, not at every position"),
+        Term(lambda step: int(step.operation.links // step.operation.positions), _BIASES),
+    ),
     "rnn": (Term(recurrent_biases, _BIASES),),
     "lstm": (Term(recurrent_biases, _BIASES),),
     "gru": (Term(recurrent_biases, _BIASES),),

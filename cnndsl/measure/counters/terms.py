@@ -132,8 +132,40 @@ def recurrent_biases(step: Step) -> int:
     return int(step.operation.links)
 
 
+def is_function(step: Step) -> bool:
+    """Whether a linear map is a call of `F.linear`, not a module: that of queries, keys and values, of which the keys
+    have no bias."""
+    op, layer = step.operation, step.layer
+    return op.bias and getattr(layer, "cosine", False) and op.outputs == 3 * op.inputs
+
+
+def unless_function(amount: Amount) -> Amount:
+    """The amount where a linear map is a module."""
+    return lambda step: 0 if is_function(step) else amount(step)
+
+
+def if_function(amount: Amount) -> Amount:
+    """The amount where a linear map is a call of `F.linear`."""
+    return lambda step: amount(step) if is_function(step) else 0
+
+
+def hidden(times: int = 1) -> Amount:
+    """So many for each hidden unit of the network that gives attention's biases."""
+    return lambda step: times * int(step.operation.links)
+
+
 TWO = "a multiply-accumulate counts as two operations, a multiplication and an addition"
 ZEROS = "a connection table becomes a full convolution whose other kernels are zero"
+
+
+def products_unseen(tool: str) -> str:
+    """The reason where a tool overlooks matrix products that are no modules."""
+    return f"{tool} does not see attention's two products, queries with keys and weights with values"
+
+
+def functions_unseen(tool: str) -> str:
+    """The reason where a tool overlooks calls of `F.linear`."""
+    return f"{tool} sees modules alone, and the map of `cosine`'s queries, keys and values is a call of F.linear"
 
 
 def no_rule(tool: str) -> str:
