@@ -26,7 +26,7 @@ ORDER = (
     ("source", "shape", "symbols", "terminal", "numbers"),
     ("diagnostics",),
     ("layers", "syntax", "files", "problems"),
-    ("zoo", "format", "revisions"),
+    ("zoo", "format", "revisions", "datasets"),
     ("graph",),
     ("elaborate",),
     ("measure", "recipe"),

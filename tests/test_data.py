@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 import torch
 
+from cnndsl.datasets import data_roots
 from cnndsl.layers.bind import Given
 from cnndsl.recipe import Recipe, from_json
 from cnndsl.recipe.base import option
 from cnndsl.recipe.sources import SOURCES
 from cnndsl.runtime.data import Examples, Raw
 from cnndsl.runtime.data.digits import digits
-from cnndsl.runtime.data.folders import data_roots, find_files, inside
+from cnndsl.runtime.data.folders import find_files, inside
 from cnndsl.runtime.data.idx import read_idx
 from cnndsl.runtime.data.parts import evenly
 from cnndsl.runtime.data.prepare import Prepare, prepare, statistics

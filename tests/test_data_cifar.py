@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 import torch
 
+from cnndsl.datasets import CIFAR
 from cnndsl.recipe.base import option
 from cnndsl.recipe.sources.sets import Cifar10, Cifar100
-from cnndsl.runtime.data.cifar import VERSIONS
 from cnndsl.runtime.data.pickled import PickleError, read_pickle
 from cnndsl.runtime.data.sources import read
 from cnndsl.runtime.data.wanted import Wanted
@@ -104,7 +104,7 @@ def packed(folder: str, files: dict[str, bytes]) -> bytes:
 
 
 def put(root: Path, name: str, python: bool, files: dict[str, bytes], how: str) -> None:
-    version = VERSIONS[name][python]
+    version = CIFAR[name][python]
     folder = root / name if "below" in how else root
     if "archive" in how:
         folder.mkdir(parents=True, exist_ok=True)

@@ -16,11 +16,11 @@ import pytest
 import torch
 from PIL import Image
 
+from cnndsl.datasets import decoded_folder
 from cnndsl.layers.bind import Given
 from cnndsl.recipe.base import option
 from cnndsl.recipe.sources.files import Folder
 from cnndsl.runtime.data import Mapped, Raw
-from cnndsl.runtime.data.decoded import cache_folder
 from cnndsl.runtime.data.image_folders import list_folder
 from cnndsl.runtime.data.parts import draw
 from cnndsl.runtime.data.pictures import PictureError, decode, read_pictures
@@ -335,7 +335,7 @@ def test_a_mismatch_is_told_before_anything_is_decoded(tmp_path: Path) -> None:
     with pytest.raises(LookupError) as caught:
         read(option(Folder, [Given("value", "set")]), wanted)
     assert caught.value.args == (3, ("a", "b", "c"))
-    assert not cache_folder().exists()
+    assert not decoded_folder().exists()
 
 
 # --- the cache ------------------------------------------------------------------------------------------------------
@@ -365,22 +365,22 @@ def test_images_are_decoded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     load(tmp_path, (1, 8, 8), fit="pad")
     load(tmp_path, (3, 8, 8))
     assert len(names) == 40
-    assert len(list(cache_folder().glob("*.u8"))) == 4
+    assert len(list(decoded_folder().glob("*.u8"))) == 4
     # A file that is changed, added or removed: again, in the same place.
     plain(99).save(tmp_path / "set" / "a" / "0.png")
     os.utime(tmp_path / "set" / "a" / "0.png", ns=(1, 1))
     assert sorted(levels(load(tmp_path, test=0).train))[-1] == 99
     make(tmp_path / "set", {"a/new.png": plain(50)})
     assert 50 in levels(load(tmp_path, test=0).train)
-    assert len(list(cache_folder().glob("*.u8"))) == 4
-    assert not list(cache_folder().glob("*.part"))
+    assert len(list(decoded_folder().glob("*.u8"))) == 4
+    assert not list(decoded_folder().glob("*.part"))
 
 
 @pytest.mark.parametrize("damage", ["cut", "gone", "json", "count", "other"])
 def test_a_damaged_cache_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: str) -> None:
     make(tmp_path / "set", {f"{name}/{i}.png": plain(i) for name in "ab" for i in range(5)})
     first = levels(load(tmp_path, test=0).train)
-    (stored,) = cache_folder().glob("*.u8")
+    (stored,) = decoded_folder().glob("*.u8")
     about = stored.with_suffix(".json")
     if damage == "cut":
         stored.write_bytes(stored.read_bytes()[:-1])

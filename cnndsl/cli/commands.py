@@ -16,6 +16,7 @@ COMMANDS = {
     "diff": "Compare two networks: layers, shapes, costs, and which weights fit.",
     "fit": "The largest setting of a parameter that keeps a budget.",
     "train": "Train a network by the recipe in its file.",
+    "data": "The published data sets that recipes name: which are here, and fetching them.",
     "explain": "What an error code, a layer kind or a word of the language means.",
     "fmt": "Format specs: the one way to write them.",
     "annotate": "Write the sizes that layers give at the ends of their lines.",

@@ -10,15 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from cnndsl.datasets import CIFAR, Version, published, spelled
 from cnndsl.runtime.data import Examples, Raw
 from cnndsl.runtime.data.archives import read_all, read_members
-from cnndsl.runtime.data.folders import inside, not_found, places, spelled
+from cnndsl.runtime.data.folders import inside, not_found, places
 from cnndsl.runtime.data.pickled import PickleError, read_pickle
 from cnndsl.runtime.data.wanted import Wanted
 from cnndsl.runtime.errors import DataError
@@ -28,50 +29,9 @@ MAX_FILE = 256 * 1024**2
 """Most bytes of one of its files: the largest has 154 million."""
 
 
-class _Version(NamedTuple):
-    """One form in which a data set is published: its folder, its archive, and what its files are called.
-
-    names: the file with the classes' names.
-    """
-
-    folder: str
-    archive: str
-    train: tuple[str, ...]
-    test: str
-    names: str
-    binary: bool
-
-    @property
-    def files(self) -> tuple[str, ...]:
-        return (*self.train, self.test)
-
-
-def _numbered(ending: str) -> tuple[str, ...]:
-    return tuple(f"data_batch_{number}{ending}" for number in range(1, 6))
-
-
-VERSIONS = {
-    "cifar10": (
-        _Version(
-            "cifar-10-batches-bin",
-            "cifar-10-binary.tar.gz",
-            _numbered(".bin"),
-            "test_batch.bin",
-            "batches.meta.txt",
-            True,
-        ),
-        _Version("cifar-10-batches-py", "cifar-10-python.tar.gz", _numbered(""), "test_batch", "batches.meta", False),
-    ),
-    "cifar100": (
-        _Version(
-            "cifar-100-binary", "cifar-100-binary.tar.gz", ("train.bin",), "test.bin", "fine_label_names.txt", True
-        ),
-        _Version("cifar-100-python", "cifar-100-python.tar.gz", ("train",), "test", "meta", False),
-    ),
-}
 _COARSE_NAMES = "coarse_label_names.txt"
 
-Contents = tuple[_Version, str, dict[str, bytes]]
+Contents = tuple[Version, str, dict[str, bytes]]
 """Which version was found, where, and what its files hold, by their names."""
 
 
@@ -85,10 +45,10 @@ def read_cifar(source: Any, wanted: Wanted) -> Raw:
 
 
 def _found(source: Any, wanted: Wanted) -> Contents:
-    folders = (source.folder,) if source.folder else (source.name, ".")
+    folders = (source.folder,) if source.folder else published()[source.name].folders
     tried = places(wanted, folders)
     for place in tried:
-        for version in VERSIONS[source.name]:
+        for version in CIFAR[source.name]:
             for folder in (place / version.folder, place):
                 found = {name: spelled(folder, name) for name in version.files}
                 if any(found.values()):
@@ -96,11 +56,11 @@ def _found(source: Any, wanted: Wanted) -> Contents:
             archive = place / version.archive
             if archive.is_file():
                 return version, str(archive), _packed(inside(place, version.archive), version)
-    archives = " or ".join(version.archive for version in VERSIONS[source.name])
+    archives = " or ".join(version.archive for version in CIFAR[source.name])
     raise not_found(source.name, tried, f"put {archives} there, unpacked or not")
 
 
-def _unpacked(folder: Path, version: _Version, found: dict[str, Path | None]) -> dict[str, bytes]:
+def _unpacked(folder: Path, version: Version, found: dict[str, Path | None]) -> dict[str, bytes]:
     missing = [name for name, path in found.items() if path is None]
     if missing:
         raise DataError(f"{folder} lacks {', '.join(missing)}")
@@ -108,7 +68,7 @@ def _unpacked(folder: Path, version: _Version, found: dict[str, Path | None]) ->
     return {name: read_all(inside(folder, str(path)), MAX_FILE) for name, path in every.items() if path is not None}
 
 
-def _packed(archive: Path, version: _Version) -> dict[str, bytes]:
+def _packed(archive: Path, version: Version) -> dict[str, bytes]:
     files = read_members(archive, frozenset((*version.files, version.names, _COARSE_NAMES)), MAX_FILE)
     missing = [name for name in version.files if name not in files]
     if missing:
@@ -164,7 +124,7 @@ def _python(name: str, content: bytes, labels: int) -> Decoded:
     return images, np.array(lists, np.uint8).T
 
 
-def _names(source: Any, version: _Version, files: dict[str, bytes]) -> tuple[str, ...]:
+def _names(source: Any, version: Version, files: dict[str, bytes]) -> tuple[str, ...]:
     """What the classes are called, as far as the files say; else their numbers."""
     numbers = tuple(str(number) for number in range(source.classes))
     if version.binary:

@@ -15,9 +15,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from cnndsl.datasets import decoded_folder
 from cnndsl.files import write_whole
 from cnndsl.runtime.data import Examples, Mapped
-from cnndsl.runtime.data.folders import user_cache
 from cnndsl.runtime.data.pictures import PictureError, decoded_all
 from cnndsl.runtime.errors import WriteError
 
@@ -47,7 +47,7 @@ def decoded(
     """The images of these files below `folder`, each of `shape` (channels, height, width); decoded if they are not in
     the cache, or have changed. Raises WriteError where they can't be kept."""
     print_of = _fingerprint(folder, files)
-    place = cache_folder() / _name(folder, shape, fit)
+    place = decoded_folder() / _name(folder, shape, fit)
     about = _about(place, print_of, shape)
     if about is None:
         if len(files) >= _SAID_FROM:
@@ -56,11 +56,6 @@ def decoded(
     count = len(files) - len(about["bad"])
     bad = {int(number): str(why) for number, why in about["bad"].items()}
     return Decoded(_mapped(place.with_suffix(".u8"), (count, *shape)), bad)
-
-
-def cache_folder() -> Path:
-    """Where decoded images are kept."""
-    return user_cache() / "decoded"
 
 
 def _name(folder: Path, shape: tuple[int, ...], fit: str) -> str:

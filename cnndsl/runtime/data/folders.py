@@ -2,33 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from pathlib import Path
 
+from cnndsl.datasets import VARIABLE, data_roots, spelled
 from cnndsl.runtime.data.wanted import Wanted
 from cnndsl.runtime.errors import DataError
-
-VARIABLE = "CNNDSL_DATA"
-
-
-def data_roots(given: str | None, beside: Path | None = None) -> list[Path]:
-    """The folders to search, first to last: the one given; or that of CNNDSL_DATA, the user's cache, and the spec's."""
-    if given:
-        return [Path(given)]
-    named = os.environ.get(VARIABLE)
-    return [*([Path(named)] if named else []), user_cache(), *([beside] if beside is not None else [])]
-
-
-def user_cache() -> Path:
-    """The folder where this user's data sets are kept, by the platform's convention."""
-    if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
-    else:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return base / "cnndsl"
 
 
 def inside(root: Path, name: str) -> Path:
@@ -89,13 +67,3 @@ def not_found(source: str, tried: list[Path], advice: str) -> DataError:
         f"`data {source}` was not found in {', '.join(map(str, tried))}",
         f"cnndsl data fetch {source}; or {advice}; or name the folder above with --data-root or {VARIABLE}",
     )
-
-
-def spelled(folder: Path, name: str) -> Path | None:
-    """The file of that name, plain or gzipped."""
-    for spelling in (name, name.replace("-idx", ".idx")):
-        for ending in ("", ".gz"):
-            path = folder / (spelling + ending)
-            if os.path.isfile(path):
-                return path
-    return None

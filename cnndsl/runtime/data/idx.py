@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from cnndsl.datasets import IDX_FILES, published
 from cnndsl.runtime.data import Examples, Raw
 from cnndsl.runtime.data.archives import opened, read_exactly
 from cnndsl.runtime.data.folders import find_files
@@ -26,23 +27,11 @@ MAX_BYTES = 2 * 1024**3
 """Most values that are read from one file: 40 times MNIST."""
 _UNSIGNED_BYTE = 8
 
-FOLDERS = {
-    "mnist": ("mnist", "MNIST/raw"),
-    "fashion_mnist": ("fashion-mnist", "fashion_mnist", "FashionMNIST/raw"),
-}
-"""Where each data set lies below a data root: as this project, and as torchvision puts it."""
-FILES = (
-    "train-images-idx3-ubyte",
-    "train-labels-idx1-ubyte",
-    "t10k-images-idx3-ubyte",
-    "t10k-labels-idx1-ubyte",
-)
-
 
 def read_idx_set(source: Any, wanted: Wanted) -> Raw:
     """A data set in MNIST's four files. Raises DataError."""
-    folders = (source.folder,) if source.folder else FOLDERS[source.name]
-    paths = find_files(source.name, wanted, folders, FILES)
+    folders = (source.folder,) if source.folder else published()[source.name].folders
+    paths = find_files(source.name, wanted, folders, IDX_FILES)
     return Raw(_part(source, paths[0], paths[1]), _part(source, paths[2], paths[3]), names=source.names)
 
 
