@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from cnndsl.source import Source
 from cnndsl.syntax import build, parse, parse_line, tree
-from cnndsl.syntax.faults import SyntaxFault
+from cnndsl.syntax.fault import SyntaxFault
 from cnndsl.syntax.tree import Document, Line
 
 ROOT = Path(__file__).resolve().parent.parent

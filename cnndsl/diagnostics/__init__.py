@@ -183,7 +183,7 @@ _MOST_CANDIDATES = 300
 
 def closest(word: str, candidates: Any, *, cutoff: float = 0.62) -> str | None:
     """The candidate spelled most like `word`, for "did you mean"; None if none is near, which three letters of five in
-    common are not, nor is a word half as long again. One letter of two may differ.
+    common are not, nor is a word half as long again, unless one begins with the other. One letter of two may differ.
 
     Of many candidates only the last ones are compared: those that were named most recently.
     """
@@ -192,7 +192,13 @@ def closest(word: str, candidates: Any, *, cutoff: float = 0.62) -> str | None:
     from difflib import get_close_matches
 
     lowered = {str(c).lower(): str(c) for c in [*candidates][-_MOST_CANDIDATES:]}
-    longest = len(word) + max(2, len(word) // 2)
-    near = [one for one in lowered if len(one) <= longest]
-    found = get_close_matches(word.lower(), near, n=1, cutoff=0.5 if len(word) == 2 else cutoff)
+    word = word.lower()
+    near = [one for one in lowered if _as_long(word, one) or one.startswith(word) or word.startswith(one)]
+    found = get_close_matches(word, near, n=1, cutoff=0.5 if len(word) == 2 else cutoff)
     return lowered[found[0]] if found else None
+
+
+def _as_long(word: str, other: str) -> bool:
+    """Whether of two words none is more than half as long again."""
+    short, long = sorted((len(word), len(other)))
+    return long <= short + max(2, short // 2)

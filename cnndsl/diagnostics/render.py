@@ -142,12 +142,17 @@ def _margin(sources: dict[Source, list[Mark]], fixes: Sequence[Fix]) -> int:
     return len(str(max([*marked, *edited, 1])))
 
 
+_GUESSES = ("did you mean `", "it is called `", "docs/layers.md lists")
+"""How helps begin that guess what was meant, as a fix does better."""
+
+
 def _notes(diagnostic: Diagnostic, look: Look, margin: int) -> list[str]:
     lines = []
     titles = {fix.title for fix in diagnostic.fixes}
     for text in diagnostic.note_texts():
         prefix, _, said = text.partition(": ")
-        if said not in titles:  # else the fix says it
+        guessed = bool(titles) and said.startswith(_GUESSES)
+        if said not in titles and not guessed:  # else the fix says it
             lines += _note(prefix, said, look, margin)
     return lines
 

@@ -17,7 +17,7 @@ from cnndsl.files import Library
 from cnndsl.record import Record
 from cnndsl.source import Source, Span
 from cnndsl.syntax import parse_line, tree
-from cnndsl.syntax.faults import SyntaxFault
+from cnndsl.syntax.fault import SyntaxFault
 from cnndsl.syntax.tree import Document, Line
 from cnndsl.terminal import visible
 

@@ -304,7 +304,7 @@ class Builder:
         notes: tuple[str, ...] = ()
         if name in frame.file.blocks:
             notes = (f"`{name}` is a block; a call of it has a name where `as` gives it one: `{name} … as x`",)
-        elif "." in name:
+        elif "." in name or any(name in names_of(block.line) for block in frame.file.blocks.values()):
             notes = ("names given within a block are seen within it only",)
         guess = closest(name, home.tensors)
         self.report("UndefinedTensor", span, frame.calls, name=name, guess=guess, notes=notes)

@@ -86,6 +86,18 @@ class NoAttributes(Diagnostic):
     label = "only layers and tensors have attributes"
 
 
+ATTRIBUTES_ELSEWHERE = {
+    "parameters": "params",
+    "receptive_field": "rf",
+    "out_channels": "channels",
+    "filters": "channels",
+    "units": "channels",
+    "size": "shape",
+    "mac": "macs",
+    "flop": "flops",
+}
+
+
 class UnknownAttribute(Diagnostic):
     """A layer or tensor has no attribute of that name."""
 
@@ -98,8 +110,21 @@ class UnknownAttribute(Diagnostic):
         advice = self.values.get("advice")
         if isinstance(advice, str):
             return advice
-        guess = closest(self.values["name"], self.values["known"])
-        return f"did you mean `.{guess}`?" if guess else "it has " + ", ".join(self.values["known"])
+        return None if self.fixes else "it has " + ", ".join(self.values["known"])
+
+    def guess_fixes(self) -> tuple[Fix, ...]:
+        name = self.values["name"]
+        guess = ATTRIBUTES_ELSEWHERE.get(name) or closest(name, self.values["known"])
+        known = guess is not None and guess in self.values["known"]
+        if (
+            guess is None
+            or not known
+            or isinstance(self.values.get("advice"), str)
+            or self.span.text[-len(name) :] != name
+        ):
+            return ()
+        place = self.span._replace(start=self.span.end - len(name))
+        return (Fix(f"did you mean `.{guess}`?", (Edit(place, guess),)),)
 
 
 class MissingKey(Diagnostic):
@@ -193,6 +218,13 @@ class NotIterable(Diagnostic):
     title = "not a list"
     message = "{value} is not a list"
     label = "a list is expected"
+
+    def guess_fixes(self) -> tuple[Fix, ...]:
+        text = self.span.text
+        line = self.span.source.text[: self.span.start].rpartition("\n")[2]
+        if not text.isdigit() or not line.lstrip().startswith("for "):
+            return ()
+        return (Fix(f"write `range({text})`", (Edit(self.span, f"range({text})"),)),)
 
 
 class CannotUnpack(Diagnostic):

@@ -129,7 +129,11 @@ class _Sorter:
             self.diagnostics.append(problem("MisspeltKeyword", span, word=word, keyword=guess, fixes=(fix,)))
             self.open = (None, [])
             return
-        self._report("NoNetwork", line)
+        fixes: tuple[Fix, ...] = ()
+        if isinstance(line.statement, (tree.Input, tree.Chain)) and not line.column:
+            edit = Edit(line.span()._replace(end=line.start), "network Net\n")
+            fixes = (Fix("begin with `network Net`", (edit,), "likely"),)
+        self._report("NoNetwork", line, fixes=fixes)
         self.open = (None, [line])
 
     def _unreadable(self, line: Line) -> None:
@@ -138,12 +142,12 @@ class _Sorter:
             return
         if words[0] == "use":
             self.file.blind = True
-        elif len(words) > 1:
-            self.file.unknown.add(words[1])
-            if words[0] == "network":
-                self.file.unknown.update(_parameter.findall(line.text))
-                self._close()
-                self.open = (None, list(line.body))
+            return
+        self.file.unknown.update(words[1:2])
+        if words[0] == "network":
+            self.file.unknown.update(_parameter.findall(line.text))
+            self._close()
+            self.open = (None, list(line.body))
 
     def _block(self, line: Line) -> None:
         name = line.statement.name

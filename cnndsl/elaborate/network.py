@@ -24,6 +24,7 @@ from cnndsl.elaborate.values import (
     reference_text,
 )
 from cnndsl.graph import INPUT, Edge, Graph, Node, Output
+from cnndsl.layers import find
 from cnndsl.layers.bind import written
 from cnndsl.record import Record
 from cnndsl.shape import Shape
@@ -261,6 +262,8 @@ class Expander(Items):
         name = labels[0].name if labels else "input"
         if len(labels) > 1:
             self.report("NotHere", line.span(labels[1]), what=f"`{labels[1].name}`", why="an input has one name")
+        elif labels and labels[0].start > statement.shape.start and self._is_misspelt(labels[0], line):
+            tokens, labels, name = True, [], "input"
         try:
             sizes = self._input_sizes(line, frame, name)
         except EvaluationError as error:
@@ -283,6 +286,19 @@ class Expander(Items):
             frame.input = edge
         if labels:
             self.define_tensor(name, edge, line.span(labels[0]), frame)
+
+    def _is_misspelt(self, name: tree.Name, line: Line) -> bool:
+        """Say that a word stands behind an input's size, where no name does; whether `tokens` is meant."""
+        span, shape = line.span(name), line.span(line.statement.shape)
+        meant = closest(name.name, ["tokens"]) is not None
+        if meant:
+            fix = Fix("write `tokens`", (Edit(span, "tokens"),), "likely")
+        else:
+            behind = Edit(Span(span.source, shape.end, span.end), "")
+            before = Edit(shape._replace(end=shape.start), f"{name.name} ")
+            fix = Fix("name the input before its size", (before, behind), "likely")
+        self.report("InputAlias", span, fixes=(fix,))
+        return meant
 
     def _name_input(self, line: Line, frame: Frame, name: str, edge: Edge, labels: list[tree.Name]) -> None:
         if name in self.names.taken:
@@ -428,6 +444,8 @@ class Expander(Items):
         self.settings.clear()
         for setting in line.body:
             statement = setting.statement
+            if line.mended and isinstance(statement, tree.Chain) and any(map(_is_layer, statement.items)):
+                continue  # The body was not indented, so that it is not known where it ends.
             if statement is None:
                 continue
             if not isinstance(statement, tree.Chain) or statement.claim or statement.opens:
@@ -459,3 +477,8 @@ class Expander(Items):
 def _same(one: Any, other: Any) -> bool:
     """Whether two values mean the same in a spec: true is no 1, but a name may be written as a string."""
     return one == other and isinstance(one, bool) == isinstance(other, bool)
+
+
+def _is_layer(item: tree.Item) -> bool:
+    """Whether an item names a kind of layers."""
+    return isinstance(item.kind, tree.Name) and find(item.kind.name) is not None

@@ -3,61 +3,9 @@
 from __future__ import annotations
 
 from cnndsl.diagnostics import Diagnostic, closest
+from cnndsl.elaborate.foreign_kinds import FOREIGN_KINDS, plain_name
 
 # --- names and structure ----------------------------------------------------------------------------------------
-
-FOREIGN_KINDS = {
-    "conv1d": "conv",
-    "conv2d": "conv",
-    "conv3d": "conv",
-    "convolution": "conv",
-    "convolutional": "conv",
-    "convtranspose2d": "deconv",
-    "conv2dtranspose": "deconv",
-    "depthwiseconv2d": "dwconv",
-    "maxpool": "pool 2",
-    "maxpool2d": "pool 2",
-    "maxpooling2d": "pool 2",
-    "avgpool": "pool 2 avg",
-    "avgpool2d": "pool 2 avg",
-    "averagepooling2d": "pool 2 avg",
-    "globalavgpool": "globalpool avg",
-    "gap": "globalpool avg",
-    "fc": "dense",
-    "fullyconnected": "dense",
-    "innerproduct": "dense",
-    "batchnorm": "bn",
-    "batchnorm2d": "bn",
-    "batchnormalization": "bn",
-    "layernorm": "ln",
-    "groupnorm": "gn",
-    "leakyrelu": "leaky 0.01",
-    "swish": "silu",
-    "interpolate": "upsample",
-    "cat": "concat",
-    "concatenate": "concat",
-    "reorg": "pixelunshuffle",
-    "sum": "add",
-    "plus": "add",
-    "eltwise": "add",
-    "multiply": "mul",
-    "subtract": "absdiff",
-    "multiheadattention": "attention 8",
-    "selfattention": "attention 8",
-    "mha": "attention 8",
-    "simplernn": "rnn",
-    "bilstm": "lstm 64 bidirectional",
-    "stochasticdepth": "droppath 0.1",
-    "positionembedding": "posembed",
-    "cls": "clstoken",
-    "reparameterize": "gaussian",
-    "sampling": "gaussian",
-}
-
-
-def plain_name(name: str) -> str:
-    """A kind's name without what libraries write differently: `max_pool` and `MaxPool` are one."""
-    return name.lower().replace("_", "").replace("-", "")
 
 
 class UnknownKind(Diagnostic):
@@ -82,7 +30,7 @@ class UnknownKind(Diagnostic):
             return f"`{self.values['name']}` is a tensor, not a layer"
         name = plain_name(self.values["name"])
         if name in FOREIGN_KINDS:
-            return None if self.fixes else f"it is called `{FOREIGN_KINDS[name]}` here"
+            return f"it is called `{FOREIGN_KINDS[name]}` here"
         guess = self.guess()
         return (
             f"did you mean `{guess}`?"

@@ -13,7 +13,7 @@ from cnndsl.format.same import same
 from cnndsl.format.spacing import Part, Word, parts
 from cnndsl.source import Source
 from cnndsl.syntax import parse, parse_line
-from cnndsl.syntax.faults import SyntaxFault
+from cnndsl.syntax.fault import SyntaxFault
 from cnndsl.syntax.tree import Arm, Block, Chain, Document, Instance, Line, Network, Train, Trivia
 
 INDENT = 4

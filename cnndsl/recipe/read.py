@@ -195,22 +195,41 @@ def _choice(kind: SettingKind, setting: Setting, index: int) -> type[Option]:
 def _unknown_choice(kind: SettingKind, word: str, span: Span, others: Iterable[str] = ()) -> Diagnostic:
     """That a word names no choice of a setting, nor one of the `others` that might stand there."""
     names = [o.name for o in kind.options]
-    near = closest(word, [*names, *others])
+    known = [*names, *others]
+    near = next((n for n in [CALLED_ELSEWHERE.get(word.lower())] if n in known), closest(word, known))
     notes = (f"its choices are {', '.join(names)}",)
     fixes = _respell(span, near)
     return problem("UnknownChoice", span, notes=notes, fixes=fixes, setting=kind.name, word=word, near=near)
 
 
+CALLED_ELSEWHERE = {
+    "acc": "accuracy", "ce": "cross_entropy", "nll": "cross_entropy", "categorical_crossentropy": "cross_entropy",
+    "sparse_categorical_crossentropy": "cross_entropy", "l2": "mse", "l1": "mae", "batch_size": "batch",
+    "num_epochs": "epochs", "n_epochs": "epochs", "max_epochs": "epochs", "dataset": "data", "criterion": "loss",
+    "loss_fn": "loss", "scheduler": "schedule", "lr_scheduler": "schedule", "optim": "optimizer", "metric": "metrics",
+    "validation_split": "validation", "val_split": "validation", "clip_grad": "clip", "patience": "early_stopping",
+    "amp": "precision", "mixed_precision": "precision",
+}  # fmt: skip
+"""What other libraries call settings and their choices."""
+OF_OPTIMIZERS = {"lr": "lr", "learning_rate": "lr", "momentum": "momentum", "weight_decay": "weight_decay"}
+"""What is said with the optimizer here, and its argument's name."""
+
+
 def _respell(span: Span, near: str | None) -> tuple[Fix, ...]:
-    return (Fix(f"write `{near}`", (Edit(span, near),)),) if near else ()
+    return (Fix(f"did you mean `{near}`?", (Edit(span, near),)),) if near else ()
 
 
 def _unknown_setting(setting: Setting) -> Diagnostic:
-    near = closest(setting.name, BY_NAME)
+    near = CALLED_ELSEWHERE.get(setting.name.lower()) or closest(setting.name, BY_NAME)
+    near = near if near in BY_NAME else None
+    notes = () if near else (f"the settings are {', '.join(BY_NAME)}",)
+    if setting.name in OF_OPTIMIZERS:
+        argument = OF_OPTIMIZERS[setting.name]
+        near, notes = None, (f"it is an argument of the optimizer: `optimizer adam {argument}=…`",)
     return problem(
         "UnknownSetting",
         setting.name_span,
-        notes=() if near else (f"the settings are {', '.join(BY_NAME)}",),
+        notes=notes,
         fixes=_respell(setting.name_span, near),
         name=setting.name,
         near=near,

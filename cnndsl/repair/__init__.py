@@ -98,11 +98,11 @@ def _item_fixes(
     before, so errors further on may come to light."""
     own = [Candidate(fix.title, fix.edits, fix.applicability) for fix in diagnostic.fixes]
     key = key_of(diagnostic, trial.main)
-    here = place.line.span(place.item)
+    here = place.line.span(place.item)  # None stands for the line
     passed: list[tuple[int, int, Candidate]] = []
     seen = set()
     made = list(items.candidates(diagnostic, place, spec))
-    tried = [*made, *own] if diagnostic.code == "E124" else [*own, *made]
+    tried = [*made, *own] if diagnostic.code in ("E124", "E141") else [*own, *made]
     for number, candidate in enumerate(tried):
         texts = applied(trial.main, candidate.edits).text
         if budget.left < 0 or number == MOST_TRIED or texts in seen:

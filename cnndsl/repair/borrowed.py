@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Iterator
 from typing import Any
 
-from cnndsl.elaborate.problems import FOREIGN_KINDS, plain_name
+from cnndsl.elaborate.foreign_kinds import FOREIGN_KINDS, plain_name
+from cnndsl.files import shipped_names
+from cnndsl.resources import folder
 from cnndsl.syntax import tree
 from cnndsl.syntax.foreign import Unknown, items_of
 from cnndsl.syntax.tree import Line
@@ -30,6 +34,9 @@ _FIRST = (
 """What stands first, without a name."""
 _CHANNELS = ("filters", "out_channels", "channels", "num_filters", "out_planes")
 _KERNELS = ("kernel_size", "kernel", "size", "ksize")
+_SHORT = {"s": "stride", "p": "pad", "k": "kernel", "g": "groups", "d": "dilation", "c": "channels"}
+_short = re.compile(r"([spkgdc])([0-9]+)")
+"""What papers write in tables: `k3 s2 p1`."""
 _NAMED_KINDS = {
     "conv1d": "Conv1d", "conv2d": "Conv2d", "conv3d": "Conv3d", "convtranspose2d": "ConvTranspose2d",
     "maxpool": "MaxPool2d", "maxpool1d": "MaxPool1d", "maxpool2d": "MaxPool2d", "avgpool": "AvgPool2d",
@@ -124,6 +131,8 @@ def _in_words(line: Line, item: tree.Item) -> Iterator[str]:
             said.named(one.name, line.span(one.value).text)
         elif isinstance(one, tree.Reference) and arguments and _takes_value(one.name, arguments[0]):
             said.named(one.name, line.span(arguments.pop(0)).text)
+        elif isinstance(one, tree.Reference) and (short := _short.fullmatch(one.name)) is not None:
+            said.named(_SHORT[short[1]], short[2])
         else:
             said.words.append(text)
     if more and not any(word[0].isdigit() or word[0] == "{" for word in said.words):
@@ -160,3 +169,51 @@ def _sized(said: _Words) -> Iterator[list[str]]:
     for rank in (2, 1, 3) if "x" not in kernel else (0,):
         sides = "x".join([kernel] * rank) if rank else kernel
         yield [f"{sides}x{channels}" if channels is not None else sides, *words]
+
+
+# --- words outside their item ---------------------------------------------------------------------------------------
+
+
+def is_argument(name: str) -> bool:
+    """Whether a word is what some library calls an argument of a layer."""
+    return name in (
+        "stride",
+        "strides",
+        "pad",
+        "padding",
+        "groups",
+        "dilation",
+        "activation",
+        "bias",
+        *_KERNELS,
+        *_CHANNELS,
+    )
+
+
+def said(name: str, value: str) -> str:
+    """An argument as a spec has it: `/2` for a stride of 2."""
+    words = _Words()
+    words.named(name, value)
+    return " ".join([*words.words, *words.behind]) or f"{name}={value}"
+
+
+_BLOCKS = {
+    "resblock": "basic", "residualblock": "basic", "basicblock": "basic", "resnetblock": "basic",
+    "convbnrelu": "cbr", "convbn": "cbr", "convblock": "cbr", "mbconv": "inverted_residual",
+    "invertedresidual": "inverted_residual", "se": "squeeze_excite", "seblock": "squeeze_excite",
+    "squeezeexcite": "squeeze_excite", "squeezeexcitation": "squeeze_excite", "transformer": "encoder",
+    "transformerblock": "encoder", "transformerencoder": "encoder", "encoderblock": "encoder",
+    "denseblock": "dense_block", "transitionlayer": "transition", "doubleconv": "double", "separableconv": "separable",
+    "sepconv": "separable", "separableconv2d": "separable", "bottleneckblock": "bottleneck",
+}  # fmt: skip
+_block = re.compile(r"(?m)^block (\w+)\(")
+
+
+def shipped_block(name: str) -> tuple[str, str] | None:
+    """The file in `std` and the block that is called so, or so elsewhere."""
+    wanted = _BLOCKS.get(plain_name(name), name)
+    for file in shipped_names():
+        with open(os.path.join(folder("specs"), "std", f"{file}.cnn"), encoding="utf-8") as text:
+            if wanted in _block.findall(text.read()):
+                return file, wanted
+    return None

@@ -8,21 +8,26 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from cnndsl.diagnostics import Diagnostic, Edit
+from cnndsl.layers import find
 from cnndsl.record import Record
 from cnndsl.repair import changes
-from cnndsl.repair.borrowed import rewritten
+from cnndsl.repair.borrowed import is_argument, rewritten, said, shipped_block
 from cnndsl.repair.candidate import Candidate
 from cnndsl.repair.spec import Spec
 from cnndsl.source import Span
 from cnndsl.syntax import tree
 from cnndsl.syntax.tree import Line
 
+OF_LINES = ("AssignmentHere", "InputWithoutSize")
+"""Problems of lines that can't be read, so that there is no item."""
+
 
 class Place(Record):
-    """The item that an error is about, and the argument that is marked, if one is."""
+    """The item that an error is about, and the argument that is marked, if one is. Of a line that can't be read there
+    is no item."""
 
     line: Line
-    item: tree.Item
+    item: Any
     argument: Any
 
     def whole(self, text: str) -> tuple[Edit, ...]:
@@ -42,6 +47,9 @@ def place_of(diagnostic: Diagnostic, spec: Spec) -> Place | None:
     if type(diagnostic).__name__ not in RULES or diagnostic.span.source is not spec.source:
         return None
     start, end = diagnostic.span.start, diagnostic.span.end
+    if type(diagnostic).__name__ in OF_LINES:
+        lines = [line for line in spec.lines if line.start <= start and end <= line.end]
+        return Place(lines[-1], None, None) if lines else None
     for (first, last), (line, item) in spec.chains.items():
         if first <= start and end <= last:
             found = (a for a in item.arguments if line.start + a.start <= start and end <= line.start + a.end)
@@ -60,10 +68,30 @@ Made = Iterator[tuple[str, tuple[Edit, ...]]]
 
 
 def _borrowed(problem: Diagnostic, place: Place, spec: Spec) -> Made:
-    """E201, E240, E241: the item in the language's own words."""
+    """E240, E241: the item in the language's own words."""
     for text in dict.fromkeys(rewritten(place.line, place.item)):
         if text != place.line.span(place.item).text:
             yield f"write `{text}`", place.whole(text)
+
+
+def _kind(problem: Diagnostic, place: Place, spec: Spec) -> Made:
+    """E201: an argument behind a comma, a kind of another library, a block that comes with cnndsl."""
+    name = str(problem.values["name"])
+    items = place.line.statement.items
+    before = items[items.index(place.item) - 1] if items.index(place.item) else None
+    if before is not None and place.item.arguments and is_argument(name):
+        value = place.line.span(place.item.arguments[0]).text
+        start = place.line.start + before.end
+        cut = Span(place.line.source, start, place.line.start + place.item.arguments[0].end)
+        yield f"an argument of `{before.kind.name}`: `{said(name, value)}`", (Edit(cut, f" {said(name, value)}"),)
+    yield from _borrowed(problem, place, spec)
+    found = shipped_block(name)
+    if found is not None and spec.document.lines:
+        file, block = found
+        start = spec.document.lines[0].start
+        use = Edit(Span(spec.source, start, start), f"use std.{file}: {block}{spec.newline}{spec.newline}")
+        edits = (use, *(place.edit(place.item.kind, block) if block != name else ()))
+        yield f"the block of `std.{file}`: `{block}`", edits
 
 
 def _too_many(problem: Diagnostic, place: Place, spec: Spec) -> Made:
@@ -187,8 +215,54 @@ def _block(problem: Diagnostic, place: Place, spec: Spec) -> Made:
         yield from _left_out(problem, place, spec)
 
 
+def _no_input(problem: Diagnostic, place: Place, spec: Spec) -> Made:
+    """E204: the input that stands further down, moved up."""
+    header = spec.header(place.line)
+    for line in spec.inputs.values():
+        if line.start > place.line.start and spec.header(line) is header and line.column == place.line.column:
+            source, starts = line.source, line.source.starts
+            number = source.position(line.start)[0]
+            whole = Span(source, starts[number - 1], starts[number] if number < len(starts) else len(source.text))
+            first = starts[source.position(place.line.start)[0] - 1]
+            text = source.text[whole.start : whole.end]
+            text = text if text.endswith("\n") else text + spec.newline
+            yield "move the input up", (Edit(Span(source, first, first), text), Edit(whole, ""))
+            return
+
+
+def _renamed(problem: Diagnostic, place: Place, spec: Spec) -> Made:
+    """E206: another name for the second layer: the next number."""
+    found = re.fullmatch(r"(.*?)([0-9]*)", problem.values["name"])
+    if problem.values["what"] != "layer" or found is None or problem.span.text != problem.values["name"]:
+        return
+    number = int(found[2] or 1)
+    for name in (f"{found[1]}{number + step}" if found[2] else f"{found[1]}_{number + step}" for step in range(1, 10)):
+        if re.search(rf"\b{name}\b", spec.source.text) is None:
+            yield f"another name: `{name}`", (Edit(problem.span, name),)
+            return
+
+
+def _assigned(problem: Diagnostic, place: Place, spec: Spec) -> Made:
+    """E141: `dense = 10`, where the name is a kind's."""
+    name, rest = problem.values["name"], problem.values["rest"]
+    if find(name) is not None and rest:
+        text = place.line.text
+        yield f"write `{name} {rest}`", (Edit(place.line.span(), text.replace(text, f"{name} {rest}")),)
+
+
+def _size_named(problem: Diagnostic, place: Place, spec: Spec) -> Made:
+    """E121: `input size=32x32x3`, or a `shape`."""
+    found = re.fullmatch(r"input\s+\w+\s*=\s*([0-9]+(?:x[0-9]+)*)", place.line.text)
+    if found is not None:
+        yield f"write `input {found[1]}`", (Edit(place.line.span(), f"input {found[1]}"),)
+
+
 RULES: dict[str, Callable[[Diagnostic, Place, Spec], Made]] = {
-    "UnknownKind": _borrowed,
+    "UnknownKind": _kind,
+    "NoInput": _no_input,
+    "DefinedTwice": _renamed,
+    "AssignmentHere": _assigned,
+    "InputWithoutSize": _size_named,
     "UnknownArgument": _borrowed,
     "UnknownWord": _borrowed,
     "MissingComma": _comma,

@@ -10,6 +10,8 @@ from collections.abc import Iterator, Sequence
 from cnndsl.diagnostics import Diagnostic
 from cnndsl.diagnostics.render import of_option, unread
 
+FIXES = 3
+"""Fixes that an annotation names."""
 _COMMANDS = ("error", "warning")
 
 
@@ -18,7 +20,9 @@ def render(diagnostics: Sequence[Diagnostic]) -> Iterator[str]:
     for diagnostic in diagnostics:
         command = diagnostic.severity if diagnostic.severity in _COMMANDS else "notice"
         properties = ",".join(f"{name}={_property(value)}" for name, value in _properties(diagnostic))
-        texts = "\n".join([diagnostic.message_text(), *diagnostic.note_texts()])
+        said = [diagnostic.message_text(), *diagnostic.note_texts()]
+        fixes = [fix.title for fix in diagnostic.fixes if f"help: {fix.title}" not in said]
+        texts = "\n".join([*said, *(f"fix: {title}" for title in fixes[:FIXES])])
         yield f"::{command} {properties}::{_data(texts)}\n"
 
 

@@ -10,7 +10,8 @@ import re
 from typing import Any
 
 from cnndsl.syntax import tree
-from cnndsl.syntax.faults import SyntaxFault, small_sides
+from cnndsl.syntax.fault import SyntaxFault
+from cnndsl.syntax.faults import small_sides
 
 Token = tuple[str, str, int, int]
 

@@ -4,43 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import Any
 
 from cnndsl.diagnostics import closest
-
-Token = tuple[str, str, int, int]
-
-
-class SyntaxFault(Exception):  # noqa: N818 (a mistake in a spec, not in the program)
-    """A line that can't be read: the problem's class by name, its place within the line, its values.
-
-    `fix` is the title of a plain way to mend it and what to write instead of the marked text, or instead of
-    what stands at `fix_at`. `ends`: the line is not read on with that fix, as words get another
-    place by it, or more is missing. applicability: how sure the fix is (diagnostics.Fix).
-    """
-
-    def __init__(
-        self,
-        problem: str,
-        start: int,
-        end: int,
-        *,
-        fix: tuple[str, str] | None = None,
-        fix_at: tuple[int, int] | None = None,
-        ends: bool = False,
-        applicability: str = "safe",
-        **values: Any,
-    ) -> None:
-        super().__init__(problem)
-        self.problem = problem
-        self.start = start
-        self.end = end
-        self.fix = fix
-        self.fix_at = fix_at or (start, end)
-        self.ends = ends
-        self.applicability = applicability
-        self.values = values
-
+from cnndsl.syntax.fault import SyntaxFault, Token
+from cnndsl.syntax.styles import fat_arrow, name_of_digits, other_style, quoted_name
 
 LOOK_ALIKES = {
     "×": "x",
@@ -66,12 +33,9 @@ LOOK_ALIKES = {
 
 # What someone who writes another language's character means.
 _MEANT = {
-    ";": "layers on one line have commas between them",
     "'": 'strings stand in double quotes: "…"',
     "\\": "a line goes on by itself while a bracket is open",
-    "&": "write `and`",
     "!": "write `not`, or `!=`",
-    "^": "a power is written `**`",
     "$": "a value is written in braces, such as {width}",
     "@": "a multiplication is written `*`",
 }
@@ -84,11 +48,6 @@ _spaced_size = re.compile(r"[0-9]+(?:\s*[xX×✕*]\s*[0-9]+)+(?![0-9A-Za-z_.])")
 _quoted = re.compile(r"[“”„‘’']([^\"“”„‘’'\n]*)[“”„‘’']")
 _long_name = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:[-+.]+[A-Za-z0-9_]+)+")
 _signs = re.compile(r"[-+.]+")
-_sides_in_parentheses = re.compile(
-    r"\(\s*(?P<sides>[0-9]+(?:\s*[,xX×]\s*[0-9]+)*)\s*,?\s*\)(?:\s*,?\s*(?P<more>[0-9]+)(?![\w.]))?"
-)
-_times_or_comma = re.compile(r"\s*[,xX×]\s*")
-_layer_like = re.compile(r"[a-z_]\w*(?:\s+[\w{/.]|\s*,|$)")
 _times = re.compile(r"\s*[xX×✕*]\s*")
 _small_sides = re.compile(r"(?:[0-9]+|[A-Za-wyz])(?:x(?:[0-9]+|[A-Za-wyz]))+")
 
@@ -127,6 +86,9 @@ def lexical_fault(text: str, position: int) -> SyntaxFault:
         return size
     if character == '"':
         return SyntaxFault("UnclosedString", position, len(text))
+    digits = name_of_digits(text, position)
+    if digits is not None:
+        return digits
     number = _number_with_letters.match(text, position)
     if number is not None:
         word = number.group()
@@ -150,9 +112,15 @@ def lexical_fault(text: str, position: int) -> SyntaxFault:
         return _look_alike(text, position)
     if character == "|":
         return SyntaxFault("StrayBar", position, position + 1)
+    if character == ";":
+        fix = ("write a comma", ",") if text[position + 1 :].strip(" ;") else ("remove it", "")
+        return SyntaxFault("Semicolon", position, position + 1, fix=fix)
+    operator = {"^": "**", "&": "and"}.get(character)
+    end = position + 2 if text[position : position + 2] == "&&" else position + 1
     return SyntaxFault(
-        "StrayCharacter", position, position + 1, character=shown(character), meant=_MEANT.get(character)
-    )
+        "StrayCharacter", position, end, fix=(f"write `{operator}`", operator) if operator else None,
+        character=shown(character), meant=None if operator else _MEANT.get(character),
+    )  # fmt: skip
 
 
 def _look_alike(text: str, position: int) -> SyntaxFault:
@@ -239,12 +207,15 @@ def unexpected(text: str, tokens: list[Token], token: Token, wanted: list[str]) 
     if kind in ("RBRACE", "SIDE_END") and first[0] in _EXPRESSIONS and _is_open(tokens[:index], "}"):
         return _braces(text, tokens[:index], end)
     if kind in _CLOSERS and not _is_open(tokens[:index], _CLOSERS[kind]):
-        return SyntaxFault("ClosedTwice", start, start + 1, bracket=_CLOSERS[kind])
+        return SyntaxFault("ClosedTwice", start, start + 1, fix=("remove it", ""), bracket=_CLOSERS[kind])
     if first[0] == "ELSE" and kind == "IF" and index == 1:
         return SyntaxFault("ElseIf", first[2], end, fix=("write `elif`", "elif"))
     early = _early_name(text, tokens, index)
     if early is not None:
         return early
+    style = fat_arrow(text, start) or quoted_name(text) or other_style(text, tokens, index)
+    if style is not None:
+        return style
     size = spaced_size(text, start)
     if size is not None:
         return size
@@ -261,9 +232,6 @@ def unexpected(text: str, tokens: list[Token], token: Token, wanted: list[str]) 
         return SyntaxFault("ArrowBetweenLayers", start, end, ends=True, text=tokens[index + 1][1])
     if first[0] == "INPUT" and kind == "EQUAL" and index == 1:
         return SyntaxFault("AssignedInput", start, end, fix=("remove it", ""), fix_at=(start, tokens[index + 1][2]))
-    style = _other_style(text, tokens, index)
-    if style is not None:
-        return style
     if kind == "COMMA" and (before is None or before[0] == "COMMA"):
         return SyntaxFault("NothingBetweenCommas", before[2] if before else start, end)
     if before is not None:
@@ -274,56 +242,6 @@ def unexpected(text: str, tokens: list[Token], token: Token, wanted: list[str]) 
         return SyntaxFault("ReservedWord", start, end, word=word)
     expected = "a value" if before is not None and _takes_value(before, wanted) else expected_words(wanted)
     return SyntaxFault("UnexpectedText", start, end, text=word, expected=expected)
-
-
-def _other_style(text: str, tokens: list[Token], index: int) -> SyntaxFault | None:
-    """The fault of arguments written as Python and configuration files write them."""
-    kind, _, start, end = tokens[index]
-    before = tokens[index - 1] if index else None
-    if before is None:
-        return None
-    if kind == "LPAR" and before[0] == "NAME" and tokens[0][0] == "NAME":
-        return _tuple(text, before[1], start) or SyntaxFault("Parentheses", start, end, name=before[1])
-    if kind == "LPAR" and before[0] == "INPUT":
-        return _tuple(text, before[1], start)
-    if kind == "EQUAL" and before[0] == "NAME":
-        if index == 1:
-            return _assignment(text, before, end)
-        if tokens[index - 2][0] == "COMMA":
-            comma = tokens[index - 2]
-            return SyntaxFault(
-                "CommaBetweenArguments", comma[2], comma[3], fix=("leave the comma out", ""), name=before[1]
-            )
-    after = tokens[index + 1] if index + 1 < len(tokens) else None
-    if kind == "COMMA" and before[0] == "NUMBER" and after is not None and after[0] == "NUMBER":
-        plain = f"{before[1]}_{after[1]}"
-        if len(after[1]) == 3 and before[3] == start and end == after[2]:
-            return SyntaxFault("GroupedNumber", before[2], after[3], fix=(f"write `{plain}`", plain))
-    return None
-
-
-def _tuple(text: str, name: str, start: int) -> SyntaxFault | None:
-    """The fault of a size written as Python's tuple, with the channels behind it perhaps: `conv (3, 3) 16`."""
-    found = _sides_in_parentheses.match(text, start)
-    if found is None:
-        return None
-    sides = "x".join(_times_or_comma.split(found["sides"].strip()))
-    plain = f"{sides}x{found['more']}" if found["more"] else sides
-    return SyntaxFault(
-        "Parentheses", start, start + 1, fix=(f"write `{plain}`", plain), fix_at=found.span(), name=name,
-        applicability="likely",
-    )  # fmt: skip
-
-
-def _assignment(text: str, name: Token, end: int) -> SyntaxFault:
-    """The fault of `x = …`: a layer, which is named behind, or a value. Of a setting the layout knows better."""
-    rest = text[end:].strip()
-    plain = f"{rest} as {name[1]}" if _layer_like.match(rest) else f"let {name[1]} = {rest}"
-    fix = (f"write `{plain}`", plain) if rest and "=" not in rest else None
-    return SyntaxFault(
-        "AssignmentHere", name[2], end, fix=fix, fix_at=(name[2], len(text)), ends=True, applicability="likely",
-        name=name[1], rest=rest,
-    )  # fmt: skip
 
 
 _ARGUMENTS = {"NUMBER", "SIDE", "LBRACE", "STRING", "SLASH", "STAR", "ELLIPSIS", "LSQB"}
@@ -409,7 +327,10 @@ def _too_short(first: Token, before: Token | None, wanted: list[str], end: int) 
     if before is not None and before[0] == "COMMA":
         return SyntaxFault("TrailingComma", before[2], before[3], fix=("remove the comma", ""))
     expected = "a value" if before is not None and _takes_value(before, wanted) else expected_words(wanted)
-    return SyntaxFault("LineEndsEarly", end, end, expected=expected, before=before[1] if before else "")
+    fix = ("name it", " Net") if first[0] == "NETWORK" and before is first else None
+    return SyntaxFault(
+        "LineEndsEarly", end, end, fix=fix, ends=True, expected=expected, before=before[1] if before else ""
+    )
 
 
 def _is_open(tokens: list[Token], closer: str) -> bool:

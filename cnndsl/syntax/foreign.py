@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from cnndsl.syntax.faults import SyntaxFault
+from cnndsl.syntax.fault import SyntaxFault
 
 _call = re.compile(
     r"(?P<target>(?:self\.)?[A-Za-z_]\w*\s*=\s*|(?:\w+\.)?add\(\s*)?(?:[A-Za-z_]\w*\.)*(?P<name>[A-Z]\w*)\s*\(.*\)\s*,?"

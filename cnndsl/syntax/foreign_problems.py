@@ -170,7 +170,7 @@ class ForeignComment(Diagnostic):
     code = "E126"
     title = "a comment with `//`"
     message = "a comment begins with `#`, not with `//`"
-    label = "this divides whole numbers in expressions"
+    label = "not the beginning of a comment"
 
 
 class WrongQuotes(Diagnostic):
@@ -225,3 +225,39 @@ class PythonProgram(Diagnostic):
     def help_text(self) -> str | None:
         example = "`network Net`, `input 28x28x1`, `conv 3x3x32, relu`, …"
         return None if self.fixes else f"a spec lists the layers, one below the other: {example}"
+
+
+class Semicolon(Diagnostic):
+    """A line ends where it ends, and layers on one line have commas between them.
+
+    Wrong: `conv 3x3x8; relu;`. Right: `conv 3x3x8, relu`.
+    """
+
+    code = "E161"
+    title = "a semicolon"
+    message = "there are no semicolons: a line ends by itself, and layers on one line have commas between them"
+    label = "not a sign of the language"
+
+
+class ColonBehindName(Diagnostic):
+    """What a layer, an input or a setting is given follows its name with a space between, without a colon.
+
+    Wrong: `conv: 3x3x8`, `epochs: 10`. Right: `conv 3x3x8`, `epochs 10`.
+    """
+
+    code = "E162"
+    title = "a colon behind a name"
+    message = "arguments follow a name with spaces between, without a colon"
+    label = "leave it out"
+
+
+class BareParameters(Diagnostic):
+    """The parameters of a block or a network stand in parentheses behind its name.
+
+    Wrong: `block unit c, stride=1:`. Right: `block unit(c, stride=1):`.
+    """
+
+    code = "E163"
+    title = "parameters without parentheses"
+    message = "parameters stand in parentheses: `{plain}`"
+    label = "not in parentheses"

@@ -13,13 +13,17 @@ from typing import Any
 from cnndsl.diagnostics import Diagnostic, Edit, Fix, Label
 from cnndsl.record import Record
 from cnndsl.source import Source, Span
-from cnndsl.syntax.faults import SyntaxFault, mended
+from cnndsl.syntax.fault import SyntaxFault
+from cnndsl.syntax.faults import mended
 from cnndsl.syntax.nesting import INDENTATION, MOST_EDITS, MOST_NESTING, Nesting, width_of_indentation
 from cnndsl.syntax.parser import MOST_OPEN, parse_line
 from cnndsl.syntax.tree import Arm, Document, Line, Trivia
 
 MOST_RESCANNED = 4_000_000
 """Characters that are looked at twice in search of closing brackets, before each line ends where it ends."""
+
+HABITS = ("Semicolon", "ForeignComment", "ColonBehindName")
+"""Problems that a file mostly has many times, out of one habit."""
 
 MOST_FAULTS = 8
 """Faults of one line that are mended and reported, before it counts as unreadable."""
@@ -43,6 +47,7 @@ _python = re.compile(
 )
 _begins = re.compile(r"(?m)^[ \t]*(?P<line>[^\s#][^\n]*)")
 _PYTHON_BEGINS = frozenset("@abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_")
+_short_expression = re.compile(r"\s*[\w.]+(?:\s*(?:\*\*|//|[-+*/%])\s*[\w.]+)*")
 _named_end = re.compile(r"(?m)^[ \t]*(?:block[ \t]+end\b|use\b[^\n]*\bend\b)")
 _OPENERS = {")": "(", "]": "[", "}": "{"}
 
@@ -102,6 +107,8 @@ class _Layout(Nesting):
         self.mended = False
         self.ends: list[Span] = []
         self.dashes: list[Span] = []
+        self.habits: dict[str, list[tuple[Span, Edit]]] = {}
+        """What is written as in another language throughout a file, by the name of its problem."""
         self.python: list[Span] = []
         self.curly: list[Span] = []
         self.curly_ends: list[Span] = []
@@ -118,6 +125,7 @@ class _Layout(Nesting):
         self._report_ends()
         self._report_curly()
         self._report_dashes()
+        self._report_habits()
         if self.python:
             self._report_python()
         self.diagnostics.sort(key=lambda d: d.span.start)
@@ -149,6 +157,10 @@ class _Layout(Nesting):
             return self._comment(start, len(text) if newline < 0 else newline)
         if first == "|":
             return self._arm(start, column)
+        if first == "/" and text.startswith("//", start):
+            span = Span(self.source, start, start + 2)
+            self.habits.setdefault("ForeignComment", []).append((span, Edit(span, "#")))
+            return self._comment(start, self.line_end(start)[0])
         if first == "-" and (dash := _dash.match(text, start)) is not None:
             self.dashes.append(Span(self.source, start, dash.end()))
             start = dash.end()
@@ -171,6 +183,7 @@ class _Layout(Nesting):
             self.unclosed_column = column
         elif self._goes_on(start, column):
             # It was meant to stand in the bracket above, which is said.
+            self.place(Line(self.source, start, start + len(stripped), column, None))
             return after
         line = Line(self.source, start, start + len(stripped), column, self._parse(start, stripped))
         line.mended = self.mended
@@ -218,6 +231,16 @@ class _Layout(Nesting):
             fixes = (fix,) if len(self.dashes) <= MOST_EDITS else ()
             first = self.dashes[0]
             self.report("ListDash", Span(self.source, first.start, first.start + 1), fixes=fixes)
+
+    def _report_habits(self) -> None:
+        """What one habit has brought about everywhere: once, with the edits that mend it."""
+        for name, found in self.habits.items():
+            span, edit = found[0]
+            edits = tuple(edit for _, edit in found)
+            them = "it" if len(edits) == 1 else "them"
+            title = {"": f"leave {them} out", "#": "write `#`"}.get(edit.text, "write a comma")
+            fixes = (Fix(title, edits, "likely"),) if len(edits) <= MOST_EDITS else ()
+            self.report(name, span, fixes=fixes, count=len(found))
 
     def _report_python(self) -> None:
         """Lines of Python: once. Of a file that is nothing but a Python program nothing else is said."""
@@ -331,7 +354,15 @@ class _Layout(Nesting):
         opener = self.text[bracket]
         closer = {"(": ")", "[": "]", "{": "}"}[opener]
         span = Span(self.source, bracket, bracket + 1)
-        self.report("UnclosedBracket", span, opener=opener, closer=closer)
+        fixes: tuple[Fix, ...] = ()
+        found = _short_expression.match(self.text, bracket + 1, end[0]) if opener == "{" else None
+        if found is not None:
+            line = self.text.rfind("\n", 0, bracket) + 1
+            mended = self.text[line : found.end()] + closer + self.text[found.end() : end[0]]
+            if not isinstance(_read(mended.partition("#")[0].strip().lstrip("| ")), _Faulty):
+                edit = Edit(Span(self.source, found.end(), found.end()), closer)
+                fixes = (Fix(f"close it behind `{found.group().strip()}`", (edit,), "likely"),)
+        self.report("UnclosedBracket", span, fixes=fixes, opener=opener, closer=closer)
         self.unclosed_at = bracket
         return end
 
@@ -358,6 +389,14 @@ class _Layout(Nesting):
 
     def _report_fault(self, start: int, fault: SyntaxFault) -> None:
         span = Span(self.source, start + fault.start, start + fault.end)
+        colon = self.text.find(":", start, start + fault.start) if fault.problem == "BodyOnSameLine" else -1
+        if colon >= 0 and self.in_train():
+            span = Span(self.source, colon, colon + 1)
+            self.habits.setdefault("ColonBehindName", []).append((span, Edit(span, "")))
+            return
+        if fault.problem in HABITS and fault.fix is not None:
+            self.habits.setdefault(fault.problem, []).append((span, Edit(span, fault.fix[1])))
+            return
         fixes: tuple[Fix, ...] = ()
         if fault.fix is not None:
             title, replacement = fault.fix

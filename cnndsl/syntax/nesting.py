@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from cnndsl.diagnostics import Diagnostic, Edit, Fix, Label, problem
 from cnndsl.source import Source, Span
-from cnndsl.syntax.tree import Arm, Chain, Else, If, Instance, Line, Network, Output, Train
+from cnndsl.syntax.tree import Arm, Block, Chain, Else, For, If, Instance, Line, Network, Output, Repeat, Train, Use
 
 MOST_NESTING = 50
 """Levels of indentation; a person gets lost at ten."""
@@ -237,21 +238,35 @@ class Nesting:
 
     def check_bodies(self) -> None:
         """Lines that open a body and have none. Where bodies were left out as too deep, that is known."""
-        if self.depth_reported:
-            return
-        stack = list(self.lines)
+        stack = [] if self.depth_reported else [self.lines]
         while stack:
-            line = stack.pop()
-            stack.extend(line.body)
-            statement = line.statement
-            if statement is None or not statement.opens or isinstance(statement, (Network, Instance)):
-                continue
-            if not line.body and line not in self.leaning:
-                word = "|" if isinstance(statement, Arm) else self._opening_word(line)
-                self.report("EmptyBody", line.span(), word=word)
-            if not line.body and not isinstance(statement, Train):
-                # Whatever follows from its having no body has been said.
-                line.statement = None
+            lines = stack.pop()
+            for number, line in enumerate(lines):  # Some that follow may be taken out.
+                statement = line.statement
+                if statement is None or not statement.opens or isinstance(statement, (Network, Instance)):
+                    continue
+                if not line.body and line not in self.leaning:
+                    self._empty_body(line, lines[number + 1 :])
+                    line.mended = True
+                    if isinstance(statement, (Block, Train)):  # Else it is not known how many lines were meant.
+                        line.body[:] = _meant(line, lines[number + 1 :])
+                        del lines[number + 1 : number + 1 + len(line.body)]
+                if not line.body and not isinstance(statement, Train):
+                    # Whatever follows from its having no body has been said.
+                    line.statement = None
+            stack += [line.body for line in lines if line.body]
+
+    def _empty_body(self, line: Line, following: list[Line]) -> None:
+        """Say that a line has no body, with the edit that indents what was probably meant as one."""
+        if isinstance(line.statement, Arm):
+            self.report("EmptyBody", line.span(), word="|")
+            return
+        meant = _meant(line, following)
+        starts = [inner.start for one in meant for inner in _walk(one)]
+        edits = tuple(Edit(Span(self.source, start, start), "    ") for start in starts)
+        what = "the line below" if len(meant) == 1 else "the lines below"
+        fixes = (Fix(f"indent {what}", edits, "likely"),) if 0 < len(edits) <= MOST_EDITS else ()
+        self.report("EmptyBody", line.span(), fixes=fixes, word=self._opening_word(line))
 
     def _opening_word(self, line: Line) -> str:
         if isinstance(line.statement, Else):
@@ -300,6 +315,30 @@ class Nesting:
                 edits.append(Edit(Span(self.source, match.start(1), match.end(1)), " " * fixed))
             opened = _opens_body(line)
         return tuple(edits)
+
+
+def _meant(line: Line, following: list[Line]) -> list[Line]:
+    """The lines behind one without a body that were probably meant as its body: up to the next header for a block or a
+    recipe, else one line."""
+    if isinstance(line.statement, (Block, Train)):
+        headers = (Network, Instance, Block, Train, Use)
+        last = next((i for i, one in enumerate(following) if isinstance(one.statement, headers)), len(following))
+        return following[:last]
+    one = following[0] if following and not isinstance(line.statement, Chain) else None
+    is_layer = one is not None and isinstance(one.statement, Chain) and bool(one.statement.items)
+    again = one is not None and isinstance(one.statement, If) and one.statement.again
+    inner = one is not None and isinstance(one.statement, (If, For, Repeat)) and not again
+    return following[:1] if is_layer or inner else []
+
+
+def _walk(line: Line) -> Iterator[Line]:
+    """A line and all below it that begin a line of the text: an arm's first line stands behind its `|`."""
+    yield line
+    for number, inner in enumerate(line.body):
+        below = _walk(inner)
+        if number == 0 and isinstance(line.statement, Arm):
+            next(below)
+        yield from below
 
 
 def _opens_body(line: str) -> bool:

@@ -11,7 +11,8 @@ import re
 from typing import Any
 
 from cnndsl.syntax import build
-from cnndsl.syntax.faults import SyntaxFault, lexical_fault, unexpected
+from cnndsl.syntax.fault import SyntaxFault
+from cnndsl.syntax.faults import lexical_fault, unexpected
 from cnndsl.syntax.tables import ACTIONS, KEYWORDS, PATTERN, RULES
 from cnndsl.syntax.tree import Statement
 

@@ -261,9 +261,9 @@ class InputAlias(Diagnostic):
     """An input's name stands before its size: `input left 28x28x1`."""
 
     code = "E123"
-    title = "an input named with `as`"
+    title = "an input's name behind its size"
     message = "an input's name stands before its size, such as `input image 32x32x3`"
-    label = "not with `as`"
+    label = "not behind it"
 
 
 class MissingComma(Diagnostic):
@@ -322,7 +322,7 @@ class BadName(Diagnostic):
 
     code = "E145"
     title = "not a name"
-    message = "`{text}` is not a name: a name has letters, digits and `_`"
+    message = "`{text}` is not a name: a letter or `_` comes first, then letters, digits and `_`"
     label = "meant as one name"
 
 
@@ -382,7 +382,7 @@ class EmptyBody(Diagnostic):
     def help_text(self) -> str | None:
         if self.values["word"] == "|":
             return "`| identity` gives what the merge was given"
-        return "indent the lines that belong to it, or remove it"
+        return None if self.fixes else "indent the lines that belong to it, or remove it"
 
 
 class LineTooLong(Diagnostic):
