@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 from drawn import checked, drawn
 from geometry import arrow_faults, box_faults, crossings, page_faults, text_faults, texts
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from cnndsl.compare import Side
 from cnndsl.compare.changes import compare
@@ -55,6 +57,12 @@ def faults(picture: Scene, *, wide: bool = False) -> list[str]:
 
 def leaves(item: Item) -> list[Item]:
     return [one for one in every(item) if not one.children]
+
+
+def tensors(network: Item) -> list[tuple[str, str]]:
+    """From which box to which tensors go, as the rows in the terminal have it."""
+    rows = [row for row in flat(network) if row.what == "box"]
+    return sorted((rows[giver].item.id, row.item.id) for row in rows for giver in row.takes)
 
 
 # --- geometry -------------------------------------------------------------------------------------------------------
@@ -124,10 +132,8 @@ def test_every_box_and_tensor_is_there_once(name: str) -> None:
     found = graph(name)
     boxes = [thing for thing in found.things if not thing.holds and thing.kind != "output"]
     assert sorted(thing.id for thing in boxes) == sorted(item.id for item in leaves(network))
-    rows = [row for row in flat(network) if row.what == "box"]
-    wanted = sorted((rows[giver].item.id, row.item.id) for row in rows for giver in row.takes)
     arrows = [(arrow.source, arrow.target) for arrow in found.arrows if not arrow.target.startswith("output ")]
-    assert sorted(set(arrows)) == wanted
+    assert sorted(set(arrows)) == tensors(network)
     results = {output.name for output in checked(name).graph.outputs}
     given = {arrow.target for arrow in found.arrows if arrow.target.startswith("output ")}
     assert given == {f"output {name}" for name in results}
@@ -200,6 +206,22 @@ def test_two_networks_in_one_picture(old: str, new: str) -> None:
     assert not faults(found)
     assert "added" in {arrow.line.role for arrow in found.arrows}
     assert all(bool(arrow.line.dash) for arrow in found.arrows if arrow.line.role == "removed")
+
+
+@pytest.mark.slow
+def test_random_networks_keep_the_rules() -> None:
+    from test_random_networks import networks
+
+    @settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(networks(), st.sampled_from(["down", "right"]), st.sampled_from([None, 0, 1, 99]))
+    def keep(made: tuple[str, int], direction: str, depth: int | None) -> None:
+        network = folded(of(made[0]), depth)
+        found = scene(network, Wanted(direction=direction))
+        assert not faults(found)
+        arrows = {(arrow.source, arrow.target) for arrow in found.arrows if not arrow.target.startswith("output ")}
+        assert sorted(arrows) == tensors(network)
+
+    keep()
 
 
 # --- folding --------------------------------------------------------------------------------------------------------
