@@ -22,6 +22,10 @@ RETURN = 9.0
 """How far the line from one row to the next goes out to the sides."""
 CONNECTOR = 5.5
 """The radius of the circle in which a line ends that goes on in another row."""
+SHORTER = (1.0, 0.93, 0.86, 0.8, 0.7)
+"""Shares of the room that rows are tried to fill."""
+TOO_WIDE = 20.0
+"""What it costs to be wider than the page, in rows."""
 CROSSING = 0.4
 """What a line costs that goes on in another row, in rows."""
 
@@ -39,7 +43,7 @@ class Lines:
     def __init__(self, figure: Figure, systems: Sequence[_System], cuts: Sequence[Cut], over: float) -> None:
         self.figure = figure
         self.systems = systems
-        self.cost = len(systems) + CROSSING * len(cuts) + 10 * over
+        self.cost = len(systems) + CROSSING * len(cuts) + (TOO_WIDE + 10 * over if over else 0.0)
 
     def panel(self) -> Panel:
         return _stacked(self.figure, self.systems)
@@ -57,14 +61,28 @@ def in_lines(figure: Figure, room: float | None) -> Lines:
 
 
 def _wrapped(figure: Figure, whole: _System, room: float) -> Lines:
-    """The figure in several rows; cut where few lines cross."""
+    """The figure in several rows; shorter ones where the ends of lines that are cut need more room than was thought."""
     room -= 2 * RETURN
+    spine = set(pairwise(figure.paths[0].nodes))
+    made = []
+    for share in SHORTER:
+        chunks = _chunks(figure, whole, room * share, spine)
+        cuts = _cuts(figure, chunks, spine)
+        systems = [_System(figure, chunk, cuts) for chunk in chunks]
+        over = fsum(max(0.0, system.width - room) for system in systems) / room
+        made.append(Lines(figure, systems, cuts, over))
+        if not over:
+            break
+    return min(made, key=lambda lines: lines.cost)
+
+
+def _chunks(figure: Figure, whole: _System, room: float, spine: set[Pair]) -> list[list[int]]:
+    """The stations of each row: cut where few lines cross, none wider than `room` if that can be."""
     order = sorted(whole.members, key=lambda n: (whole.place(n)[0], n))
     starts = [whole.place(n)[0] - whole.node(n).before for n in order]
     ends = [whole.place(n)[0] + whole.node(n).after for n in order]
     rank = {n: i for i, n in enumerate(order)}
     crossings = [0.0] * (len(order) + 1)
-    spine = set(pairwise(figure.paths[0].nodes))
     for a, b in figure.links:
         if (a, b) not in spine:
             for cut in range(rank[a] + 1, rank[b] + 1):
@@ -72,8 +90,12 @@ def _wrapped(figure: Figure, whole: _System, room: float) -> Lines:
     best: list[tuple[float, int]] = [(0.0, 0)]
     for end in range(1, len(order) + 1):
         choices = []
-        for start in range(end):
-            wide = max(ends[start:end]) - min(starts[start:end])
+        left, right = starts[end - 1], ends[end - 1]
+        for start in reversed(range(end)):
+            left, right = min(left, starts[start]), max(right, ends[start])
+            wide = right - left
+            if wide > 2 * room and start < end - 1:
+                break
             slack = ((room - wide) / room) ** 2 * 0.3 if wide <= room else (wide / room) * 10
             choices.append((best[start][0] + 1.0 + slack + crossings[start], start))
         best.append(min(choices))
@@ -83,22 +105,21 @@ def _wrapped(figure: Figure, whole: _System, room: float) -> Lines:
         start = best[end][1]
         chunks.insert(0, sorted(order[start:end]))
         end = start
-    cuts = _cuts(figure, chunks, spine)
-    systems = [_System(figure, chunk, cuts) for chunk in chunks]
-    over = fsum(max(0.0, system.width - room) for system in systems) / room
-    return Lines(figure, systems, cuts, over)
+    return chunks
 
 
 def _cuts(figure: Figure, chunks: Sequence[Sequence[int]], spine: set[Pair]) -> list[Cut]:
     """The links that end in one row and go on in another, but for the spine's; those of one tensor share a name."""
     row = {n: i for i, chunk in enumerate(chunks) for n in chunk}
-    names: dict[int, str] = {}
-    found = []
-    for a, b in figure.links:
-        if row[a] != row[b] and (a, b) not in spine:
-            name = names.setdefault(a, chr(ord("a") + len(names) % 26))
-            found.append(Cut((a, b), name))
-    return found
+    cut = [pair for pair in figure.links if row[pair[0]] != row[pair[1]] and pair not in spine]
+    numbers = {a: number for number, a in enumerate(dict.fromkeys(a for a, _ in cut))}
+    return [Cut(pair, _letter(numbers[pair[0]])) for pair in cut]
+
+
+def _letter(number: int) -> str:
+    """a to z, and aa, ab, … after them."""
+    more, last = divmod(number, 26)
+    return (_letter(more - 1) if more else "") + chr(ord("a") + last)
 
 
 # --- one row --------------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from cnndsl.draw.styles.boxes import BAND, merge
 from cnndsl.draw.styles.figure import Figure
 from cnndsl.draw.styles.insets import APART, Panel, insets
 from cnndsl.draw.styles.labels import BARE, NONE, SHORT
-from cnndsl.draw.styles.line import Lines, in_lines
+from cnndsl.draw.styles.line import TOO_WIDE, Lines, in_lines
 from cnndsl.draw.styles.paper import SWATCH, Entry
 from cnndsl.draw.styles.plan import Plan, plan
 from cnndsl.draw.styles.stations import TRANSPOSED, activated
@@ -92,7 +92,7 @@ def _cost(one: Lines | Layout, room: float) -> float:
     """What a layout costs, in rows: a U a little if it lacks stairs, and much for being too wide."""
     if isinstance(one, Lines):
         return one.cost
-    return (0.0 if one.stairs else 0.8) + (10.0 + one.width - room if one.width > room else 0.0)
+    return (0.0 if one.stairs else 0.8) + (TOO_WIDE + one.width - room if one.width > room else 0.0)
 
 
 def _legend(planned: Plan, wanted: Wanted) -> list[Entry]:
