@@ -173,6 +173,16 @@ def test_check_of_a_wrong_spec_loads_little() -> None:
     assert not modules & HEAVY
 
 
+def test_draw_loads_little(tmp_path: Path) -> None:
+    code, modules = loaded_by("draw", "resnet18", "-o", str(tmp_path / "a.svg"))
+    assert code == 0
+    assert not modules & (HEAVY | {"reportlab", "resvg_py", "graphviz", "cnndsl.draw.page.build"})
+    assert {name for name in modules if name.startswith("cnndsl.draw.formats.")} == {
+        "cnndsl.draw.formats.paths",
+        "cnndsl.draw.formats.svg",
+    }
+
+
 def test_check_loads_only_the_families_it_needs() -> None:
     _, modules = loaded_by("check", "-", text="network A\ninput 8\ndense 2, relu\n")
     families = {name for name in modules if name.startswith("cnndsl.layers.")}
