@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cnndsl.draw.styles.layered.level import Level, usual
 
-TALL = 1.7
+TALL = 2.5
 """A spot this many times as long as most fills several ranks, if shorter ones stand beside it."""
 SHORTER = 0.6
 """Of its length, at most."""
