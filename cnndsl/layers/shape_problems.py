@@ -263,8 +263,11 @@ class ConnectRows(Diagnostic):
 
     code = "E309"
     title = "wrong number of rows in a connection table"
-    message = "the connection table has {rows} rows for {channels} output channels"
+    message = "the connection table has {rows} {said} for {channels} output channels"
     label = "must have a row for each output channel"
+
+    def message_text(self) -> str:
+        return self.message.format(**self.values, said="row" if self.values["rows"] == 1 else "rows")
 
 
 class ConnectChannel(Diagnostic):

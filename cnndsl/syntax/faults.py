@@ -238,8 +238,15 @@ def unexpected(text: str, tokens: list[Token], token: Token, wanted: list[str]) 
         fault = _behind(text, first, before, token, wanted, tokens[:index])
         if fault is not None:
             return fault
+    value = f"{{{word}}}"
+    fix = (f"write `{value}`", value) if "LBRACE" in wanted and word.isidentifier() else None
     if "NAME" in wanted and word.isidentifier():
-        return SyntaxFault("ReservedWord", start, end, word=word)
+        fix = fix if word in ("true", "false") and before is not None else None
+        return SyntaxFault("ReservedWord", start, end, word=word, fix=fix, applicability="likely")
+    if fix is not None and before is not None and before[0] == "STAR":
+        return SyntaxFault(
+            "UnexpectedText", start, end, text=word, expected=expected_words(wanted), fix=fix, applicability="likely"
+        )
     expected = "a value" if before is not None and _takes_value(before, wanted) else expected_words(wanted)
     return SyntaxFault("UnexpectedText", start, end, text=word, expected=expected)
 
