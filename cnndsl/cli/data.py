@@ -211,7 +211,10 @@ class _Meter:
 
 @data.command(context_settings=CONTEXT)
 def clean() -> int:
-    """Remove the decoded images that `data folder` keeps in the user's cache; they are decoded anew when needed."""
+    """Remove the decoded images of `data folder`.
+
+    They lie in the user's cache, and are decoded anew when they are needed.
+    """
     sets, size = _decoded()
     for path in _decoded_files():
         try:

@@ -47,7 +47,7 @@ def decoded(
     """The images of these files below `folder`, each of `shape` (channels, height, width); decoded if they are not in
     the cache, or have changed. Raises WriteError where they can't be kept."""
     print_of = _fingerprint(folder, files)
-    place = decoded_folder() / _name(folder, shape, fit)
+    place = decoded_folder() / _name(folder.resolve(), shape, fit)
     about = _about(place, print_of, shape)
     if about is None:
         if len(files) >= _SAID_FROM:

@@ -32,7 +32,8 @@ def find_named(source: str, wanted: Wanted, name: str, *, folder: bool) -> Path:
     what = "folder" if folder else "file"
     tried = []
     for root in data_roots(wanted.data_root, wanted.beside):
-        path = inside(root, name)
+        inside(root, name)
+        path = root / name
         if path.is_dir() if folder else path.is_file():
             return path
         if path.exists():
