@@ -33,7 +33,7 @@ const state = {
 };
 
 let model = null, network = null;
-/* The network's pieces by their keys, in the order in which they are read. */
+/* The network's pieces by their keys, as they are read. */
 let pieces = new Map();
 
 /* What the reader chose for all pages, if the browser keeps that: for files it may refuse. */

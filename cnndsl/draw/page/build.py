@@ -17,6 +17,8 @@ from cnndsl.terminal import visible
 
 NOTED = 100
 """Problems that a page tells."""
+_UNNAMED = ("output",)
+"""The result of a network that names none: it needs no mark."""
 _KEPT = "\n\r\t\xa0"
 _MARK = "\ufffd"
 
@@ -88,7 +90,7 @@ class _Build:
             facts(item, self.whole),
             self.place(item.span),
             None if item.fault is None else visible(item.fault),
-            item.outputs,
+            () if self.whole.outputs == _UNNAMED else item.outputs,
             item.auxiliary,
             item.change.what,
             item is self.whole or item.id in self.open,

@@ -45,6 +45,7 @@ function arrangeLabel(piece) {
   const lines = [heading(piece)];
   if (piece.dress.length) lines.push(cut(piece.dress.join(", "), SMALL));
   for (const what of state.show) if (piece.said[what]) lines.push(cut(piece.said[what], SMALL));
+  for (const name of piece.outputs ?? []) lines.push(cut(`→ ${name}`, SMALL));
   const wide = lines.map((line, n) => (n ? widthOf(line, SMALL) : widthOf(line, TITLE, true) + (piece.inside ? 14 : 0)));
   return { lines, w: Math.ceil(Math.max(...wide, 28) + 2 * PAD.x), h: lines.length * LEADING + 2 * PAD.y };
 }

@@ -128,7 +128,7 @@ on(color, "change", () => setColor(color.value));
 
 /* --- keys and buttons --- */
 
-/* Go to a box further on, or back, in the order in which they are read. */
+/* Go to a box further on, or back, as they are read. */
 function step(by) {
   const order = boxes.filter(({ piece }) => piece.parent), at = order.findIndex(({ piece }) => piece.key === state.roving);
   const next = order[clamp(0, at + by, order.length - 1)];

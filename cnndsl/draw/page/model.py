@@ -78,8 +78,9 @@ class Piece(Record):
     """An item: a layer, block or repeat.
 
     said: what a label may say, by what is asked for (`shape`: `14x14x6`). costs: numbers that colours tell of, by the
-    same names. facts: its numbers by name, for people. place: its item in the spec. change: what became of it, in a
-    picture of two networks. is_open: whether it is unfolded first. inside: what it holds; None if nothing.
+    same names. facts: its numbers by name, for people. place: its item in the spec. outputs: named results of the
+    network that it gives. change: what became of it, in a picture of two networks. is_open: whether it is unfolded
+    first. inside: what it holds; None if nothing.
     """
 
     id: str

@@ -142,7 +142,7 @@ function showNotes() {
   notes.hidden = !model.notes.length && network !== null;
   const groups = Object.groupBy(model.notes, ({ severity }) => severity), kinds = ["error", "warning", "note"].filter((kind) => groups[kind]);
   const remark = model.stale ? " · the picture is the last that could be drawn" : network ? "" : " · nothing can be drawn";
-  const summary = element("summary", { class: kinds[0] }, kinds.map((kind) => counted(groups[kind].length, kind)).join(", "), element("span", {}, remark));
+  const counts = kinds.map((kind) => counted(groups[kind].length, kind)).join(", ");
   const list = model.notes.map((note) => {
     const { severity, code, message, text, place } = note;
     const where = place && `${model.files[place.file].name}:${place.line + 1}:${place.column + 1}`;
@@ -153,7 +153,8 @@ function showNotes() {
   // As the reader left it, until it gets worse or better.
   const open = notes.dataset.worst === kinds[0] ? notes.firstChild?.open : kinds[0] === "error";
   notes.dataset.worst = kinds[0];
-  notes.replaceChildren(element("details", { open }, summary, element("ul", {}, ...list)));
+  notes.replaceChildren(element("details", { open },
+    element("summary", { class: kinds[0] }, counts, element("span", {}, remark)), element("ul", {}, ...list)));
   pan(0, top - stage.offsetTop);  // what is seen stays where it is
 }
 

@@ -1,7 +1,7 @@
 /* The picture: an SVG whose parts are made when they come into sight, and moved when something is folded. */
 
 const stage = byId("stage"), world = byId("world");
-/* Boxes that are in the page, by their keys; all boxes, in the order in which they are read, and by their keys. */
+/* Boxes that are in the page, by their keys; all boxes, as they are read and by their keys. */
 const drawn = new Map();
 let boxes = [], places = new Map();
 let bounds = { w: 0, h: 0 };
@@ -93,8 +93,7 @@ function routeParts({ piece, routes }) {
 
 /* --- drawing --- */
 
-/* Draw what is in sight, and take away what is not; what is selected always stays. changed: whether to show what is
-not as it was. */
+/* Draw what is in sight, and what is selected, and take away the rest. changed: whether to show what is not as it was. */
 function draw({ changed = false, margin = 300 } = {}) {
   const sight = inSight(margin);
   const wanted = boxes.filter(({ piece: { key }, x, y, w, h }) => key === state.current || key === state.roving

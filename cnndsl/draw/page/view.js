@@ -63,7 +63,7 @@ function begin() {
   jump(down ? (w - bounds.w * k) / 2 : MARGIN, down ? MARGIN : (h - bounds.h * k) / 2, k);
 }
 
-/* Bring a box into sight: nothing moves if it can be seen and read already. */
+/* Bring a box into sight, at least so large; nothing moves if it is. */
 function reveal(key, least = 0.3) {
   const box = places.get(key), { w, h } = room();
   if (!box) return;
