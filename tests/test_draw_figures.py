@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import random
 import subprocess
 import sys
 from collections import Counter
@@ -454,6 +455,45 @@ def test_a_block_alone_can_be_drawn() -> None:
     scene = picture(Subject(one.graph, one.analysis), view=View(only="inception"), style="volumes")
     assert kept(scene, None) == []
     assert sum(found.kind == "conv" for found in scene.things) == 6
+
+
+def random_network(seed: int) -> str:
+    """A network whose layers take what earlier ones of their resolution gave, at random."""
+    dice = random.Random(seed)
+    lines = ["network R", "input 32x32x4"]
+    known: dict[int, list[str]] = {}
+    level = 0
+    for number in range(dice.randint(6, 26)):
+        name = f" as t{number}" if dice.random() < 0.5 else ""
+        what = dice.random()
+        if what < 0.35 and known.get(level):
+            lines.append("concat " + " ".join(dice.sample(known[level], min(len(known[level]), dice.randint(1, 3)))))
+            lines.append(f"conv 1x1x8{name}")
+        elif what < 0.45 and level < 3:
+            level += 1
+            lines.append(f"conv 3x3x8 /2 pad=1{name}")
+        elif what < 0.55 and level:
+            level -= 1
+            lines += ["upsample 2", f"conv 3x3x8 same{name}"]
+        else:
+            lines.append(f"conv 3x3x8 same{name}, relu" if dice.random() < 0.5 else f"conv 1x1x8{name}")
+        if name:
+            known.setdefault(level, []).append(name.split()[1])
+    return "\n".join(lines) + "\n"
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_networks_of_any_shape_keep_the_rules(seed: int) -> None:
+    network = of(random_network(seed))
+    for width in WIDTHS:
+        assert kept(volumes.scene(network, Wanted(width=width)), width) == []
+
+
+def test_what_can_not_be_so_narrow_says_so() -> None:
+    for draw in (chain, volume):
+        scene = draw("vgg16", width=40.0)
+        assert scene.width > 40
+        assert "pt wide, not 40 pt" in scene.notes[0]
 
 
 BROKEN = """\

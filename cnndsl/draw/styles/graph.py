@@ -32,18 +32,8 @@ def scene(network: Item, wanted: Wanted) -> Scene:
         painting = arranged(Painting(Nest(network, Wish(look, wanted.direction == "right", None), outer=True), wanted))
     else:
         painting = Painting(_fitting(network, wanted), wanted)
-    return _noted(paper.picture(painting.network, wanted, painting.things, painting.arrows), wanted)
-
-
-def _noted(picture: Scene, wanted: Wanted) -> Scene:
-    """The picture with a note if it is wider than it was wanted."""
-    if wanted.width is None or picture.width <= wanted.width + 0.5:
-        return picture
-    said = (
-        f"The picture is {picture.width:.0f} pt wide, not {wanted.width:.0f} pt: with text of {SMALLEST:g} pt it can't "
-        "be narrower. Look into fewer blocks (--depth, --fold), or choose another --direction."
-    )
-    return picture._replace(notes=(*picture.notes, said))
+    scene = paper.picture(painting.network, wanted, painting.things, painting.arrows)
+    return paper.noted(scene, wanted, "Look into fewer blocks (--depth, --fold), or choose another --direction.")
 
 
 def _fitting(network: Item, wanted: Wanted) -> Nest:

@@ -287,7 +287,8 @@ class _Drawing:
                 marks += between
                 arrows.append(Arrow(self.placed[number - 1].element.id, placed.element.id, line))
             things.append(self._thing(placed, marks))
-        return paper.picture(self.network, self.wanted, things, arrows, colors=self.colors)
+        scene = paper.picture(self.network, self.wanted, things, arrows, colors=self.colors)
+        return paper.noted(scene, self.wanted, "Show less (--show, --no-labels), or choose --style volumes.")
 
     def _thing(self, placed: Placed, marks: list[Mark]) -> Thing:
         element = placed.element

@@ -108,6 +108,17 @@ def picture(
     )
 
 
+def noted(scene: Scene, wanted: Wanted, advice: str) -> Scene:
+    """A picture with a note, and what to do about it, if it is wider than it was wanted."""
+    if wanted.width is None or scene.width <= wanted.width + 0.5:
+        return scene
+    said = (
+        f"The picture is {scene.width:.0f} pt wide, not {wanted.width:.0f} pt: with text of {SMALLEST:g} pt it can't "
+        f"be narrower. {advice}"
+    )
+    return scene._replace(notes=(*scene.notes, said))
+
+
 def description(network: Item) -> str:
     """A picture in words: what goes in, what comes out, how large the network is."""
     inputs = [item for item in network.children if item.kind == "input"]

@@ -49,10 +49,10 @@ def valley(figure: Figure) -> Valley | None:
     if not known:
         return None
     deepest = _deepest(sizes)
-    count, places = _descent(sizes[: deepest + 1])
-    bottom = count - 1
+    places = _descent(sizes[: deepest + 1])
+    bottom = places[-1] if places else 0
     ascent = _ascent(sizes[deepest + 1 :], min(known), bottom)
-    if ascent is None:
+    if places is None or ascent is None:
         return None
     met = sorted({level for level in ascent if level < bottom})
     if bottom < DEEP or not met or met[0] > SHALLOW or len(met) < 2:
@@ -65,7 +65,8 @@ def valley(figure: Figure) -> Valley | None:
         level.update(dict.fromkeys(path.nodes, level[path.entry]))
         side.update(dict.fromkeys(path.nodes, "left"))
     across = {(path.nodes[-1], path.exit) for path in figure.paths[1:]} | set(figure.links)
-    if any(side[a] == "right" and (a, b) not in set(pairwise(spine)) for a, b in across if b is not None):
+    skips = [(a, b) for a, b in across if b is not None and (a, b) not in set(pairwise(spine))]
+    if any(side[a] == "right" or level[a] - level[b] not in (0, 1) for a, b in skips):
         return None
     order = {n: i for path in figure.paths for i, n in enumerate(path.nodes)}
     rows = [
@@ -96,16 +97,19 @@ def _deepest(sizes: Sequence[float]) -> int:
     return deepest
 
 
-def _descent(sizes: Sequence[float]) -> tuple[int, list[int]]:
-    """How many levels there are, and the level of each place."""
-    largest, level = sizes[0], 0
+def _descent(sizes: Sequence[float]) -> list[int] | None:
+    """The level of each place on the way down; None if it goes up again."""
+    largest = last = sizes[0]
+    level = 0
     places = []
     for size in sizes:
+        if size and size > last + HALVED:
+            return None
         if size and size < largest - HALVED:
             largest, level = size, level + 1
-        largest = max(largest, size)
+        largest, last = max(largest, size), size or last
         places.append(level)
-    return level + 1, places
+    return places
 
 
 def _ascent(sizes: Sequence[float], smallest: float, bottom: int) -> list[int] | None:

@@ -55,7 +55,9 @@ def scene(network: Item, wanted: Wanted) -> Scene:
         marks += [moved(mark, dx, dy) for mark in below.marks]
     # Where no operation is written, colours have to say what boxes are.
     explained = wanted._replace(legend=True) if figure.words == NONE and wanted.labels else wanted
-    return paper.picture(network, explained, things, arrows, marks, colors=colors, legend=_legend(planned, wanted))
+    legend = _legend(planned, wanted)
+    scene = paper.picture(network, explained, things, arrows, marks, colors=colors, legend=legend)
+    return paper.noted(scene, wanted, "Look into fewer blocks (--depth, --fold), or show less (--show, --no-labels).")
 
 
 def _fitted(planned: Plan, network: Item, colors: Colors, wanted: Wanted) -> tuple[Panel, Figure]:
