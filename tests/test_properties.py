@@ -157,7 +157,8 @@ ITEMS = [
     "pad 1", "crop 1", "identity", "subsample 2", "l2norm", "lrn 5", "slice 0 2", "shuffle 2",
     "conv 3x3x4 same, bn, relu", "linear 4, gelu", "posembed", "layerscale 0.1", "droppath 0.2", "tokens",
     "tokens, clstoken, posembed sincos", "linear 4, tokens, attention 2", "attention 2 causal", "attention 1",
-    "windowattention 2 3 shift=1", "windowattention 1 4x2 grid", "token -1", "tokens, lstm 4", "gru 3 layers=2 bidirectional", "rnn 5 relu last", "conv 3x8 same",
+    "windowattention 2 3 shift=1", "windowattention 1 4x2 grid",
+    "token -1", "tokens, lstm 4", "gru 3 layers=2 bidirectional", "rnn 5 relu last", "conv 3x8 same",
 ]  # fmt: skip
 # What a forward pass of these costs, FlopCounterMode does not count, or counts as what it is not.
 UNCOUNTED = {"subsample"}
