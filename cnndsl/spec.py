@@ -155,8 +155,8 @@ class Spec:
         """The page that `cnndsl draw -o net.html` writes: it folds, finds, tells numbers and lines. In a notebook it
         shows itself, so many pixels high."""
         from cnndsl.draw.formats import Paper, html
-        from cnndsl.draw.page.build import Spec as Told
         from cnndsl.draw.page.build import explored
+        from cnndsl.draw.page.model import Spec as Told
         from cnndsl.draw.picture import outlined
 
         model = explored(outlined(self._subject), Told(self._checked.source, self.diagnostics))
