@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 
 from cnndsl.source import Source
@@ -61,22 +62,17 @@ def geometry(page: Page) -> None:
             if parent[one["key"]] == parent[other["key"]]:
                 assert apart(one, other), (one["key"], other["key"])
     closed = [box for box in inner if not box["open"]]
-    for box in boxes:
-        for route in box["routes"]:
-            if route["head"]:
-                assert any(on_border(other, route["points"][-1]) for other in inner)
-            for x, y in route["points"]:
-                within = [b["key"] for b in closed if inside(b, x, y)]
-                assert not within, (box["key"], within)
+    routes = [route for box in boxes for route in box["routes"]]
+    assert all(any(on_border(box, route["points"][-1]) for box in inner) for route in routes if route["head"])
+    x, y = np.array([point for route in routes for point in route["points"]]).T
+    for box in closed:
+        across = (box["x"] + 1 < x) & (x < box["x"] + box["w"] - 1)
+        assert not (across & (box["y"] + 1 < y) & (y < box["y"] + box["h"] - 1)).any(), box["key"]
 
 
 def apart(one: dict[str, float], other: dict[str, float]) -> bool:
     across = one["x"] + one["w"] <= other["x"] or other["x"] + other["w"] <= one["x"]
     return across or one["y"] + one["h"] <= other["y"] or other["y"] + other["h"] <= one["y"]
-
-
-def inside(box: dict[str, float], x: float, y: float) -> bool:
-    return box["x"] + 1 < x < box["x"] + box["w"] - 1 and box["y"] + 1 < y < box["y"] + box["h"] - 1
 
 
 def on_border(box: dict[str, float], point: tuple[float, float]) -> bool:
