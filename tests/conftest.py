@@ -16,6 +16,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 # readline, which writes it where no Python code sees it, and pytest-xdist's workers inherit it.
 for name in ("COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR"):
     os.environ.pop(name, None)
+    os.unsetenv(name)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -46,8 +46,9 @@ def run(
     codes = node_codes(graph)
     tensors: dict[tuple[int, int], Tensor] = dict(zip(((index, 0) for index in graph.inputs), inputs, strict=True))
     for node in graph.nodes:
+        given: list[Tensor] = []
         if node.kind == INPUT:
-            given, found = [], (tensors[node.index, 0],)
+            found: Outputs = (tensors[node.index, 0],)
         else:
             given = [tensors[edge.node, edge.output] for edge in node.inputs]
             found = call(module, codes[node.index], given, training=module.training)
