@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import json
+import multiprocessing
 import os
 import random
 import resource
@@ -18,6 +20,7 @@ import pytest
 from test_data import make_mnist
 from test_train import SMALL, SPECS, same
 
+from cnndsl.cli import main
 from cnndsl.elaborate import elaborate
 from cnndsl.recipe import read
 from cnndsl.runtime import checkpoints
@@ -28,7 +31,7 @@ from cnndsl.syntax import parse
 
 def run_command(*arguments: str, cwd: Path, **options: Any) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "OMP_NUM_THREADS": "1", **options.pop("env", {})}
-    command = [sys.executable, "-m", "cnndsl", "train", *arguments]
+    command = [sys.executable, "-m", "cnndsl", options.pop("command", "train"), *arguments]
     return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=environment, timeout=300, **options)
 
 
@@ -52,11 +55,14 @@ def test_a_first_run(folder: Path) -> None:
     assert sum(line.startswith("test ") for line in lines) == 1
     run = folder / "runs" / "Small-1"
     assert {path.name for path in run.iterdir()} == {
-        "spec.cnn", "recipe.json", "model.py", "metrics.csv", "checkpoints", "model.safetensors", "result.json",
+        "spec.cnn", "recipe.json", "model.py", "metrics.csv", "metrics.jsonl", "checkpoints",
+        "model.safetensors", "result.json",
     }  # fmt: skip
     rows = list(csv.DictReader((run / "metrics.csv").open()))
     assert [row["epoch"] for row in rows] == ["1", "2"]
     assert {"train_loss", "train_accuracy", "validation_loss", "validation_accuracy", "lr", "seconds"} <= set(rows[0])
+    objects = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert [{key: float(value) for key, value in row.items()} for row in rows] == objects
 
 
 def test_mnist_from_idx_files_and_the_variable(folder: Path) -> None:
@@ -191,40 +197,113 @@ def start(*arguments: str, cwd: Path) -> subprocess.Popen[str]:
     )
 
 
-def wait_for(condition: Callable[[], Any], process: subprocess.Popen[str]) -> None:
+def wait_for(condition: Callable[[], Any], process: Any) -> None:
     until = time.monotonic() + 120
-    while not condition() and process.poll() is None and time.monotonic() < until:
+    alive = process.is_alive if hasattr(process, "is_alive") else lambda: process.poll() is None
+    while not condition() and alive() and time.monotonic() < until:
         time.sleep(0.01)
 
 
+LONG = SMALL.replace("epochs 3", "epochs 30").replace("batch 100", "batch 16") + "    checkpoint 20\n    ema 0.95\n"
+
+
+# Processes of their own that have PyTorch loaded from the start: killing is what is tested, not starting.
+FORKS = multiprocessing.get_context("forkserver")
+FORKS.set_forkserver_preload(["cnndsl.cli.train", "cnndsl.runtime.train", "torch._dynamo"])
+
+
+def command_in_fork(folder: str, arguments: list[str]) -> None:
+    """What a killed process does: the command, in this folder, its output in a file."""
+    os.chdir(folder)
+    with open("output.txt", "a") as output:
+        os.dup2(output.fileno(), 1)
+        os.dup2(output.fileno(), 2)
+        os._exit(main(["train", *arguments]))
+
+
+def forked(folder: Path, *arguments: str) -> Any:
+    process = FORKS.Process(target=command_in_fork, args=(str(folder), list(arguments)))
+    process.start()
+    return process
+
+
 def killed_and_resumed(folder: Path, moment: random.Random, times: int) -> None:
-    """Kill a run again and again; it ends as one that was never killed."""
-    text = SMALL.replace("epochs 3", "epochs 12").replace("batch 100", "batch 16")
-    (folder / "long.cnn").write_text(text)
-    whole = run_command("long.cnn", "--out", "whole", cwd=folder)
-    assert whole.returncode == 0, whole.stderr
+    """Kill a run again and again, each time a moment after it has written something; it ends as one that was never
+    killed."""
+    (folder / "long.cnn").write_text(LONG)
+    whole = forked(folder, "long.cnn", "--out", "whole")
+    whole.join(240)
+    assert whole.exitcode == 0, (folder / "output.txt").read_text()
     run = folder / "runs" / "Small-1"
-    process = start("long.cnn", cwd=folder)
-    wait_for(lambda: (run / "recipe.json").exists(), process)
+    process = forked(folder, "long.cnn")
+    killed = 0
     for _ in range(times):
-        before = len(checkpoints.found(run)) and checkpoints.found(run)[0]
-        wait_for(lambda last=before: (checkpoints.found(run) or [0])[0] != last, process)  # type: ignore[misc]
-        time.sleep(moment.random() * 0.3)
+        before = checkpoints.found(run)[:1]
+        until = time.monotonic() + 120
+        while checkpoints.found(run)[:1] == before and process.is_alive() and time.monotonic() < until:
+            time.sleep(0.001)
+        time.sleep(moment.random() * 0.1)
+        killed += process.is_alive()
         process.kill()
-        process.communicate()
-        process = start("--resume", str(run), cwd=folder)
-    out, err = process.communicate(timeout=120)
-    assert process.returncode == 0, out + err
+        process.join()
+        process = forked(folder, "--resume", str(run))
+    process.join(240)
+    assert process.exitcode == 0, (folder / "output.txt").read_text()
+    assert killed > times // 2
     assert same(folder / "whole" / "Small-1", run)
 
 
 def test_a_killed_run_ends_as_one_that_was_not(folder: Path) -> None:
-    killed_and_resumed(folder, random.Random(1), 3)
+    killed_and_resumed(folder, random.Random(1), 5)
 
 
 @pytest.mark.slow
-def test_a_run_killed_many_times(folder: Path) -> None:
-    killed_and_resumed(folder, random.Random(2), 11)
+@pytest.mark.parametrize("seed", range(5))
+def test_a_run_killed_many_times(folder: Path, seed: int) -> None:
+    killed_and_resumed(folder, random.Random(seed + 2), 10)
+
+
+@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="limits of other processes are Linux's")
+def test_a_disk_that_fills_up_loses_nothing(folder: Path) -> None:
+    """Files of more than 20 kB can't be written any more, from some moment on."""
+    text = LONG.replace("dense 10", "dense 200, relu, dense 10").replace("epochs 30", "epochs 8")
+    (folder / "long.cnn").write_text(text)
+    whole = forked(folder, "long.cnn", "--out", "whole")
+    whole.join(240)
+    assert whole.exitcode == 0
+    run = folder / "runs" / "Small-1"
+    process = forked(folder, "long.cnn")
+    wait_for(lambda: checkpoints.found(run), process)
+    resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (20_000, 20_000))
+    process.join(240)
+    said = (folder / "output.txt").read_text()
+    assert process.exitcode == 2, said
+    assert "can't write runs/Small-1/checkpoints/" in said
+    assert "help: what was reached is kept: cnndsl train --resume runs/Small-1" in said
+    assert "Traceback" not in said
+    assert checkpoints.load(run)[0] is not None
+    assert not list(run.rglob("*.tmp*"))
+    again = forked(folder, "--resume", str(run))
+    again.join(240)
+    assert again.exitcode == 0
+    assert same(folder / "whole" / "Small-1", run)
+
+
+def test_the_last_checkpoints_are_kept(folder: Path) -> None:
+    done = run_command("small.cnn", "--keep", "5", "--set-train", "checkpoint=4", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    run = folder / "runs" / "Small-1"
+    # 13 steps an epoch: after every fourth of the run's 39, and at each epoch's end.
+    places = [path.name.rsplit("-", 1)[0] for path in checkpoints.found(run)]
+    assert places == [
+        "epoch-000003-step-00000000",
+        "epoch-000002-step-00000010",
+        "epoch-000002-step-00000006",
+        "epoch-000002-step-00000002",
+        "epoch-000002-step-00000000",
+    ]
+    assert run_command("--resume", str(run), "--epochs", "4", cwd=folder).returncode == 0
+    assert len(checkpoints.found(run)) == 5
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

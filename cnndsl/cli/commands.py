@@ -17,6 +17,7 @@ COMMANDS = {
     "fit": "The largest setting of a parameter that keeps a budget.",
     "train": "Train a network by the recipe in its file.",
     "data": "The published data sets that recipes name: which are here, and fetching them.",
+    "lr-find": "Look for a learning rate to begin with.",
     "explain": "What an error code, a layer kind or a word of the language means.",
     "fmt": "Format specs: the one way to write them.",
     "annotate": "Write the sizes that layers give at the ends of their lines.",
@@ -25,7 +26,7 @@ COMMANDS = {
     "show": "Print the spec of a network that comes with cnndsl.",
     "new": "Start a spec from a template, or from a network that comes with cnndsl.",
 }
-"""Each command is `cnndsl.cli.<name>.<name>`; here is its line in the list of commands."""
+"""Each command is `cnndsl.cli.<name>.<name>`, hyphens being underscores; here is its line in the list of commands."""
 
 
 class Commands(click.Group):
@@ -37,7 +38,8 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = getattr(import_module(f"cnndsl.cli.{cmd_name}"), cmd_name)
+        name = cmd_name.replace("-", "_")
+        command: click.Command = getattr(import_module(f"cnndsl.cli.{name}"), name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

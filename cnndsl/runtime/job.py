@@ -32,7 +32,8 @@ class Options(NamedTuple):
     limit: at most so many examples of each part; dry_run: say what would be done, and do nothing;
     stream: where progress is written (standard output), color: `auto`, `always` or `never`; settings: the
     parameters set from outside, as written, that `resume` sets again; uses: the files that the spec used, as
-    `cnndsl.files.kept_files` gives them; keep: how many checkpoints are kept.
+    `cnndsl.files.kept_files` gives them; keep: how many checkpoints are kept; deterministic: only algorithms that give
+    the same bits each time; compiled: whether `torch.compile` is to make the network faster.
     """
 
     data_root: str | None = None
@@ -46,6 +47,23 @@ class Options(NamedTuple):
     settings: tuple[tuple[str, str], ...] = ()
     uses: dict[str, Any] | None = None
     keep: int = 2
+    deterministic: bool = False
+    compiled: bool = False
+
+    def kept(self) -> dict[str, Any]:
+        """What a run that goes on needs of them, as plain data."""
+        return {name: getattr(self, name) for name in _KEPT}
+
+    def again(self, kept: Any) -> Options:
+        """These options with what a run was begun with, as `kept` gave it; values that can't be are left out."""
+        given = kept if isinstance(kept, dict) else {}
+        whole = {n: given[n] for n in ("limit", "keep") if type(given.get(n)) is int and given[n] > 0}
+        switches = {n: given[n] for n in ("deterministic", "compiled") if type(given.get(n)) is bool}
+        return self._replace(**whole, **switches)
+
+
+_KEPT = ("limit", "keep", "deterministic", "compiled")
+DEFAULTS = Options()
 
 
 class Job(NamedTuple):
@@ -68,20 +86,28 @@ def device_of(wanted: str) -> torch.device:
 
 
 @contextlib.contextmanager
-def seeded(seed: int, device: torch.device, threads: int | None = None) -> Iterator[torch.device]:
-    """Seeded random numbers and the same kernels at each run; everything as before at the end."""
+def seeded(
+    seed: int, device: torch.device, threads: int | None = None, *, deterministic: bool = False
+) -> Iterator[torch.device]:
+    """Seeded random numbers, and the same kernels at each run where that is asked for; everything as before at the end.
+
+    A CPU's kernels give the same bits each time anyhow.
+    """
     before = torch.get_num_threads()
     cudnn = torch.backends.cudnn
     flags = cudnn.benchmark, cudnn.deterministic
+    enabled = torch.are_deterministic_algorithms_enabled()
     # Sums depend on how many threads share them, so that a resumed run uses as many as it began with.
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         try:
             if threads is not None and 0 < threads <= (os.cpu_count() or 1):
                 torch.set_num_threads(threads)
-            cudnn.benchmark, cudnn.deterministic = False, True
+            cudnn.benchmark, cudnn.deterministic = not deterministic, deterministic
+            torch.use_deterministic_algorithms(deterministic)
             torch.manual_seed(seed)
             yield device
         finally:
+            torch.use_deterministic_algorithms(enabled)
             torch.set_num_threads(before)
             cudnn.benchmark, cudnn.deterministic = flags
 
@@ -105,6 +131,8 @@ def make(graph: Graph, recipe: Recipe, options: Options, device: torch.device) -
     objective = Objective(recipe, graph)
     bf16 = computes_bf16(recipe.precision, device)
     learner = Descent(module, recipe, objective, penalties(graph, module), device, bf16=bf16, depth=depth)
+    if options.compiled:
+        learner.forward = torch.compile(module)
     return Job(graph, recipe, options, prepared._replace(said=said), Loop(learner, recipe, split, feed, device))
 
 

@@ -111,7 +111,8 @@ def watched(graph: Graph, recipe: Recipe, device: torch.device) -> Iterator[None
         raise TrainingError(f"PyTorch can't train this: {str(error).splitlines()[0]}") from error
     except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
         if isinstance(error, RuntimeError) and "memory" not in str(error).lower():
-            raise TrainingError(f"PyTorch can't train this: {str(error).splitlines()[0]}") from error
+            advice = "train without --deterministic" if "deterministic" in str(error) else None
+            raise TrainingError(f"PyTorch can't train this: {str(error).splitlines()[0]}", advice) from error
         short = shortage(graph, recipe, device)
     else:
         return

@@ -5,6 +5,8 @@ uses.json           the files that it used, if there were any
 recipe.json         network, every setting, how inputs are prepared, the environment
 model.py            the PyTorch source that was trained
 metrics.csv         one line for each epoch
+metrics.jsonl       the same, one JSON object a line
+tensorboard/        the same for TensorBoard, where that is installed
 checkpoints/        what `--resume` goes on from
 model.safetensors   the weights, when the run has ended or was stopped
 result.json         the last epoch's numbers, and the test's
@@ -14,6 +16,8 @@ from __future__ import annotations
 
 import json
 import platform
+from importlib.metadata import version
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +32,7 @@ from cnndsl.source import Source
 
 VERSION = 1
 SPEC, USES, RECIPE, SOURCE, METRICS = "spec.cnn", "uses.json", "recipe.json", "model.py", "metrics.csv"
-WEIGHTS, RESULT = "model.safetensors", "result.json"
+METRICS_JSON, WEIGHTS, RESULT = "metrics.jsonl", "model.safetensors", "result.json"
 _MAX_JSON = 16 * 1024 * 1024
 
 
@@ -54,7 +58,7 @@ def create(out: Path, name: str) -> Path:
 
 def write_json(path: Path, data: dict[str, Any]) -> None:
     """Raises WriteError."""
-    write_file(path, json.dumps(data, indent=2, ensure_ascii=False) + "\n")
+    write_file(path, json.dumps(as_json(data), indent=2, ensure_ascii=False) + "\n")
 
 
 def read_recipe(run: Path) -> dict[str, Any]:
@@ -95,10 +99,23 @@ def read_uses(run: Path, main: Source) -> Library | None:
 
 
 def write_metrics(run: Path, history: list[dict[str, float]]) -> None:
-    """metrics.csv: the history's keys, then a line for each epoch. Raises WriteError."""
+    """metrics.csv: the history's keys, then a line for each epoch; metrics.jsonl: the same, an object for each.
+
+    Raises WriteError.
+    """
     lines = [",".join(history[0]) if history else "epoch"]
     lines += [",".join(repr(value) for value in row.values()) for row in history]
     write_file(run / METRICS, "\n".join(lines) + "\n")
+    write_file(run / METRICS_JSON, "".join(json.dumps(as_json(row)) + "\n" for row in history))
+
+
+def as_json(data: Any) -> Any:
+    """Plain data without the numbers that JSON lacks: NaN and infinity become null."""
+    if isinstance(data, dict):
+        return {key: as_json(value) for key, value in data.items()}
+    if isinstance(data, (list, tuple)):
+        return [as_json(value) for value in data]
+    return None if isinstance(data, float) and not isfinite(data) else data
 
 
 def write_weights(run: Path, module: torch.nn.Module, about: dict[str, str]) -> None:
@@ -122,4 +139,6 @@ def environment(device: torch.device) -> dict[str, Any]:
         "processor": platform.machine(),
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
         "threads": torch.get_num_threads(),
+        "numpy": version("numpy"),
+        "cuda": torch.version.cuda if device.type == "cuda" else None,
     }

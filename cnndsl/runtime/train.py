@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,16 +14,16 @@ import torch
 from cnndsl.graph import Graph
 from cnndsl.recipe import Recipe
 from cnndsl.runtime import checkpoints, run_folder, saying
+from cnndsl.runtime.board import Board
+from cnndsl.runtime.determinism import cost
 from cnndsl.runtime.errors import NotFiniteError, TrainingError
 from cnndsl.runtime.files import write_file
-from cnndsl.runtime.job import Job, Options, device_of, make, seeded
+from cnndsl.runtime.job import DEFAULTS, Job, Options, device_of, make, seeded
 from cnndsl.runtime.loop import Interrupts, Loop, Row, StopRequest, epochs
-from cnndsl.runtime.memory import watched
+from cnndsl.runtime.memory import warning, watched
 from cnndsl.runtime.progress import Progress
 
 __all__ = ["Options", "Result", "resume", "train"]
-
-DEFAULTS = Options()
 
 
 class Result(NamedTuple):
@@ -43,12 +44,16 @@ def train(graph: Graph, recipe: Recipe, options: Options = DEFAULTS) -> Result:
     Raises TrainingError. PyTorch's random state and settings are afterwards as they were before.
     """
     progress = _progress(options)
-    with seeded(recipe.seed, device_of(options.device)) as device:
+    with seeded(recipe.seed, device_of(options.device), deterministic=options.deterministic) as device:
         with watched(graph, recipe, device):
             job = make(graph, recipe, options, device)
         saying.plan(graph.name, recipe, job.loop, job.prepared.said, progress)
+        if short := warning(graph, recipe, device):
+            progress.line(f"note: {short}")
         if options.dry_run:
             return Result(None, (), None, False)
+        if options.deterministic:
+            progress.note(f"  deterministic: a step takes {cost(job.loop):.1f} times as long")
         run = _begin(job)
         progress.line(f"run folder {run}")
         return _go(job, run, progress)
@@ -64,9 +69,11 @@ def resume(run: Path, graph: Graph, recipe: Recipe, options: Options = DEFAULTS)
     about = run_folder.read_recipe(run)
     device = device_of(options.device if options.device != "auto" else str(about.get("device", "auto")))
     threads = about.get("environment", {}).get("threads")
-    with seeded(recipe.seed, device, threads if isinstance(threads, int) else None):
+    threads = threads if isinstance(threads, int) else None
+    options = options.again(about.get("options"))
+    with seeded(recipe.seed, device, threads, deterministic=options.deterministic):
         with watched(graph, recipe, device):
-            job = make(graph, recipe, options._replace(limit=about.get("limit")), device)
+            job = make(graph, recipe, options, device)
         saying.environment(about, device, progress)
         state, damaged = checkpoints.load(run)
         for path in damaged:
@@ -107,7 +114,7 @@ def _begin(job: Job) -> Path:
         "settings": dict(options.settings),
         "recipe": recipe.to_json(),
         "prepare": job.prepared.prepare.to_json(),
-        "limit": options.limit,
+        "options": options.kept(),
         "device": job.loop.device.type,
         "environment": run_folder.environment(job.loop.device),
         "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
@@ -120,10 +127,11 @@ def _go(job: Job, run: Path, progress: Progress) -> Result:
     """The epochs that are left, then the test."""
     loop = job.loop
     try:
-        with Interrupts() as stop, watched(job.graph, job.recipe, loop.device):
+        with Interrupts() as stop, watched(job.graph, job.recipe, loop.device), closing(Board(run)) as board:
             try:
                 for row in epochs(loop, progress, stop, lambda: _save(job, run)):
                     _save(job, run)
+                    board.add(row)
                     progress.line(saying.epoch_line(row, loop))
             except StopRequest:
                 return _stop(job, run, progress)
