@@ -27,9 +27,9 @@ class Board:
             return
         epoch = int(row["epoch"])
         if self._writer is None:
-            from torch.utils.tensorboard import SummaryWriter  # type: ignore[attr-defined]
+            from torch.utils.tensorboard import SummaryWriter
 
-            self._writer = SummaryWriter(str(self.run / FOLDER), purge_step=epoch)  # type: ignore[no-untyped-call]
+            self._writer = SummaryWriter(str(self.run / FOLDER), purge_step=epoch)
         for name, value in row.items():
             part, _, rest = name.partition("_")
             if name not in _BESIDE:

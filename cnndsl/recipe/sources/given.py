@@ -51,7 +51,7 @@ class Table(Source):
 
 
 class Arrays(Npz):
-    """Arrays given from Python: `cnndsl.train("net.cnn", x, y)`. They are taken as those of `npz` are."""
+    """Arrays that a Python program hands over itself. They are taken as those of `npz` are; the command has none."""
 
     name = "arrays"
     arguments = (FIT, TEST)

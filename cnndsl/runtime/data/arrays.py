@@ -49,7 +49,7 @@ def read_given(source: Any, wanted: Wanted) -> Raw:
     if wanted.given is None:
         raise DataError(
             "`data arrays` are given from Python, and the command line has none",
-            'cnndsl.train("net.cnn", x, y); or keep them in a file: numpy.savez("data.npz", x=x, y=y)',
+            'keep them in a file, numpy.savez("data.npz", x=x, y=y), and write `data npz "data.npz"`',
         )
     arrays = {part: tuple(_as_array(one, part) for one in pair) for part, pair in wanted.given.items()}
     return examples_of("the arrays", arrays, source, wanted)
