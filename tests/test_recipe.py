@@ -429,10 +429,13 @@ TWO_HEADS = "network N\ninput 8x8x1\ndense 9 as a\noutput early training:\n    d
         # An output may be called like a loss: a second word decides.
         (["loss mse cross_entropy"], "cross_entropy smoothing=0", {"mse": "cross_entropy smoothing=0"}),
         (["loss mse weight=2"], "mse weight=2", {}),
+        # An output may be called like the layer that gives it.
+        (["loss head focal"], "cross_entropy smoothing=0", {"output": "focal gamma=2"}),
     ],
 )
 def test_settings_for_parts(lines: list[str], whole: str, parts: dict[str, str]) -> None:
-    recipe, found = recipe_of(with_train(TWO_HEADS, "data digits", *lines))
+    net = TWO_HEADS if "head" not in lines[0] else "network N\ninput 8x8x1\ndense 10 as head\n"
+    recipe, found = recipe_of(with_train(net, "data digits", *lines))
     assert found == []
     assert str(recipe.loss) == whole
     assert {part.name: str(part.value) for part in recipe.parts} == parts

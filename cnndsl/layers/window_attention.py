@@ -218,7 +218,8 @@ _WINDOWS = Support(
         self.make_biases(2 * rows - 1, 2 * columns - 1)
         cells = torch.cartesian_prod(torch.arange(rows), torch.arange(columns))
         apart = cells[:, None] - cells + torch.tensor([rows - 1, columns - 1])
-        self.register_buffer("relative_position_index", (apart[..., 0] * (2 * columns - 1) + apart[..., 1]).flatten())
+        index = apart[..., 0] * (2 * columns - 1) + apart[..., 1]
+        self.register_buffer("relative_position_index", index.flatten())
         self.qkv = nn.Linear(channels, 3 * channels, bias)
         self.proj = nn.Linear(channels, channels, bias)
 
@@ -229,7 +230,8 @@ _WINDOWS = Support(
     def biases(self):
         """What is added for each head and each pair of a window's cells."""
         cells = self.window[0] * self.window[1]
-        return self.relative_position_bias_table[self.relative_position_index].view(cells, cells, -1).permute(2, 0, 1)
+        biases = self.relative_position_bias_table[self.relative_position_index]
+        return biases.view(cells, cells, -1).permute(2, 0, 1)
 
     def scores(self, q, k):
         return (self.scale * q) @ k.transpose(-2, -1) + self.biases()
@@ -256,7 +258,8 @@ _WINDOWS = Support(
         right = self.shift[1] if columns > self.window[1] else 0
         if down or right:
             x = x.roll((-down, -right), (1, 2))
-        q, k, v = self.project(self.cut(x)).unflatten(-1, (3, self.heads, -1)).transpose(3, 5).unbind(4)
+        projected = self.project(self.cut(x)).unflatten(-1, (3, self.heads, -1))
+        q, k, v = projected.transpose(3, 5).unbind(4)
         scores = self.scores(q, k)
         if down or right:
             # What went around stands beside cells that it was far from.

@@ -25,8 +25,7 @@ def read(settings: Sequence[Setting], graph: Graph, span: Span) -> tuple[Recipe,
     A setting that is wrong has its default in the recipe. An empty list gives the default recipe.
     """
     settings = joined(settings)
-    known = {"outputs": tuple(output.name for output in graph.outputs)}
-    reading = read_settings(settings, known)
+    reading = read_settings(settings, {"outputs": _outputs(graph)})
     recipe = complete(reading.values, reading.parts)._replace(settings=tuple(settings))
     diagnostics = reading.diagnostics
     # What follows from a mistake above is not reported: without the data or loss meant, nothing can be compared.
@@ -34,6 +33,13 @@ def read(settings: Sequence[Setting], graph: Graph, span: Span) -> tuple[Recipe,
     if meant and graph.complete:
         diagnostics += check(recipe, graph, span)
     return recipe, diagnostics
+
+
+def _outputs(graph: Graph) -> dict[str, str]:
+    """What a line may call each output: its own name, or that of the layer that gives it."""
+    layers = {graph.nodes[output.edge.node].name: output.name for output in graph.outputs}
+    named = {name: output for name, output in layers.items() if any(n.named and n.name == name for n in graph.nodes)}
+    return {**named, **{output.name: output.name for output in graph.outputs}}
 
 
 class Reading(Record):
@@ -45,8 +51,9 @@ class Reading(Record):
     diagnostics: list[Diagnostic]
 
 
-def read_settings(settings: Sequence[Setting], known: dict[str, tuple[str, ...]]) -> Reading:
-    """Every line by itself. `known` names the parts that a line may be about: `outputs` or `networks`."""
+def read_settings(settings: Sequence[Setting], known: dict[str, dict[str, str]]) -> Reading:
+    """Every line by itself. `known` has what a line may call each part that it may be about: of `outputs` or
+    `networks`."""
     reading = Reading({}, (), set(), [])
     places: dict[tuple[str, str | None], Span] = {}
     parts: list[Part] = []
@@ -73,7 +80,7 @@ def read_settings(settings: Sequence[Setting], known: dict[str, tuple[str, ...]]
     return reading._replace(parts=tuple(parts))
 
 
-def _part(kind: SettingKind, setting: Setting, known: tuple[str, ...] | None) -> tuple[str | None, Setting]:
+def _part(kind: SettingKind, setting: Setting, known: dict[str, str] | None) -> tuple[str | None, Setting]:
     """The part that a line is about, if its first word names one, and the line without that word."""
     words = [g.value for g in setting.given[:2] if g.form in ("word", "value") and isinstance(g.value, str)]
     if not kind.parts or len(words) < 2:
@@ -96,7 +103,7 @@ def _part(kind: SettingKind, setting: Setting, known: tuple[str, ...] | None) ->
                 near=near,
             )
         )
-    return first, setting._replace(given=setting.given[1:], spans=setting.spans[1:])
+    return (known or {})[first], setting._replace(given=setting.given[1:], spans=setting.spans[1:])
 
 
 class _SettingError(Exception):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,8 @@ class Board:
             part, _, rest = name.partition("_")
             if name not in _BESIDE:
                 self._writer.add_scalar(f"{rest}/{part}" if rest else name, value, epoch)
-        self._writer.flush()
+        with suppress(OSError):  # a full disk ends the run where something is written that must be
+            self._writer.flush()
 
     def close(self) -> None:
         """Nothing more will come."""
