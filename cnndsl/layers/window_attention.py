@@ -297,13 +297,16 @@ _COSINE = Support(
         self.logit_scale = nn.Parameter(torch.full((self.heads, 1, 1), math.log(10)))
         offsets = [torch.linspace(-8, 8, n) if n > 1 else torch.zeros(1) for n in (rows, columns)]
         offsets = torch.cartesian_prod(*offsets).view(1, rows, columns, 2)
-        self.register_buffer("relative_coords_table", offsets.sign() * (offsets.abs() + 1).log2() / 3)
-        self.cpb_mlp = nn.Sequential(nn.Linear(2, 512), nn.ReLU(), nn.Linear(512, self.heads, bias=False))
+        offsets = offsets.sign() * (offsets.abs() + 1).log2() / 3
+        self.register_buffer("relative_coords_table", offsets)
+        last = nn.Linear(512, self.heads, bias=False)
+        self.cpb_mlp = nn.Sequential(nn.Linear(2, 512), nn.ReLU(), last)
 
     def biases(self):
         cells = self.window[0] * self.window[1]
         table = self.cpb_mlp(self.relative_coords_table).flatten(0, 2)
-        return 16 * table[self.relative_position_index].view(cells, cells, -1).permute(2, 0, 1).sigmoid()
+        biases = table[self.relative_position_index].view(cells, cells, -1)
+        return 16 * biases.permute(2, 0, 1).sigmoid()
 
     def scores(self, q, k):
         angles = F.normalize(q, dim=-1) @ F.normalize(k, dim=-1).transpose(-2, -1)
