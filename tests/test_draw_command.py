@@ -83,6 +83,9 @@ def test_into_a_pipe(run: Run) -> None:
         (["small.cnn", "--theme", "no.toml"], "can't read no.toml: No such file or directory."),
         (["two.cnn"], "There are 2 networks (Small, Other): draw one, as in two.cnn:Small"),
         (["-", "-"], "Standard input ('-') can be read only once."),
+        (["small.cnn", "--watch", "--style", "graph"], "leave out --style."),
+        (["small.cnn", "--watch", "--no-labels"], "leave out --no-labels."),
+        (["small.cnn", "--watch", "--rev", "HEAD"], "--watch needs one file"),
     ],
 )
 def test_misuse(run: Run, arguments: list[str], said: str, tmp_path: Path) -> None:

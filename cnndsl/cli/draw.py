@@ -210,7 +210,7 @@ def draw(
     there is nothing to draw, or it can't be written.
     """
     if watch:
-        settings["format"] = _watched(files, output, settings["format"])
+        settings["format"] = _watched(files, output, revisions, settings)
     elif port is not None or open_browser:
         raise click.UsageError("--port and --open are for --watch.")
     asked = _asked(output, settings)
@@ -282,12 +282,17 @@ def _style(given: dict[str, Any], row: Format) -> str | None:
     return style
 
 
-def _watched(files: tuple[str, ...], output: str | None, format: str | None) -> str:
+def _watched(files: tuple[str, ...], output: str | None, revisions: tuple[str, ...], settings: dict[str, Any]) -> str:
     """The format of what is watched. Raises click.UsageError where the options say something else."""
-    if output is not None or format not in (None, "html"):
+    if output is not None or settings["format"] not in (None, "html"):
         raise click.UsageError("--watch serves a page and writes nothing: leave out -o and --format.")
-    if len(files) > 1 or STDIN in files:
+    if len(files) > 1 or STDIN in files or revisions:
         raise click.UsageError("--watch needs one file: it is drawn again when that changes.")
+    own = {"style": None, "width": None, "engine": None, "labels": True}
+    given = next((name for name, usual in own.items() if settings[name] != usual), None)
+    if given is not None:
+        option = "--no-labels" if given == "labels" else f"--{given}"
+        raise click.UsageError(f"--watch serves a page, which lays itself out: leave out {option}.")
     return "html"
 
 
