@@ -28,12 +28,13 @@ def main(arguments: list[str] | None = None) -> int:
 def _run(arguments: list[str] | None) -> int:
     import gc
 
+    # What a command makes it keeps until it ends, what it imports above all: collecting early would look at it again
+    # and again.
+    gc.set_threshold(100_000, 50, 100)
+
     import click
 
     from cnndsl.cli.commands import cli
-
-    # What a command makes it keeps until it ends: collecting early would look at it again and again.
-    gc.set_threshold(100_000, 50, 100)
 
     try:
         result = cli.main(arguments, prog_name="cnndsl", standalone_mode=False)
