@@ -39,7 +39,8 @@ def _outputs(graph: Graph) -> dict[str, str]:
     """What a line may call each output: its own name, or that of the layer that gives it."""
     layers = {graph.nodes[output.edge.node].name: output.name for output in graph.outputs}
     named = {name: output for name, output in layers.items() if any(n.named and n.name == name for n in graph.nodes)}
-    return {**named, **{output.name: output.name for output in graph.outputs}}
+    own = {output.name: output.name for output in graph.outputs}
+    return own | {name: output for name, output in named.items() if name not in own}
 
 
 class Reading(Record):
