@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from math import cos, dist, radians, sin
 
 from cnndsl.draw import text as letters
-from cnndsl.draw.scene import Area, Arrow, Line, Mark, Point, Polygon, Rect, Scene, Text, Thing, box
+from cnndsl.draw.scene import Area, Arrow, Image, Line, Mark, Point, Polygon, Rect, Scene, Text, Thing, box
 
 HEAD = 4.0
 """How long the head of an arrow is, in points; it is half as wide to either side."""
@@ -16,6 +16,8 @@ def area_of(mark: Mark) -> Area:
     """The bounds of a mark, its strokes and the heads of its arrows included."""
     if isinstance(mark, Text):
         return text_area(mark)
+    if isinstance(mark, Image):
+        return mark.area
     if isinstance(mark, Rect):
         return box(mark.area, around=mark.width / 2 if mark.stroke else 0.0)
     if isinstance(mark, Polygon):
@@ -73,7 +75,7 @@ def moved(mark: Mark, dx: float, dy: float) -> Mark:
     """A mark elsewhere."""
     if isinstance(mark, Text):
         return mark._replace(x=mark.x + dx, y=mark.y + dy)
-    if isinstance(mark, Rect):
+    if isinstance(mark, Rect | Image):
         return mark._replace(area=moved_area(mark.area, dx, dy))
     return mark._replace(points=tuple((x + dx, y + dy) for x, y in mark.points))
 

@@ -90,7 +90,17 @@ class Line(Record):
     dash: tuple[float, ...] = ()
 
 
-Mark = Text | Polygon | Rect | Line
+class Image(Record):
+    """Pixels that fill a rectangle, each a square of one colour. pixels: red, green and blue of each, a byte each, row
+    by row from above."""
+
+    area: Area
+    columns: int
+    rows: int
+    pixels: bytes
+
+
+Mark = Text | Polygon | Rect | Line | Image
 
 
 class Thing(Record):

@@ -7,14 +7,16 @@ import os
 from typing import Any
 
 from reportlab.lib.colors import HexColor
+from reportlab.lib.utils import ImageReader
 from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfbase.ttfonts import TTFont
 from reportlab.pdfgen.canvas import Canvas
 
 from cnndsl.draw.formats import Paper
 from cnndsl.draw.formats.paths import stroke
+from cnndsl.draw.formats.pixels import as_png
 from cnndsl.draw.geometry import area_of, marks_of
-from cnndsl.draw.scene import Area, Line, Point, Polygon, Rect, Scene, Text
+from cnndsl.draw.scene import Area, Image, Line, Mark, Point, Polygon, Rect, Scene, Text
 from cnndsl.draw.text import width
 from cnndsl.resources import folder
 from cnndsl.terminal import visible
@@ -56,12 +58,15 @@ class _Drawing:
         self.height = height
         self.paper = paper
 
-    def mark(self, mark: Text | Polygon | Rect | Line) -> None:
+    def mark(self, mark: Mark) -> None:
         self.canvas.saveState()
         if isinstance(mark, Text):
             self.text(mark)
         elif isinstance(mark, Line):
             self.line(mark)
+        elif isinstance(mark, Image):
+            x, y = self._at((mark.area.x, mark.area.bottom))
+            self.canvas.drawImage(ImageReader(io.BytesIO(as_png(mark))), x, y, mark.area.width, mark.area.height)
         else:
             self.shape(mark, self.color(mark.fill, mark.shade))
         self.canvas.restoreState()

@@ -14,7 +14,7 @@ from zlib import crc32
 
 from cnndsl.draw.formats import PAGE, Paper
 from cnndsl.draw.formats.paths import number, stroke
-from cnndsl.draw.scene import Arrow, Line, Mark, Point, Polygon, Rect, Scene, Text, Thing
+from cnndsl.draw.scene import Arrow, Image, Line, Mark, Point, Polygon, Rect, Scene, Text, Thing
 from cnndsl.terminal import visible
 
 _DEFAULT_WIDTH = 0.6
@@ -155,6 +155,8 @@ class Drawing:
             return self._text(mark)
         if isinstance(mark, Line):
             return self._line(mark)
+        if isinstance(mark, Image):
+            return _image(mark)
         return self._shape(mark)
 
     def _text(self, mark: Text) -> str:
@@ -211,6 +213,20 @@ class Drawing:
             names.append(name)
         classes = f' class="{" ".join(names)}"' if names and self.paper.asks else ""
         return classes + plain
+
+
+def _image(mark: Image) -> str:
+    """The pixels as a PNG file within the picture; browsers are told not to smooth them, each in its own way."""
+    from base64 import b64encode
+
+    from cnndsl.draw.formats.pixels import as_png
+
+    x, y, width, height = map(number, mark.area)
+    data = b64encode(as_png(mark)).decode("ascii")
+    return (
+        f'<image x="{x}" y="{y}" width="{width}" height="{height}" preserveAspectRatio="none" '
+        f'image-rendering="optimizeSpeed" style="image-rendering:pixelated" href="data:image/png;base64,{data}"/>'
+    )
 
 
 def escaped(text: str) -> str:

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 
 from cnndsl.draw.formats import Paper
 from cnndsl.draw.formats.paths import head_length, number, stroke
-from cnndsl.draw.scene import Arrow, Line, Mark, Point, Polygon, Rect, Scene, Text
+from cnndsl.draw.formats.pixels import runs
+from cnndsl.draw.scene import Arrow, Image, Line, Mark, Point, Polygon, Rect, Scene, Text
 from cnndsl.draw.text import width
 from cnndsl.terminal import visible
 
@@ -92,6 +93,8 @@ class _Picture:
             return self._text(mark)
         if isinstance(mark, Line):
             return self._line(mark)
+        if isinstance(mark, Image):
+            return "\n".join(_image(mark))
         return self._shape(mark)
 
     def _text(self, mark: Text) -> str:
@@ -144,6 +147,16 @@ class _Picture:
         if not shade:
             return f"cnn-{role}"
         return f"cnn-{role}!{round(100 - abs(shade) * 100)}!{'black' if shade > 0 else 'white'}"
+
+
+def _image(mark: Image) -> Iterator[str]:
+    """A rectangle for each run of pixels of one colour."""
+    wide, high = mark.area.width / mark.columns, mark.area.height / mark.rows
+    for run in runs(mark):
+        red, green, blue = run.color
+        x, y = mark.area.x + run.start * wide, mark.area.y + run.row * high
+        corners = f"{_at((x, y))} rectangle {_at((x + run.length * wide, y + high))}"
+        yield rf"\fill[fill={{rgb,255:red,{red};green,{green};blue,{blue}}}] {corners};"
 
 
 def _pen(wide: float, dash: tuple[float, ...]) -> list[str]:
