@@ -1,7 +1,5 @@
 """`python -m cnndsl` is the `cnndsl` command."""
 
-import sys
+from cnndsl.cli import program
 
-from cnndsl.cli import main
-
-sys.exit(main())
+program()

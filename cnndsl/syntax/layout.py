@@ -14,7 +14,6 @@ from cnndsl.diagnostics import Diagnostic, Edit, Fix, Label
 from cnndsl.record import Record
 from cnndsl.source import Source, Span
 from cnndsl.syntax.fault import SyntaxFault
-from cnndsl.syntax.faults import mended
 from cnndsl.syntax.nesting import INDENTATION, MOST_EDITS, MOST_NESTING, Nesting, width_of_indentation
 from cnndsl.syntax.parser import MOST_OPEN, parse_line
 from cnndsl.syntax.tree import Arm, Document, Line, Trivia
@@ -74,8 +73,10 @@ def _read(text: str) -> Any:
         try:
             statement = parse_line(line, keyword)
         except SyntaxFault as fault:
+            from cnndsl.syntax.faults import mended  # Only where something is wrong, as what follows.
+
             if not faults and "(" in text:
-                from cnndsl.syntax.foreign import foreign_call  # Only where something is wrong.
+                from cnndsl.syntax.foreign import foreign_call
 
                 call = foreign_call(text)
                 if call is not None:

@@ -12,7 +12,6 @@ from typing import Any
 
 from cnndsl.syntax import build
 from cnndsl.syntax.fault import SyntaxFault
-from cnndsl.syntax.faults import lexical_fault, unexpected
 from cnndsl.syntax.tables import ACTIONS, KEYWORDS, PATTERN, RULES
 from cnndsl.syntax.tree import Statement
 
@@ -46,6 +45,8 @@ def tokenize(text: str) -> list[tuple[str, str, int, int]]:
         if match is None:
             if _is_blank(text, position):
                 break
+            from cnndsl.syntax.faults import lexical_fault  # Only where something is wrong.
+
             raise lexical_fault(text, position)
         kind = match.lastgroup
         assert kind is not None
@@ -102,6 +103,8 @@ def parse_line(text: str, keyword: str | None = None) -> Statement:
         while True:
             action = actions[states[-1]].get(kind)
             if action is None:
+                from cnndsl.syntax.faults import unexpected  # Only where something is wrong.
+
                 raise unexpected(text, tokens, token, _possible(states))
             if action >= 0:
                 if len(states) > MOST_OPEN:
