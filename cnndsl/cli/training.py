@@ -21,6 +21,12 @@ if TYPE_CHECKING:
 
 Pairs = tuple[tuple[str, str], ...]
 
+data_root_option: Decorator = click.option(
+    "--data-root", metavar="FOLDER", help="Where data sets lie; else CNNDSL_DATA, else the user's cache."
+)
+device_option: Decorator = click.option(
+    "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", help="auto: a GPU if there is one."
+)
 _OPTIONS: tuple[Decorator, ...] = (
     set_option,
     root_option,
@@ -32,10 +38,8 @@ _OPTIONS: tuple[Decorator, ...] = (
         callback=settings,
         help="Give a training setting another value, as in optimizer='sgd lr=0.1'. May be repeated.",
     ),
-    click.option("--data-root", metavar="FOLDER", help="Where data sets lie; else CNNDSL_DATA, else the user's cache."),
-    click.option(
-        "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", help="auto: a GPU if there is one."
-    ),
+    data_root_option,
+    device_option,
     click.option("--limit", metavar="N", type=click.IntRange(min=1), help="Use at most N examples of each part."),
 )
 

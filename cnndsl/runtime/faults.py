@@ -116,7 +116,7 @@ class _Looking:
 
     def _forwards(self) -> Fault | None:
         learner = self.learner
-        with learner.lower():
+        with learner.answers.lower():
             for node, given, found in nodes.run(self.graph, learner.module, self.batch.inputs):
                 self.given[node.index] = given
                 self.outputs |= {(node.index, number): one for number, one in enumerate(found)}

@@ -118,10 +118,7 @@ def make(graph: Graph, recipe: Recipe, options: Options, device: torch.device) -
     wanted = wanted_for(graph, recipe, options.data_root)
     raw = read(recipe.data, wanted)
     prepared = prepare(raw, recipe, wanted.input, options.limit, wanted.task)
-    # Kernels of 2-D convolutions are faster where channels stand last in memory, on CPUs and GPUs alike.
-    ranks = {p.dim() for p in module.parameters()}
-    flat = 4 in ranks and 5 not in ranks and len(wanted.input) == 3
-    memory_format = torch.channels_last if flat else torch.contiguous_format
+    memory_format = memory_format_of(module, wanted.input)
     module = module.to(device).to(memory_format=memory_format)  # type: ignore[call-overload]
     split = prepared.split.each(lambda part: part.to(device))
     feed = feed_for(prepared.prepare, recipe, wanted, device, memory_format)
@@ -134,6 +131,14 @@ def make(graph: Graph, recipe: Recipe, options: Options, device: torch.device) -
     if options.compiled:
         learner.forward = torch.compile(module)
     return Job(graph, recipe, options, prepared._replace(said=said), Loop(learner, recipe, split, feed, device))
+
+
+def memory_format_of(module: nn.Module, input: tuple[int, ...]) -> torch.memory_format:
+    """How a network's weights and inputs lie in memory. Kernels of 2-D convolutions are faster where channels stand
+    last, on CPUs and GPUs alike."""
+    ranks = {p.dim() for p in module.parameters()}
+    flat = 4 in ranks and 5 not in ranks and len(input) == 3
+    return torch.channels_last if flat else torch.contiguous_format
 
 
 def computes_bf16(precision: str, device: torch.device) -> bool:

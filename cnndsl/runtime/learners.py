@@ -5,7 +5,6 @@ The loop counts, shuffles, saves; a learner knows the network, the objective and
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterable, Sequence
 from math import isfinite
 from typing import Any, NamedTuple, Protocol
@@ -14,11 +13,11 @@ import torch
 from torch import Tensor, nn
 
 from cnndsl.recipe import Recipe
+from cnndsl.runtime.answers import Answers
 from cnndsl.runtime.data import Batch
 from cnndsl.runtime.depth import Depth
 from cnndsl.runtime.objective import Objective
 from cnndsl.runtime.optimizing import Average, groups, optimizer
-from cnndsl.runtime.views import View, views
 
 
 class Stepped(NamedTuple):
@@ -107,14 +106,10 @@ class Descent:
         self.parameters = [p for p in module.parameters() if p.requires_grad]
         self.optimizer = optimizer(recipe.optimizer, groups(module, recipe.optimizer))
         self.average = Average(module, recipe.ema) if recipe.ema.decay else None
-        self.views = views(recipe.tta)
+        self.answers = Answers(recipe, objective, device, bf16=bf16)
         self.depth = depth
         self.bf16 = bf16
         self.width = objective.width
-
-    def lower(self) -> contextlib.AbstractContextManager[Any]:
-        """In which layers compute with as many bits as the recipe wants."""
-        return torch.autocast(self.device.type, torch.bfloat16) if self.bf16 else contextlib.nullcontext()
 
     @property
     def measured(self) -> nn.Module:
@@ -141,7 +136,7 @@ class Descent:
 
     def _backward(self, batch: Batch, share: float, *, first: bool) -> Tensor:
         """Add the gradients of one batch; the sums over its examples."""
-        with self.lower():
+        with self.answers.lower():
             given = self.forward(*batch.inputs)
         outputs = self.objective.outputs(given, training=True)
         losses = self.objective.losses(outputs, batch)
@@ -156,20 +151,8 @@ class Descent:
 
     def measure(self, batch: Batch) -> Tensor:
         with torch.inference_mode():
-            outputs = self._viewed(batch)
+            outputs = self.answers(self.measured, batch)
             return self.objective.sums(outputs, batch, self.objective.losses(outputs, batch))
-
-    def _viewed(self, batch: Batch) -> dict[str, Tensor]:
-        """The outputs for the examples; the mean over their views, where there are several."""
-        found = [self._seen(batch.inputs, view) for view in self.views]
-        if len(found) == 1:
-            return found[0]
-        return {name: torch.stack([one[name] for one in found]).mean(0) for name in found[0]}
-
-    def _seen(self, inputs: Sequence[Tensor], view: View) -> dict[str, Tensor]:
-        with self.lower():
-            given = self.measured(*(view(one) for one in inputs))
-        return self.objective.outputs(given, training=False)
 
     def values(self, sums: Sequence[float], count: float, *, training: bool) -> dict[str, float]:
         return self.objective.values(sums, count, training=training)

@@ -67,6 +67,12 @@ def order(examples: int, seed: int, epoch: int) -> Tensor:
     return torch.randperm(examples, generator=random)
 
 
+def evaluated(examples: Examples, batch: int) -> list[tuple[int, int]]:
+    """Where each batch of an evaluation begins and ends: larger ones than in training, `batch` at least."""
+    many = max(batch, min(1024, EVALUATED_VALUES // max(1, int(examples.inputs[0].numel()))))
+    return [(start, min(start + many, len(examples))) for start in range(0, len(examples), many)]
+
+
 class Loop:
     """A network in training. `position`, `sums`, `best` and `history` say how far it has come.
 
@@ -224,11 +230,9 @@ class Loop:
     def evaluate(self, examples: Examples) -> dict[str, float]:
         """The loss and the metrics over all examples, in evaluation mode."""
         self.learner.begin(training=False)
-        size = max(1, int(examples.inputs[0].numel()))
-        many = max(self.recipe.batch, min(1024, EVALUATED_VALUES // size))
         total = self._zeros()
-        for start in range(0, len(examples), many):
-            rows = torch.arange(start, min(start + many, len(examples)), device=self.device)
+        for start, end in evaluated(examples, self.recipe.batch):
+            rows = torch.arange(start, end, device=self.device)
             total += self.learner.measure(self.feed(examples.pick(rows)))
         self.learner.begin(training=True)
         return self.learner.values(total.tolist(), len(examples), training=False)

@@ -106,17 +106,23 @@ class Objective:
         main = [part * term.weight for term, part in zip(self.terms, each, strict=True) if term.main]
         parts = [sum(main[1:], main[0]).reshape(1), *(part.reshape(1) for part in each[1:])]
         first = self.terms[0]
-        output, further = outputs[first.first], [outputs[name] for name in first.further]
-        seen: list[Any] | None = None
+        output = outputs[first.first]
+        seen: tuple[Tensor, Tensor | None] | None = None
         for metric, measure in self.metrics:
             if metric.target == "values":
                 found = measure(output, first.compared(batch))
             else:
                 if seen is None:
-                    seen = [self.scores(output, None, *further), _classes(batch)]
+                    seen = self.judged(outputs, batch)
                 found = measure(*seen)
             parts.append(found.reshape(-1) if metric.summed else (found * count).reshape(1))
         return torch.cat(parts)
+
+    def judged(self, outputs: Outputs, batch: Batch) -> tuple[Tensor, Tensor | None]:
+        """The result's scores, N x classes x places, larger is likelier, and the classes they should have found."""
+        first = self.terms[0]
+        further = (outputs[name] for name in first.further)
+        return self.scores(outputs[first.first], None, *further), _classes(batch)
 
     def values(self, sums: Sequence[float], count: float, *, training: bool) -> dict[str, float]:
         """The losses and metrics by name, of sums over so many examples, taken in training or in evaluation."""

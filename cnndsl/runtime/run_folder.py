@@ -68,8 +68,8 @@ def read_recipe(run: Path) -> dict[str, Any]:
         if path.stat().st_size > _MAX_JSON:
             raise RunError(f"{path} is too large to be a run's")
         data = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise RunError(f"{run} is no run folder: it has no {RECIPE}", "runs that never began start anew") from None
+    except (FileNotFoundError, NotADirectoryError):
+        raise no_run(run) from None
     except (OSError, UnicodeDecodeError, RecursionError) as error:
         raise RunError(f"can't read {path}: {error}") from None
     except json.JSONDecodeError as error:
@@ -77,6 +77,43 @@ def read_recipe(run: Path) -> dict[str, Any]:
     if not isinstance(data, dict) or data.get("version") != VERSION:
         raise RunError(f"{path} is not of a run of this version of cnndsl")
     return data
+
+
+def no_run(folder: Path) -> RunError:
+    """Why a folder is no run's, and which may be meant."""
+    if not folder.exists():
+        return RunError(f"{folder} is no run folder: there is no such folder", "cnndsl runs lists those in runs")
+    if not folder.is_dir():
+        return RunError(f"{folder} is no run folder, but a file")
+    inside = runs_in(folder)
+    if inside:
+        newest = max(inside, key=_changed)
+        count = f"{len(inside):,} runs" if len(inside) > 1 else "a run"
+        return RunError(f"{folder} holds {count}, but is none itself", f"pick one, such as the newest: {newest}")
+    return RunError(f"{folder} is no run folder: it has no {RECIPE}", "runs that never began start anew")
+
+
+def runs_in(folder: Path) -> list[Path]:
+    """The folders in a folder that are runs', or were to be, in the order of their names and numbers."""
+    try:
+        found = [path for path in folder.iterdir() if (path / RECIPE).is_file() or (path / FOLDER).is_dir()]
+    except OSError:
+        return []
+    return sorted(found, key=_named)
+
+
+def _named(run: Path) -> tuple[str, int, str]:
+    """`LeNet5-10` behind `LeNet5-9`."""
+    name, _, number = run.name.rpartition("-")
+    counted = number.isascii() and number.isdigit() and len(number) < 10
+    return (name, int(number), "") if counted else (run.name, 0, "")
+
+
+def _changed(run: Path) -> float:
+    try:
+        return (run / RECIPE).stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 def read_spec(run: Path) -> str:
