@@ -17,6 +17,7 @@ COMMANDS = {
     "fit": "The largest setting of a parameter that keeps a budget.",
     "train": "Train a network by the recipe in its file.",
     "eval": "Measure a run's network on a part of its data.",
+    "predict": "What a run's network makes of new images, rows and curves.",
     "data": "The published data sets that recipes name: which are here, and fetching them.",
     "lr-find": "Look for a learning rate to begin with.",
     "explain": "What an error code, a layer kind or a word of the language means.",

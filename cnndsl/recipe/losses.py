@@ -45,6 +45,10 @@ class Loss(Option):
         """What metrics of classes look at, of the same inputs: N x classes x places, larger is likelier."""
         return call(".neg", OUTPUT) if self.smallest else OUTPUT
 
+    def shares(self, end: str = "") -> Any | None:
+        """The classes' probabilities, shaped as the scores, of the same inputs; None where outputs mean no such."""
+        return None
+
     def classes(self, outputs: int) -> int:
         """How many classes so many outputs tell apart."""
         return outputs
@@ -67,6 +71,9 @@ class CrossEntropy(Loss):
     def code(self, end: str = "") -> Any:
         options = {"label_smoothing": self.smoothing} if self.smoothing else {}
         return call("F.cross_entropy", OUTPUT, TARGET, **options)
+
+    def shares(self, end: str = "") -> Any | None:
+        return call(".softmax", OUTPUT, 1)
 
 
 class Focal(Loss):
@@ -94,6 +101,9 @@ class Focal(Loss):
 
     def code(self, end: str = "") -> Any:
         return call("focal_loss", OUTPUT, TARGET, gamma=self.gamma)
+
+    def shares(self, end: str = "") -> Any | None:
+        return call(".softmax", OUTPUT, 1)
 
 
 class Mse(Loss):
@@ -137,6 +147,13 @@ class Bce(Loss):
     return output if output.shape[1] != 1 else torch.cat([torch.full_like(output, threshold), output], 1)
 ''',
         ),
+        Support(
+            "two_shares",
+            '''def two_shares(shares):
+    """Probabilities of the classes 0 and 1 from one of the latter; several are as they are."""
+    return shares if shares.shape[1] != 1 else torch.cat([1 - shares, shares], 1)
+''',
+        ),
     )
 
     def code(self, end: str = "") -> Any:
@@ -145,6 +162,9 @@ class Bce(Loss):
 
     def scores(self, end: str = "") -> Any:
         return call("two_scores", OUTPUT, 0.5 if end == "sigmoid" else 0.0)
+
+    def shares(self, end: str = "") -> Any | None:
+        return call("two_shares", OUTPUT if end == "sigmoid" else call(".sigmoid", OUTPUT))
 
     def classes(self, outputs: int) -> int:
         return max(2, outputs)

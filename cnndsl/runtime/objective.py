@@ -60,7 +60,10 @@ class Objective:
         self.terms = [_Term(term, by_name[term.outputs[0]]) for term in chosen]
         self.names = ("loss", *(f"{term.first}_loss" for term in self.terms[1:]))
         main = chosen[0].loss
-        self.scores = function(main.scores(by_name[chosen[0].outputs[0]].node.kind), main.support)
+        kind = by_name[chosen[0].outputs[0]].node.kind
+        self.scores = function(main.scores(kind), main.support)
+        shares = main.shares(kind)
+        self.shares = None if shares is None else function(shares, main.support)
         self.metrics: list[tuple[Metric, Function]] = [(m, function(m.code(), m.support)) for m in recipe.metrics]
         shape = by_name[chosen[0].outputs[0]].shape
         self.widths = [metric.width(main.classes(shape.channels), shape.elements) for metric in recipe.metrics]
@@ -120,9 +123,21 @@ class Objective:
 
     def judged(self, outputs: Outputs, batch: Batch) -> tuple[Tensor, Tensor | None]:
         """The result's scores, N x classes x places, larger is likelier, and the classes they should have found."""
+        return self.result_scores(outputs), _classes(batch)
+
+    def result_scores(self, outputs: Outputs) -> Tensor:
+        """The result's scores, N x classes x places, larger is likelier."""
+        scores: Tensor = self.scores(*self._result(outputs))
+        return scores
+
+    def probabilities(self, outputs: Outputs) -> Tensor | None:
+        """The classes' probabilities, shaped as the scores; None where the loss does not take outputs for such."""
+        return None if self.shares is None else self.shares(*self._result(outputs))
+
+    def _result(self, outputs: Outputs) -> tuple[Tensor | None, ...]:
+        """What functions of the network's result take; no target."""
         first = self.terms[0]
-        further = (outputs[name] for name in first.further)
-        return self.scores(outputs[first.first], None, *further), _classes(batch)
+        return outputs[first.first], None, *(outputs[name] for name in first.further)
 
     def values(self, sums: Sequence[float], count: float, *, training: bool) -> dict[str, float]:
         """The losses and metrics by name, of sums over so many examples, taken in training or in evaluation."""

@@ -6,6 +6,7 @@ bytes that are there before anything is made of it, and everything is bounded.
 
 from __future__ import annotations
 
+import os
 import zipfile
 import zlib
 from math import prod
@@ -42,6 +43,26 @@ def read_npz(source: Any, wanted: Wanted) -> Raw:
         names = _chosen(str(path), archive.names, source.x, source.y)
         arrays = {part: tuple(archive.read(name) if name else None for name in pair) for part, pair in names.items()}
     return examples_of(str(path), arrays, source, wanted)
+
+
+def read_inputs(path: Path, source: Any, wanted: Wanted) -> Tensor:
+    """The inputs of new examples in a `.npy` or `.npz` file, as they are stored. Of several arrays the one that
+    `source`, a `data npz`, names, or one that is called as inputs usually are. Raises DataError."""
+    if path.suffix.lower() != ".npz":
+        try:
+            with open(path, "rb") as file:
+                return _inputs(str(path), _read_npy(str(path), file, os.fstat(file.fileno()).st_size), wanted)
+        except OSError as error:
+            raise DataError(f"can't read {path}: {error.strerror or error}") from None
+    with _Archive(path) as archive:
+        names = archive.names
+        said = getattr(source, "x", "")
+        found = _plain(names, said if said in names else "", INPUTS) or (names[0] if len(names) == 1 else None)
+        found = found or _named(names, said, INPUTS, PARTS["test"])
+        if found is None:
+            listed = ", ".join(names) or "none"
+            raise DataError(f"{path} has no array that is known as inputs; it has {listed}", "call it x")
+        return _inputs(f"the array {found!r} of {path}", archive.read(found), wanted)
 
 
 def read_given(source: Any, wanted: Wanted) -> Raw:

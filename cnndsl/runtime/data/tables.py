@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from array import array
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,6 +14,9 @@ import torch
 from numpy.typing import NDArray
 
 from cnndsl.diagnostics import closest
+from cnndsl.layers.bind import Given
+from cnndsl.recipe.base import option
+from cnndsl.recipe.sources.files import Csv
 from cnndsl.runtime.data import Examples, Raw
 from cnndsl.runtime.data.folders import find_named
 from cnndsl.runtime.data.parts import keep_test
@@ -52,6 +56,27 @@ def read_csv(source: Any, wanted: Wanted) -> Raw:
     return raw._replace(names=names, said=tuple(said))
 
 
+def read_rows(path: Path, source: Any, count: int) -> NDArray[np.float32]:
+    """The inputs of new examples, N x count: of a file that has these columns alone, or all that `source` has, a
+    `data csv`; None for none. Raises DataError."""
+    looks = {name: getattr(source, name) for name in ("header", "delimiter")} if isinstance(source, Csv) else {}
+    named = {"file": path.name, "targets": 0, **looks}
+    alone = option(Csv, [Given("named", value, name) for name, value in named.items()])
+    known = source if isinstance(source, Csv) else alone
+    table = read_table(path, known if _columns_of(path, known) != count else alone, named=True)
+    found = table.inputs.shape[1]
+    if found != count:
+        raise DataError(f"{path} has {found:,} {_plural('column', found)} of inputs, but the network takes {count:,}")
+    return table.inputs
+
+
+def _columns_of(path: Path, source: Any) -> int:
+    """How many cells the first row has. Raises DataError."""
+    with _opened(path, source) as (file, delimiter):
+        _, first = next(_cells(path, file, delimiter), (0, []))
+        return len(first)
+
+
 def _targets(path: Path, table: Table, names: tuple[str, ...], wanted: Wanted) -> tuple[Any, Any]:
     """The targets as classes or as values."""
     if wanted.task == "input":
@@ -79,14 +104,20 @@ def _targets(path: Path, table: Table, names: tuple[str, ...], wanted: Wanted) -
 
 def read_table(path: Path, source: Any, *, named: bool) -> Table:
     """The columns that the source's arguments choose; `named` lets the target be a name. Raises DataError."""
+    with _opened(path, source) as (file, delimiter):
+        return _rows(path, _cells(path, file, delimiter), source, named, delimiter)
+
+
+@contextmanager
+def _opened(path: Path, source: Any) -> Iterator[tuple[Any, str]]:
+    """The file, and what parts its cells. What goes wrong is raised as DataError."""
     try:
         if path.stat().st_size > MAX_FILE:
             raise DataError(f"{path} has more than {MAX_FILE:,} bytes")
         with open(path, encoding="utf-8-sig", newline="") as file:
             head = [line for _, line in zip(range(_SNIFFED), file, strict=False)]
-            delimiter = DELIMITERS.get(source.delimiter) or _delimiter(head)
             file.seek(0)
-            return _rows(path, _cells(path, file, delimiter), source, named, delimiter)
+            yield file, DELIMITERS.get(source.delimiter) or _delimiter(head)
     except UnicodeDecodeError:
         raise DataError(f"{path} is no text in UTF-8", "save it as UTF-8") from None
     except OSError as error:
