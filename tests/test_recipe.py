@@ -429,8 +429,8 @@ TWO_HEADS = "network N\ninput 8x8x1\ndense 9 as a\noutput early training:\n    d
         # An output may be called like a loss: a second word decides.
         (["loss mse cross_entropy"], "cross_entropy smoothing=0", {"mse": "cross_entropy smoothing=0"}),
         (["loss mse weight=2"], "mse weight=2", {}),
-        # An output may be called like the layer that gives it.
-        (["loss head focal"], "cross_entropy smoothing=0", {"output": "focal gamma=2"}),
+        # An output may be called like the layer that gives it; the loss on the network's result is the recipe's own.
+        (["loss head focal"], "focal gamma=2", {"output": "focal gamma=2"}),
     ],
 )
 def test_settings_for_parts(lines: list[str], whole: str, parts: dict[str, str]) -> None:
@@ -440,6 +440,14 @@ def test_settings_for_parts(lines: list[str], whole: str, parts: dict[str, str])
     assert str(recipe.loss) == whole
     assert {part.name: str(part.value) for part in recipe.parts} == parts
     assert from_json(recipe.to_json())._replace(settings=recipe.settings) == recipe
+
+
+def test_what_follows_from_the_loss_follows_from_the_one_on_the_result() -> None:
+    net = "network N\ninput 8x8x1\nconv 3x3x1 same as image\noutput image\n"
+    for loss in ("loss reconstruction", "loss image reconstruction"):
+        recipe, found = recipe_of(with_train(net, "data digits", loss))
+        assert found == []
+        assert (recipe.normalize.name, recipe.metrics) == ("unit", ())
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ REFERENCE = ROOT / "tests" / "reference"
 FILES = tuple(sorted((ROOT / "specs").glob("*.cnn")))
 
 _NETWORK = re.compile(r"network (\w+)\s*(?:=\s*(\w+))?")
-_OTHER = re.compile(r"(block|let|use)\b")
+_OTHER = re.compile(r"(block|use)\b")
 
 
 class Section(NamedTuple):

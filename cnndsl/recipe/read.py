@@ -26,7 +26,7 @@ def read(settings: Sequence[Setting], graph: Graph, span: Span) -> tuple[Recipe,
     """
     settings = joined(settings)
     reading = read_settings(settings, {"outputs": _outputs(graph)})
-    recipe = complete(reading.values, reading.parts)._replace(settings=tuple(settings))
+    recipe = complete(_main_loss(reading, graph) | reading.values, reading.parts)._replace(settings=tuple(settings))
     diagnostics = reading.diagnostics
     # What follows from a mistake above is not reported: without the data or loss meant, nothing can be compared.
     meant = not reading.failed & {"data", "loss", "metrics"}
@@ -41,6 +41,12 @@ def _outputs(graph: Graph) -> dict[str, str]:
     named = {name: output for name, output in layers.items() if any(n.named and n.name == name for n in graph.nodes)}
     own = {output.name: output.name for output in graph.outputs}
     return own | {name: output for name, output in named.items() if name not in own}
+
+
+def _main_loss(reading: Reading, graph: Graph) -> dict[str, Any]:
+    """The loss on the network's result, which what is said of no output in particular follows."""
+    main = next((output.name for output in graph.outputs if not output.training), None)
+    return {part.setting: part.value for part in reading.parts if (part.setting, part.name) == ("loss", main)}
 
 
 class Reading(Record):
