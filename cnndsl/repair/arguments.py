@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from cnndsl.diagnostics import Diagnostic, Edit
-from cnndsl.graph import Node
+from cnndsl.graph import INPUT, Node
 from cnndsl.repair import changes
 from cnndsl.repair.candidate import Candidate
 from cnndsl.repair.merges import last_channels
+from cnndsl.repair.order import moved_behind
 from cnndsl.repair.sizes import input_of, near, resized
 from cnndsl.repair.spec import Handle, Spec, arms_of, chain_to
 from cnndsl.repair.spot import Spot, own_handle
@@ -19,6 +20,8 @@ from cnndsl.source import Span
 from cnndsl.syntax import tree
 
 _FLATTENING = ("dense", "flatten", "globalpool")
+MOST_CHANNELS_LAST = 4
+"""An input with more channels than this, where an axis is missing, is taken for one whose channels were left out."""
 
 
 def _place(handle: Handle) -> str:
@@ -75,27 +78,35 @@ def rank(problem: Diagnostic, spot: Spot, spec: Spec) -> Iterator[Candidate]:
     """E301: a kernel with as many sides as the input has; on a vector, what flattened the map taken out."""
     handle = own_handle(spot, spec)
     kernel, channels, x = problem.values["kernel"], problem.values["channels"], problem.values["input"]
+    if x.rank and len(kernel) == x.rank + 1 and x.channels > MOST_CHANNELS_LAST:
+        yield from _channel_added(spot, spec)
     if handle is not None and x.rank:
         fitted = (*kernel, *(kernel[-1:] * x.rank))[: x.rank]
         written = changes.size(handle.item)
         if isinstance(written, tree.Sides) and channels is not None:
             last = handle.line.span(written.sides[-1]).text
             text = f"{'x'.join(map(str, fitted))}x{last}"
-            yield Candidate(f"a kernel of {x.rank} sides: `{text}`", (handle.edit(written, text),))
+            yield Candidate(f"a kernel of {x.rank} side{'s' * (x.rank > 1)}: `{text}`", (handle.edit(written, text),))
             if len(kernel) + 1 == x.rank:
                 kept = handle.line.span(written).text
                 text = f"{kept}x{x.channels}"
                 title = f"a kernel of {kept} that keeps the {x.channels} channels"
                 yield Candidate(title, (handle.edit(written, text),))
         elif written is not None:
-            text = "x".join(map(str, fitted if len(set(fitted)) > 1 else fitted[:1]))
-            yield Candidate(f"a window for {x.rank} axes: `{text}`", (handle.edit(written, text),))
+            equal = len(set(fitted)) == 1 and spot.node.kind != "dwconv"
+            text = "x".join(map(str, fitted[:1] if equal else fitted))
+            what = "kernel" if spot.node.kind == "dwconv" else "window"
+            yield Candidate(f"a {what} for {x.rank} axes: `{text}`", (handle.edit(written, text),))
+            if spot.node.kind == "dwconv" and len(kernel) == x.rank + 1 and changes.named(handle.item, "multiplier") is None:
+                edit = handle.edit(handle.item.kind, "conv")
+                yield Candidate(f"a convolution to {kernel[-1]} channels: `conv`", (edit,))
     if not x.rank:
         yield from positions(problem, spot, spec)
 
 
 def positions(problem: Diagnostic, spot: Spot, spec: Spec) -> Iterator[Candidate]:
     """E302: a map made of the vector again, what flattened the map taken out, or the layer that wants one."""
+    yield from moved_behind(spot, spec)
     yield from _reshaped(spot, spec)
     for node in _before(spot):
         if node.kind in _FLATTENING and (not node.shapes or node.shapes[0].rank == 0):
@@ -142,6 +153,13 @@ def sequence(problem: Diagnostic, spot: Spot, spec: Spec) -> Iterator[Candidate]
         else:
             break
     if not x.rank:
+        for node in _before(spot)[:1]:
+            flat = spec.handle(node)
+            if node.kind == "flatten" and flat is not None and not flat.calls_block:
+                title = f"the positions in a row instead of `flatten`: `tokens` in {_place(flat)}"
+                yield Candidate(title, changes.instead(flat, "tokens"))
+        if spot.node.inputs and spot.network.graph.nodes[spot.node.inputs[0].node].kind == INPUT:
+            yield from declared(spec, input_of(spot), f"{x.channels}x1", "a sequence of single numbers")
         yield from positions(problem, spot, spec)
         own = own_handle(spot, spec)
         if own is not None:
@@ -274,13 +292,43 @@ def softmax(problem: Diagnostic, spot: Spot, spec: Spec) -> Iterator[Candidate]:
 
 
 def image_size(problem: Diagnostic, spot: Spot, spec: Spec) -> Iterator[Candidate]:
-    """E607: an input with as many channels as the data's images."""
+    """E607: an input of the size, or with as many channels, as the data's images; other data of the input's size."""
     shape = spot.node.shapes[0] if spot.node.shapes else None
     wanted = problem.values["image"]
-    if shape is not None and wanted.count("x") == 2 == shape.rank:
-        channels = int(wanted.rpartition("x")[2])
+    if shape is None or shape.tokens or wanted.count("x") != 2:
+        return
+    height, width, channels = map(int, wanted.split("x"))
+    if shape.rank == 2:
         other = shape._replace(sizes=(*shape.spatial, channels))
         yield from resized(spec, spot.node, other, f"an input of {other}")
+    elif shape.rank == 0:
+        count = height * width * channels
+        yield from declared(spec, spot.node, str(count), f"as many values as an image of {wanted} has")
+    yield from declared(spec, spot.node, wanted, f"an input of {wanted}")
+    yield from _other_data(problem, shape, spec)
+
+
+def _other_data(problem: Diagnostic, shape: Shape, spec: Spec) -> Iterator[Candidate]:
+    """Data whose images are of the input's size."""
+    from cnndsl.recipe.sources import SOURCES
+
+    place = next((label.span for label in problem.labels if label.text == "the data"), None)
+    given = str(problem.values["data"])
+    for source in SOURCES if place is not None and place.source is spec.source else ():
+        fits = source.image is not None and product(source.image) == product(shape.sizes)
+        if place is not None and fits and place.text.split() == ["data", given]:
+            end = place.start + place.text.index(given, len("data"))
+            edit = Edit(Span(place.source, end, end + len(given)), source.name)
+            yield Candidate(f"data of this size: `data {source.name}`", (edit,))
+
+
+def declared(spec: Spec, node: Node, text: str, title: str) -> Iterator[Candidate]:
+    """An input declared with another number of axes, where it is written as numbers."""
+    line = spec.inputs.get((node.span.start, node.span.end)) if node.span.source is spec.source else None
+    shape = line.statement.shape if line is not None and line.statement.example is None else None
+    parts = shape.sides if isinstance(shape, tree.Sides) else (shape,)
+    if line is not None and all(isinstance(part, tree.Number) for part in parts):
+        yield Candidate(f"{title}: `input {text}`", (Edit(line.span(shape), text),))
 
 
 def factor(problem: Diagnostic, spot: Spot, spec: Spec) -> Iterator[Candidate]:
@@ -410,11 +458,15 @@ def tokens(problem: Diagnostic, spot: Spot, spec: Spec) -> Iterator[Candidate]:
 
 def image(problem: Diagnostic, spot: Spot, spec: Spec) -> Iterator[Candidate]:
     """E303: an input with the axis of channels that was forgotten."""
+    if problem.values["input"].rank == 1:
+        yield from _channel_added(spot, spec)
+
+
+def _channel_added(spot: Spot, spec: Spec) -> Iterator[Candidate]:
+    """An input with one axis more, for its one channel."""
     found = input_of(spot)
-    x = problem.values["input"]
-    if found.shapes is not None and found.shapes[0].rank == 1 == x.rank:
-        line = spec.inputs.get((found.span.start, found.span.end))
-        shape = line.statement.shape if line is not None else None
-        if line is not None and isinstance(shape, tree.Sides):
-            text = f"{line.span(shape).text}x1"
-            yield Candidate(f"an input with its channels: `{text}`", (Edit(line.span(shape), text),))
+    line = spec.inputs.get((found.span.start, found.span.end))
+    shape = line.statement.shape if line is not None else None
+    if line is not None and isinstance(shape, tree.Sides) and line.statement.example is None:
+        text = f"{line.span(shape).text}x1"
+        yield Candidate(f"an input with its channels: `{text}`", (Edit(line.span(shape), text),))

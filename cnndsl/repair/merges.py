@@ -26,9 +26,18 @@ def differ(spot: Spot, spec: Spec) -> Iterator[Candidate]:
     """Ways to bring the arms of a merge to one size."""
     arms = arms_of(spot.network.graph, spot.node)
     shapes = spot.inputs
-    spatial = len({s.spatial for s in shapes}) > 1
+    ones = [spot.node.kind == "mul" and s.rank > 0 and set(s.spatial) == {1} for s in shapes]
+    maps = [s for s, one in zip(shapes, ones, strict=True) if not one]
+    spatial = len({s.spatial for s in maps}) > 1
     channels = spot.node.kind != "concat" and len({s.channels for s in shapes}) > 1
     ups = any(node.kind in _UPSAMPLING for arm in arms for node in arm)
+    if not spatial and channels and any(ones) and maps:  # A gate has as many channels as what it is to weight.
+        gates = [number for number, one in enumerate(ones) if one]
+        yield from _channels(spot, spec, arms, gates)
+        yield from _input_channels(spot, spec, arms)
+        yield from _channels(spot, spec, arms)
+        return
+    yield from _other_names(spot, spec)
     if not spatial and channels:
         if shapes[0].rank < 2:  # In a sequence every layer works position by position, and the last one is to end it.
             yield from _input_channels(spot, spec, arms)
@@ -59,6 +68,45 @@ def _odd(shapes: tuple[Shape, ...]) -> bool:
     """Whether sizes differ by one cell, as halving an odd size and doubling it brings about."""
     first = shapes[0].spatial
     return all(abs(a - b) <= 1 for s in shapes[1:] for a, b in zip(first, s.spatial, strict=True))
+
+
+def _other_names(spot: Spot, spec: Spec) -> Iterator[Candidate]:
+    """Another layer's name, where that has the size; where a later merge takes that one, the two names exchanged."""
+    handle = spec.handle(spot.node)
+    names = [a for a in handle.item.arguments if isinstance(a, tree.Reference) and not a.steps] if handle else []
+    if handle is None or handle.line.body or len(names) != 1 or len(spot.inputs) != 2:
+        return
+    written, here = names[0], spot.inputs[0]
+    siblings = spec.siblings(handle.line)
+    at = siblings.index(handle.line)
+    for name, shape in _named_before(spot, siblings[:at]):
+        fits = shape.spatial == here.spatial and (spot.node.kind == "concat" or shape.channels == here.channels)
+        if name == written.name or not fits:
+            continue
+        users = [place for line in siblings for place in _uses(line, name)]
+        later = [place for line in siblings[at + 1 :] for place in _uses(line, name, handle.item.kind.name)]
+        if users == later and len(later) < 2:
+            edits = (handle.edit(written, name), *(Edit(place, written.name) for place in later))
+            way = ", and the other way round further down" if later else ""
+            yield Candidate(f"`{name}` instead of `{written.name}`{way}", edits, "likely")
+
+
+def _named_before(spot: Spot, lines: list[Line]) -> Iterator[tuple[str, Shape]]:
+    """The names that lines give, and the shapes of what has them; the last first."""
+    made = {(n.span, n.calls): n.shapes[0] for n in spot.network.graph.nodes if n.shapes}
+    for line in reversed(lines):
+        for item in reversed(getattr(line.statement, "items", ())):
+            shape = made.get((line.span(item), spot.node.calls))
+            if item.alias is not None and not item.alias.steps and shape is not None:
+                yield item.alias.name, shape
+
+
+def _uses(line: Line, name: str, kind: str = "") -> Iterator[Span]:
+    """Where items of a line, of one kind if it is given, take the tensor of a name."""
+    for item in getattr(line.statement, "items", ()):
+        for argument in item.arguments if kind in ("", getattr(item.kind, "name", "")) else ():
+            if isinstance(argument, tree.Reference) and argument.name == name and not argument.steps:
+                yield line.span(argument)
 
 
 def _padded(spot: Spot, spec: Spec, arms: list[list[Node]]) -> Iterator[Candidate]:
@@ -210,9 +258,13 @@ def _input_channels(spot: Spot, spec: Spec, arms: list[list[Node]]) -> Iterator[
             break
 
 
-def _channels(spot: Spot, spec: Spec, arms: list[list[Node]]) -> Iterator[Candidate]:
-    """The channels of one arm's last layer changed to the other's."""
+def _channels(
+    spot: Spot, spec: Spec, arms: list[list[Node]], only: list[int] | None = None
+) -> Iterator[Candidate]:
+    """The channels of one arm's last layer changed to the other's; `only` some arms'."""
     for number, arm in enumerate(arms):
+        if only is not None and number not in only:
+            continue
         others = dict.fromkeys(s.channels for i, s in enumerate(spot.inputs) if i != number)
         for wanted in others:
             if wanted != spot.inputs[number].channels:
@@ -276,9 +328,51 @@ def _projections(spot: Spot, spec: Spec, arms: list[list[Node]]) -> Iterator[Can
         return
     for idle, busy in ((1, 0), (0, 1)):
         if arms[busy] and all(node.kind == "identity" for node in arms[idle]):
+            if _is_inverted(arms[busy]):
+                yield from _conditional(spec, handle, arms[busy])
             texts = _projection_texts(spot, spec, handle, arms[busy], idle, busy)
             for text, condition in texts:
                 yield from _placed(spot, spec, handle, idle, text, condition)
+
+
+def _is_inverted(arm: list[Node]) -> bool:
+    """Whether an arm is wider within than at its ends, as inverted residuals are (Sandler et al. 2018): those leave the
+    shortcut out where it does not fit."""
+    widths = [node.shapes[0].channels for node in arm if node.kind in CONVOLUTIONS and node.shapes]
+    return len(widths) > 1 and max(widths[1:]) > widths[0]
+
+
+def _conditional(spec: Spec, handle: Handle, arm: list[Node]) -> Iterator[Candidate]:
+    """In a block: the arm that does nothing only where the other keeps the size."""
+    depth = len(handle.calls)
+    channels = _said_channels(spec, arm, depth)
+    strides = {s for node in arm if (s := _said_stride(spec, node, depth))}
+    if not depth or not channels or len(strides) > 1 or not all(s.startswith("/{") for s in strides):
+        return
+    conditions = [f"{s[2:-1]} == 1" for s in strides]
+    conditions.append(f"input.channels == {channels[1:-1] if channels.startswith('{') else channels}")
+    for line in handle.line.body:
+        inner = line.body if isinstance(line.statement, tree.If) else [line]
+        if len(inner) != 1 or not _does_nothing(inner[0]):
+            continue
+        if inner[0] is line:
+            said = " and ".join(conditions)
+            start = " " * line.column
+            edit = Edit(line.span(), f"if {said}:{spec.newline}{start}    {line.text}")
+        else:
+            known = line.span(line.statement.condition)
+            missing = [one for one in conditions if one not in known.text]
+            first = f"({known.text})" if " or " in known.text else known.text
+            said = " and ".join([first, *missing])
+            edit = Edit(known, said)
+        yield Candidate(f"the shortcut only where it fits: `if {said}:`", (edit,), "likely")
+
+
+def _does_nothing(line: Line) -> bool:
+    """Whether a line is an arm of an `identity` alone."""
+    body = line.body if isinstance(line.statement, tree.Arm) else []
+    items = getattr(body[0].statement, "items", ()) if len(body) == 1 else ()
+    return len(items) == 1 and getattr(items[0].kind, "name", "") == "identity" and items[0].alias is None
 
 
 def _projection_texts(

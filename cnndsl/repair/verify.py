@@ -30,10 +30,9 @@ Seen: TypeAlias = "dict[tuple[str, int, int], list[tuple[Any, ...]]]"
 
 
 def seen(checked: Checked, moved: Moved | None = None) -> Seen:
-    """What each item made, blocks that it calls included, by its place in the text before the edits; nothing of items
-    whose layers failed."""
+    """What each item made, blocks that it calls included, by its place in the text before the edits; nothing of layers
+    that failed."""
     found: Seen = {}
-    failed = set()
     main = checked.source
     for network in checked.networks:
         for node in network.graph.nodes:
@@ -42,10 +41,9 @@ def seen(checked: Checked, moved: Moved | None = None) -> Seen:
                 if moved is not None and source is main:
                     start, end = moved.back(start), moved.back(end, is_end=True)
                 place = (source.name, start, end)
-                found.setdefault(place, []).append((node.kind, inputs, node.shapes))
-                if node.shapes is None:
-                    failed.add(place)
-    return {place: layers for place, layers in found.items() if place not in failed}
+                if node.shapes is not None:
+                    found.setdefault(place, []).append((node.kind, inputs, node.shapes))
+    return found
 
 
 class Budget:
@@ -92,7 +90,8 @@ class Trial:
         if not new:
             return set()
         now = seen(after, Moved(edits))
-        same = {place for place, layers in self.seen.items() if now.get(place) == layers}
+        # In a loop that runs less often, fewer of the same.
+        same = {place for place, layers in now.items() if all(one in self.seen.get(place, ()) for one in layers)}
         return {key for key in new if any(n == key[1] and s <= key[2] and key[3] <= e for n, s, e in same)}
 
     def check(self, edits: tuple[Edit, ...], budget: Budget) -> tuple[Checked, set[Key]]:

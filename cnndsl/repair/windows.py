@@ -23,6 +23,8 @@ MOST = 5
 """Earlier layers that are looked at for one kind of change."""
 NOT_FAR = 1.3
 """An input that would have to grow by no more than this was plainly meant to be larger."""
+FAR = 4.0
+"""What an input counts as having to grow by where it should not grow at all."""
 DOUBLED = 2.0
 """An input that would have to grow by no more than this is as likely to be wrong as the number of pools."""
 
@@ -34,6 +36,10 @@ def too_large(spot: Spot, spec: Spec) -> Iterator[Candidate]:
     yield from swapped(spot, spec)
     wider = list(larger(spot, spec))
     growth = min((_growth(spot, one) for one in wider), default=0.0)
+    if _is_of_data(spot):  # What the images have is not what the network lacks.
+        growth = max(growth, FAR)
+    for one in own:
+        yield from _one_axis(one, spot.inputs[0], f"the `{one.span.text}` along")
     fewer = list(_fewer_times(spot, spec))
     yield from fewer
     if growth <= NOT_FAR:
@@ -49,7 +55,7 @@ def too_large(spot: Spot, spec: Spec) -> Iterator[Candidate]:
         for one in own:
             yield from _smaller(spot, one)
         yield from _padded_before(spec, before)
-        yield from _less_before(spec, before)
+        yield from _less_before(spot, spec, before)
         for one in own:
             yield from paddings(spec, one)
     else:
@@ -57,7 +63,7 @@ def too_large(spot: Spot, spec: Spec) -> Iterator[Candidate]:
             yield from paddings(spec, one)
             yield from _smaller(spot, one)
         yield from _padded_before(spec, before)
-        yield from _less_before(spec, before)
+        yield from _less_before(spot, spec, before)
     if growth > (DOUBLED if spot.node.kind in POOLS else NOT_FAR):
         yield from wider
     for one in own:
@@ -68,6 +74,34 @@ def too_large(spot: Spot, spec: Spec) -> Iterator[Candidate]:
             edits = changes.with_stride(spec, handle, 1) if changes.slash(handle.item) else None
             if edits is not None:
                 yield Candidate(f"`{handle.item.kind.name}` without the stride", edits)
+
+
+def _is_of_data(spot: Spot) -> bool:
+    """Whether the input is as large as the images that the recipe names."""
+    recipe, shapes = spot.network.recipe, input_of(spot).shapes
+    image = getattr(getattr(recipe, "data", None), "image", None)
+    return image is not None and shapes is not None and tuple(image) == shapes[0].sizes
+
+
+def _one_axis(handle: Handle, shape: Shape, what: str) -> Iterator[Candidate]:
+    """A square pool of an oblong map, only along the axes that have room: `pool 2x1`."""
+    layer: Any = handle.node.layer
+    kernel = getattr(layer, "kernel", ())
+    written = changes.size(handle.item)
+    oblong = layer is not None and layer.kind in POOLS and shape.rank == 2 and len(set(shape.spatial)) > 1
+    if not oblong or handle.calls_block or len(set(kernel)) != 1 or not isinstance(written, tree.Number):
+        return
+    longer = shape.spatial[0] > shape.spatial[1]
+    sides = f"{kernel[0]}x1" if longer else f"1x{kernel[0]}"
+    edits = [handle.edit(written, sides)]
+    slash = changes.slash(handle.item)
+    if slash is not None and isinstance(slash.value, tree.Number):
+        step = slash.value.value
+        edits.append(handle.edit(slash.value, f"{step}x1" if longer else f"1x{step}"))
+    elif slash is not None or getattr(layer, "pad", (0,)) not in ((0,), "same"):
+        return
+    axis = shape.axes[0 if longer else 1]
+    yield Candidate(f"{what} the {axis} only: `{sides}`", tuple(edits))
 
 
 def _fewer_times(spot: Spot, spec: Spec) -> Iterator[Candidate]:
@@ -220,7 +254,7 @@ def _padded(layer: Any) -> bool:
     return layer.pad == "same" or any(layer.pad if layer.pad[:1] != ("sides",) else layer.pad[1])
 
 
-def _less_before(spec: Spec, before: list[Node]) -> Iterator[Candidate]:
+def _less_before(spot: Spot, spec: Spec, before: list[Node]) -> Iterator[Candidate]:
     """An earlier pool removed or an earlier stride taken back, the nearest first."""
     seen: set[Span] = set()
     for node in before:
@@ -230,6 +264,9 @@ def _less_before(spec: Spec, before: list[Node]) -> Iterator[Candidate]:
             continue
         if (node.kind in POOLS or "pool" in node.kind) and not handle.calls_block:
             seen.add(handle.span)
+            shape = spot.network.graph.shape_of(node.inputs[0])
+            if shape is not None:
+                yield from _one_axis(handle, shape, f"the `{handle.span.text}` of {_line(handle)} along")
             edits = changes.removed(spec, handle)
             if edits is not None:
                 yield Candidate(f"without the `{handle.span.text}` of {_line(handle)}", edits)
