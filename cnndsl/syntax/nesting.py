@@ -36,6 +36,8 @@ class Nesting:
         self.bodies: list[tuple[int, list[Line]]] = [(0, self.lines)]
         self.leaning: set[Line] = set()
         """Merges whose arms stand at their own column, or further out."""
+        self.uneven: dict[tuple[int, int], int] = {}
+        """Of bodies that go on between two levels, and the column where they do: the column where they began."""
         self.indentation_reported = False
         self.depth_reported = False
         # Up to where unexpected indentation has been reported, with the edits that remove it.
@@ -121,12 +123,14 @@ class Nesting:
             self.bodies[-1][1].append(line)
             return
         if left is not None:
+            self.uneven[id(left[1]), line.column] = left[0]
             self._uneven(line, left[0])
             # It goes on with the body it is nearest to, so that its followers are judged alike.
             self.push(line.column, left[1])
             left[1].append(line)
             return
-        self._unexpected_indent(line, last)
+        if self.uneven.get((id(body), self.bodies[-1][0])) != line.column:  # Else it is where its body was all along.
+            self._unexpected_indent(line, last)
         self.push(line.column, body)
         body.append(line)
 
@@ -210,14 +214,21 @@ class Nesting:
         outer = " or ".join(dict.fromkeys(columns[-2:]))
         outward, inward = self.bodies[-1][0], deeper
         targets = sorted((outward, inward), key=lambda column: (abs(column - line.column), -column))
-        moved = [(column, self._moved(line, column)) for column in targets]
+        goes_on = not getattr(line.statement, "opens", False) and self._column_below(line) == inward
+        targets = [inward] if goes_on else targets
+        moved = [(column, self._moved(line, column, inward if goes_on else None)) for column in targets]
         titles = {outward: "let it end the body above", inward: "let it go on with the body above"}
         fixes = tuple(Fix(titles[column], edits, "possible") for column, edits in moved if edits)
         self.report("UnevenIndent", line.span(), fixes=fixes, given=line.column, possible=outer)
 
-    def _moved(self, first: Line, column: int) -> tuple[Edit, ...]:
-        """The edits that bring a line to another column, and with it those below that stand as far in or further; none
-        where they are too many, or not indented with spaces."""
+    def _column_below(self, line: Line) -> int | None:
+        """Where the next line that holds anything and stands elsewhere begins; None behind the last."""
+        below = (len(found[1]) for found in _indented.finditer(self.text, self.line_end(line.end)[1]))
+        return next((column for column in below if column != line.column), None)
+
+    def _moved(self, first: Line, column: int, until: int | None = None) -> tuple[Edit, ...]:
+        """The edits that bring a line to another column, and with it those below that stand as far in or further, up to
+        one in column `until`; none where they are too many, or not indented with spaces."""
         edits: list[Edit] = []
         position = first.start - first.column
         while position < len(self.text):
@@ -225,7 +236,7 @@ class Nesting:
             assert match is not None
             end, after = self.line_end(position)
             text = self.text[match.end() : end].split("#")[0].strip()
-            if text and len(match.group()) < first.column:
+            if text and (len(match.group()) < first.column or len(match.group()) == until):
                 break
             if text:
                 if match.group().strip(" ") or len(edits) == MOST_EDITS:
