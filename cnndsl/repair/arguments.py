@@ -97,7 +97,11 @@ def rank(problem: Diagnostic, spot: Spot, spec: Spec) -> Iterator[Candidate]:
             text = "x".join(map(str, fitted[:1] if equal else fitted))
             what = "kernel" if spot.node.kind == "dwconv" else "window"
             yield Candidate(f"a {what} for {x.rank} axes: `{text}`", (handle.edit(written, text),))
-            if spot.node.kind == "dwconv" and len(kernel) == x.rank + 1 and changes.named(handle.item, "multiplier") is None:
+            if (
+                spot.node.kind == "dwconv"
+                and len(kernel) == x.rank + 1
+                and changes.named(handle.item, "multiplier") is None
+            ):
                 edit = handle.edit(handle.item.kind, "conv")
                 yield Candidate(f"a convolution to {kernel[-1]} channels: `conv`", (edit,))
     if not x.rank:

@@ -258,9 +258,7 @@ def _input_channels(spot: Spot, spec: Spec, arms: list[list[Node]]) -> Iterator[
             break
 
 
-def _channels(
-    spot: Spot, spec: Spec, arms: list[list[Node]], only: list[int] | None = None
-) -> Iterator[Candidate]:
+def _channels(spot: Spot, spec: Spec, arms: list[list[Node]], only: list[int] | None = None) -> Iterator[Candidate]:
     """The channels of one arm's last layer changed to the other's; `only` some arms'."""
     for number, arm in enumerate(arms):
         if only is not None and number not in only:

@@ -86,7 +86,7 @@ def _is_of_data(spot: Spot) -> bool:
 def _one_axis(handle: Handle, shape: Shape, what: str) -> Iterator[Candidate]:
     """A square pool of an oblong map, only along the axes that have room: `pool 2x1`."""
     layer: Any = handle.node.layer
-    kernel = getattr(layer, "kernel", ())
+    kernel: Any = getattr(layer, "kernel", ())
     written = changes.size(handle.item)
     oblong = layer is not None and layer.kind in POOLS and shape.rank == 2 and len(set(shape.spatial)) > 1
     if not oblong or handle.calls_block or len(set(kernel)) != 1 or not isinstance(written, tree.Number):
