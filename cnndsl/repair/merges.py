@@ -368,9 +368,10 @@ def _conditional(spec: Spec, handle: Handle, arm: list[Node]) -> Iterator[Candid
 
 def _does_nothing(line: Line) -> bool:
     """Whether a line is an arm of an `identity` alone."""
-    body = line.body if isinstance(line.statement, tree.Arm) else []
-    items = getattr(body[0].statement, "items", ()) if len(body) == 1 else ()
-    return len(items) == 1 and getattr(items[0].kind, "name", "") == "identity" and items[0].alias is None
+    if not isinstance(line.statement, tree.Arm) or len(line.body) != 1:
+        return False
+    items = list(getattr(line.body[0].statement, "items", ()))
+    return [getattr(one.kind, "name", "") for one in items] == ["identity"] and items[0].alias is None
 
 
 def _projection_texts(
