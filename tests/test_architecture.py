@@ -125,6 +125,8 @@ def test_no_circular_imports() -> None:
         ("sklearn", {"runtime"}),
         ("PIL", {"runtime"}),
         ("safetensors", {"runtime"}),
+        ("onnx_ir", {"runtime"}),
+        ("onnxruntime", {"runtime"}),
         ("numpy", {"runtime", "sizes"}),
         ("click", {"cli"}),
         ("lark", {"generate"}),

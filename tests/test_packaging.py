@@ -136,6 +136,12 @@ def test_light_install_says_what_training_needs(light: Path, tmp_path: Path) -> 
     assert "Traceback" not in refused.stderr
 
 
+def test_light_install_says_what_export_needs(light: Path, tmp_path: Path) -> None:
+    refused = run(light / "cnndsl", "export", "lenet5", "--untrained", cwd=tmp_path, code=2)
+    assert "--format onnx needs torch" in refused.stderr
+    assert "pip install 'cnndsl[export]'" in refused.stderr
+
+
 @pytest.mark.parametrize("ending", ["svg", "html", "tex", "dot", "mmd"])
 def test_light_install_draws(light: Path, tmp_path: Path, ending: str) -> None:
     run(light / "cnndsl", "draw", "resnet18", "-o", f"a.{ending}", cwd=tmp_path)

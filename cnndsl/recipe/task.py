@@ -29,7 +29,7 @@ def task_of(data: Any, loss: Any, graph: Graph) -> Task:
     output = graph.shape_of(next(o.edge for o in graph.outputs if not o.training))
     assert taken is not None
     assert output is not None
-    tokens = _vocabulary(graph) if taken.tokens else 0
+    tokens = vocabulary(graph, graph.inputs[0]) if taken.tokens else 0
     places = any(side != 1 for side in output.spatial)
     if loss.target in ("input", "sequence"):
         kind = loss.target
@@ -42,12 +42,11 @@ def task_of(data: Any, loss: Any, graph: Graph) -> Task:
     return Task(kind, taken, output, tokens)
 
 
-def _vocabulary(graph: Graph) -> int:
-    """How many different tokens the embeddings behind the first input know; 2 where there is none."""
-    first = graph.inputs[0]
+def vocabulary(graph: Graph, input: int) -> int:
+    """How many different tokens the embeddings behind an input (the number of its node) know; 2 where there is none."""
     found = [
         int(node.layer.vocabulary)  # type: ignore[union-attr]
         for node in graph.nodes
-        if node.kind == "embedding" and any(edge.node == first for edge in node.inputs)
+        if node.kind == "embedding" and any(edge.node == input for edge in node.inputs)
     ]
     return min(found, default=2)

@@ -49,3 +49,7 @@ class NotFiniteError(TrainingError):
         super().__init__(message, help)
         self.epoch = epoch
         self.step = step
+
+
+class ExportError(TrainingError):
+    """A network that can't be written in another program's format, or that computes something else there."""

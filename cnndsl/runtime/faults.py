@@ -127,13 +127,13 @@ class _Looking:
     def _of_node(self, node: Node, given: list[Tensor]) -> Fault:
         weights = self._weights(node)
         if not all(_finite(one) for one in weights):
-            where = f"the weights of {_place(node)} were no numbers before this step"
+            where = f"the weights of {place(node)} were no numbers before this step"
             return Fault(where, "look at the data and at the steps before")
         largest = max((one.detach().abs().max().item() for one in given if one.is_floating_point()), default=0.0)
         sizes = f"inputs up to {largest:.3g}"
         if weights:
             sizes += f", weights up to {max(one.detach().abs().max().item() for one in weights):.3g}"
-        return Fault(f"it began in {_place(node)}, of {sizes}", _LESS)
+        return Fault(f"it began in {place(node)}, of {sizes}", _LESS)
 
     def _loss(self) -> Fault | None:
         """The loss and its gradients."""
@@ -160,7 +160,7 @@ class _Looking:
             before = [gradients.get((edge.node, edge.output)) for edge in node.inputs]
             behind = [*before, *(of_weights.get(id(p)) for p in self._weights(node))]
             if not all(one is None or _finite(one) for one in behind):
-                where = f"it began in the gradient of {_place(node)}, which got one up to {own.abs().max().item():.3g}"
+                where = f"it began in the gradient of {place(node)}, which got one up to {own.abs().max().item():.3g}"
                 return Fault(where, _GRADIENT)
         return None
 
@@ -181,5 +181,6 @@ def _finite(tensor: Tensor) -> bool:
     return not tensor.is_floating_point() or bool(torch.isfinite(tensor).all())
 
 
-def _place(node: Node) -> str:
+def place(node: Node) -> str:
+    """A layer and its line in the spec, for people."""
     return f"`{node.name}` (line {node.span.line} of {node.span.source.name})"
