@@ -159,6 +159,9 @@ def test_values(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     np.save(tmp_path / "rows.npy", rows)
     np.savetxt(tmp_path / "rows.csv", rows, delimiter=",")
     wanted = outputs(made, torch.from_numpy(rows)[:, None])
+    assert main(["predict", str(made), str(tmp_path / "rows.npy"), "--format", "csv"]) == 0
+    table = list(csv.reader(io.StringIO(capsys.readouterr().out)))[1:]
+    assert np.allclose([[float(cell) for cell in row[1:]] for row in table], wanted, rtol=1e-4, atol=1e-6)
     for name in ("rows.npy", "rows.csv"):
         found = predicted(capsys, made, tmp_path / name)
         assert np.allclose([row["values"] for row in found], wanted, rtol=1e-4, atol=1e-6)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ from cnndsl.cli.options import CONTEXT, color_option
 from cnndsl.cli.output import deliver
 from cnndsl.cli.training import device_option, need_torch, trained
 from cnndsl.files import STDIN
-from cnndsl.report.as_csv import cell
+from cnndsl.report.as_csv import row
 from cnndsl.report.grid import Column, draw, fit
 from cnndsl.terminal import Look, look_of, visible, write
 
@@ -123,13 +123,13 @@ def _json(found: Told, predictor: Predictor, look: Look) -> Iterable[str]:
     name = "share" if predictor.kind == "map" else _measure(predictor)
     rows = []
     for one, picture in found:
-        row: dict[str, Any] = {"input": one.name}
+        data: dict[str, Any] = {"input": one.name}
         if one.problem is not None:
-            row["error"] = one.problem
+            data["error"] = one.problem
         if one.top:
-            row["classes"] = [{"name": c.name, "number": c.number, name: c.value} for c in one.top]
+            data["classes"] = [{"name": c.name, "number": c.number, name: c.value} for c in one.top]
         more = {"values": one.values, "read": one.read, "mse": one.difference, "picture": picture}
-        rows.append(row | {key: value for key, value in more.items() if value is not None})
+        rows.append(data | {key: value for key, value in more.items() if value is not None})
     return [json.dumps(rows, indent=2, ensure_ascii=False) + "\n"]
 
 
@@ -139,8 +139,7 @@ def _measure(predictor: Predictor) -> str:
 
 def _csv(found: Told, predictor: Predictor, look: Look) -> Iterable[str]:
     """A row for each class that is told of each input; else a row for each input. Those with errors have none."""
-    rows = list(_cells(found, predictor, every=True))
-    return [",".join(map(cell, row)) + "\r\n" for row in rows]
+    return map(row, _cells(found, predictor, every=True))
 
 
 def _table(found: Told, predictor: Predictor, look: Look) -> Iterable[str]:
@@ -148,15 +147,15 @@ def _table(found: Told, predictor: Predictor, look: Look) -> Iterable[str]:
     if not rows:
         return []
     numbers = {"probability", "share", "score", "mse"}
-    cells = [list(map(visible, column)) for column in zip(*rows, strict=True)]
+    cells = [[visible(str(one)) for one in column] for column in zip(*rows, strict=True)]
     columns = [
         Column(title, column, right=title in numbers or title.startswith("value"), elastic=title == "input")
-        for title, column in zip(head, cells, strict=True)
+        for title, column in zip(map(str, head), cells, strict=True)
     ]
     return [line + "\n" for line in draw(fit(columns, look).columns, look)]
 
 
-def _cells(found: Told, predictor: Predictor, *, every: bool) -> Iterable[list[str]]:
+def _cells(found: Told, predictor: Predictor, *, every: bool) -> Iterable[Sequence[str | float]]:
     """Titles, then rows. every: whether all values are told, each input's name in all of its rows, numbers in full."""
     whole = [(one, picture) for one, picture in found if one.problem is None]
     pictures = any(picture is not None for _, picture in whole)
@@ -173,8 +172,8 @@ def _cells(found: Told, predictor: Predictor, *, every: bool) -> Iterable[list[s
         for one, picture in whole:
             for rank, known in enumerate(one.top):
                 first = every or rank == 0
-                value = repr(known.value) if every else _shown(known.value, name)
-                place = [str(rank + 1)] if every and ranked else []
+                value = known.value if every else _shown(known.value, name)
+                place = [rank + 1] if every and ranked else []
                 yield [
                     one.name if first else "",
                     *place,
@@ -188,15 +187,15 @@ def _shown(value: float, measure: str) -> str:
     return f"{value:.4g}" if measure == "score" else f"{value:.2%}"
 
 
-def _of_values(whole: Told, more: list[str], *, every: bool) -> Iterable[list[str]]:
+def _of_values(whole: Told, more: list[str], *, every: bool) -> Iterable[Sequence[str | float]]:
     many = max((len(one.values) for one, _ in whole if one.values is not None), default=0)
     shown = many if every else min(many, _SHOWN)
     missed = any(one.difference is not None for one, _ in whole)
     titles = ["value"] if many == 1 else [f"value {n + 1}" for n in range(shown)]
     yield ["input", *titles, *(["mse"] if missed else []), *(["…"] if shown < many else []), *more]
     for one, picture in whole:
-        values = [repr(v) if every else f"{v:.4g}" for v in (one.values or ())[:shown]]
-        off = [] if not missed else [repr(one.difference) if every else f"{one.difference:.4g}"]
+        values = [v if every else f"{v:.4g}" for v in (one.values or ())[:shown]]
+        off = [] if one.difference is None else [one.difference if every else f"{one.difference:.4g}"]
         rest = [f"{many - shown:,} more"] if shown < many else []
         yield [one.name, *values, *off, *rest, *((picture or "") for _ in more)]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from cnndsl.numbers import axes_text
 from cnndsl.report import Measured
@@ -54,6 +54,12 @@ def render(networks: Sequence[Measured]) -> Iterator[str]:
 def _name(title: str) -> str:
     """A title as a column's name: `fvcore FLOPs` is `fvcore_flops`."""
     return title.lower().replace(" ", "_").replace("-", "_")
+
+
+def row(values: Iterable[str | float | None]) -> str:
+    """One line with its end. Numbers are written in full, None as an empty cell."""
+    cells = ("" if v is None else cell(v) if isinstance(v, str) else repr(v) for v in values)
+    return ",".join(cells) + "\r\n"
 
 
 def cell(text: str) -> str:

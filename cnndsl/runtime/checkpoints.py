@@ -17,8 +17,8 @@ import torch
 
 from cnndsl.runtime.errors import RunError
 from cnndsl.runtime.files import write_file
+from cnndsl.runtime.run_folder import CHECKPOINTS as FOLDER
 
-FOLDER = "checkpoints"
 _NAME = re.compile(r"epoch-([0-9]{6,})-step-([0-9]{8,})-([0-9a-f]{16})\.pt")
 
 

@@ -19,19 +19,20 @@ import platform
 from importlib.metadata import version
 from math import isfinite
 from pathlib import Path
-from typing import Any
-
-import torch
+from typing import TYPE_CHECKING, Any
 
 import cnndsl
 from cnndsl.files import KeptLibrary, Library
-from cnndsl.runtime.checkpoints import FOLDER
 from cnndsl.runtime.errors import RunError
 from cnndsl.runtime.files import write_error, write_file
 from cnndsl.source import Source
 
+if TYPE_CHECKING:
+    import torch
+
 VERSION = 1
 SPEC, USES, RECIPE, SOURCE, METRICS = "spec.cnn", "uses.json", "recipe.json", "model.py", "metrics.csv"
+CHECKPOINTS = "checkpoints"
 METRICS_JSON, WEIGHTS, RESULT = "metrics.jsonl", "model.safetensors", "result.json"
 _MAX_JSON = 16 * 1024 * 1024
 
@@ -50,7 +51,7 @@ def create(out: Path, name: str) -> Path:
             except FileExistsError:
                 number += 1
                 continue
-            (run / FOLDER).mkdir()
+            (run / CHECKPOINTS).mkdir()
             return run
     except OSError as error:
         raise write_error(out / f"{name}-{number}", error) from error
@@ -96,7 +97,7 @@ def no_run(folder: Path) -> RunError:
 def runs_in(folder: Path) -> list[Path]:
     """The folders in a folder that are runs', or were to be, in the order of their names and numbers."""
     try:
-        found = [path for path in folder.iterdir() if (path / RECIPE).is_file() or (path / FOLDER).is_dir()]
+        found = [path for path in folder.iterdir() if (path / RECIPE).is_file() or (path / CHECKPOINTS).is_dir()]
     except OSError:
         return []
     return sorted(found, key=_named)
@@ -168,6 +169,8 @@ def write_weights(run: Path, module: torch.nn.Module, about: dict[str, str]) -> 
 
 def environment(device: torch.device) -> dict[str, Any]:
     """What a result may depend on besides the recipe."""
+    import torch
+
     return {
         "cnndsl": cnndsl.__version__,
         "torch": torch.__version__,
