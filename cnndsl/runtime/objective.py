@@ -101,12 +101,19 @@ class Objective:
     def sums(self, outputs: Outputs, batch: Batch, losses: Sequence[Tensor | None]) -> Tensor:
         """The losses and the metrics, summed over the batch's examples, as one vector."""
         count = batch.count
-        nothing = torch.zeros((), device=batch.inputs[0].device)
         each = [
-            nothing if loss is None else loss.detach() if term.summed else loss.detach() * count
+            torch.zeros((), device=batch.inputs[0].device)
+            if loss is None
+            else loss.detach()
+            if term.summed
+            else loss.detach() * count
             for term, loss in zip(self.terms, losses, strict=True)
         ]
-        main = [part * term.weight for term, part in zip(self.terms, each, strict=True) if term.main]
+        main = [
+            part if term.weight == 1 else part * term.weight
+            for term, part in zip(self.terms, each, strict=True)
+            if term.main
+        ]
         parts = [sum(main[1:], main[0]).reshape(1), *(part.reshape(1) for part in each[1:])]
         first = self.terms[0]
         output = outputs[first.first]

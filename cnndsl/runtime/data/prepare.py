@@ -23,7 +23,7 @@ from cnndsl.runtime.errors import DataError
 
 FIT_ONCE = 1024**3
 """Images that fill at most so many bytes after fitting are fitted once; larger sets batch by batch."""
-_PIECE = 2**22
+_PIECE = 2**20
 """Values that are looked at together while a whole set is gone through."""
 FITS = ("none", "pad", "crop", "resize")
 
@@ -202,7 +202,14 @@ def grey(images: Tensor) -> Tensor:
 
 
 def _changed(part: Examples, change: Callable[[Tensor], Tensor]) -> Examples:
-    made = torch.cat([change(piece) for piece in part.pieces(_PIECE)])
+    """The part with its inputs changed: put together as they come, so that only one piece is there twice."""
+    made, start = torch.empty(0), 0
+    for piece in part.pieces(_PIECE):
+        new = change(piece)
+        if not start:
+            made = torch.empty(len(part), *new.shape[1:], dtype=new.dtype)
+        made[start : start + len(new)] = new
+        start += len(new)
     return Examples(made, part.classes, part.values, part.others, part.rows)
 
 
