@@ -7,7 +7,7 @@ import platform
 import sys
 from importlib import import_module
 
-ALL = ("startup", "parsing", "checking", "compiled", "repair", "zoo", "sizes", "drawing")
+ALL = ("startup", "parsing", "checking", "compiled", "repair", "zoo", "sizes", "drawing", "training")
 
 
 def main(names: list[str]) -> int:

@@ -1,10 +1,10 @@
-"""Training: `cnndsl train` against the loops that people write, as whole processes and, for the fastest, in turns within
-one process.
+"""Training: `cnndsl train` against the loops that people write, as whole processes; against the fastest one in turns,
+within one process.
 
-The loops are scripts of their own, written as a competent user would: `tutorial.py` (the usual one), `lean.py` (a tensor
-data set in a DataLoader) and `fastest.py` (no loader at all). They train on made-up data in the published formats: what
-the pixels show does not change how long a step takes. Memory is the most that the process itself held at a time, without
-a loader's workers.
+The loops are scripts of their own, written as a competent user would: `tutorial.py` (the usual one), `lean.py` (a
+tensor data set in a DataLoader) and `fastest.py` (no loader at all). They train on made-up data in the published
+formats: what the pixels show does not change how long a step takes. Memory is the most that the process itself held at
+a time, without a loader's workers.
 """
 
 from __future__ import annotations
