@@ -142,12 +142,15 @@ def memory_format_of(module: nn.Module, input: tuple[int, ...]) -> torch.memory_
 
 
 def computes_bf16(precision: str, device: torch.device) -> bool:
-    """Whether layers are to compute with 16 bits: `auto` only where the device has instructions for them."""
+    """Whether layers are to compute with 16 bits: `auto` only where the device has instructions for them.
+
+    What the processor says decides, not the clock: so the same machine always computes the same.
+    """
     if precision != "auto":
         return precision == "bf16"
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    return bool(torch.cpu._is_amx_tile_supported())
+    return bool(torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported())
 
 
 def penalties(graph: Graph, module: nn.Module) -> list[tuple[float, Tensor]]:
