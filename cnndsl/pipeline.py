@@ -18,11 +18,13 @@ from cnndsl.measure.expect import check_expectations
 from cnndsl.record import Record
 from cnndsl.source import Source, Span
 from cnndsl.syntax import parse
-from cnndsl.syntax.tree import Document
+from cnndsl.syntax.tree import Document, Train
 
 if TYPE_CHECKING:
+    from cnndsl.elaborate.joint import Joint
     from cnndsl.lint.control import Control
     from cnndsl.recipe import Recipe
+    from cnndsl.recipe.pair import Pair
 
 
 ADAM_STATES = 2
@@ -54,14 +56,23 @@ class CheckedNetwork(Record):
     recipe: Recipe | None
 
 
+class CheckedPair(Record):
+    """Two networks in a recipe of both; `recipe` is None if it is not valid. joint: the recipe as it is written."""
+
+    pair: Pair
+    recipe: Recipe | None
+    joint: Joint
+
+
 class Checked(Record):
-    """A file checked. `document` is its syntax tree, `library` what it used."""
+    """A file checked. `document` is its syntax tree, `library` what it used, `pairs` its recipes for two networks."""
 
     source: Source
     document: Document
     networks: tuple[CheckedNetwork, ...]
     diagnostics: tuple[Diagnostic, ...]
     library: Library
+    pairs: tuple[CheckedPair, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -96,13 +107,33 @@ def check(
         diagnostics += check_expectations(one, alone)
         diagnostics += _alignment(one.graph, analysis, reported)
         networks.append(CheckedNetwork(one.graph, analysis, recipe))
+    pairs, found = _pairs(document, options, library, elaborated)
+    diagnostics += found
     control = _control(document, library)
     if all(d.severity != "error" for d in diagnostics):
         diagnostics += unused_names(document)
         diagnostics += _suspicions(networks, control)
     diagnostics = _controlled(diagnostics, control, options)
     diagnostics.sort(key=lambda d: (d.span.source is not source, d.span.start))
-    return Checked(source, document, tuple(networks), tuple(diagnostics), library)
+    return Checked(source, document, tuple(networks), tuple(diagnostics), library, tuple(pairs))
+
+
+def _pairs(
+    document: Document, options: Options, library: Library, elaborated: list[Elaborated]
+) -> tuple[list[CheckedPair], list[Diagnostic]]:
+    """The recipes for two networks, and what is wrong with them; loaded only for files that have some."""
+    if not any(isinstance(line.statement, Train) and line.statement.of for line in document.lines):
+        return [], []
+    from cnndsl.elaborate.joint import joint_recipes
+    from cnndsl.recipe.pair import read_pair
+
+    joints, diagnostics = joint_recipes(document, elaborate_options(options), library, elaborated)
+    found = []
+    for joint in joints:
+        pair, recipe, more = read_pair(joint)
+        found.append(CheckedPair(pair, recipe, joint))
+        diagnostics += more
+    return found, diagnostics
 
 
 def _suspicions(networks: list[CheckedNetwork], control: Control | None) -> list[Diagnostic]:

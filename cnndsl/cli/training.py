@@ -16,8 +16,9 @@ from cnndsl.zoo import locate, read
 
 if TYPE_CHECKING:
     from cnndsl.graph import Graph
-    from cnndsl.pipeline import CheckedNetwork
+    from cnndsl.pipeline import CheckedNetwork, CheckedPair
     from cnndsl.recipe import Recipe
+    from cnndsl.recipe.pair import Pair
 
 Pairs = tuple[tuple[str, str], ...]
 
@@ -52,9 +53,9 @@ def recipe_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 class Chosen(Record):
-    """The network that is meant, its recipe, and the files its spec used."""
+    """The network that is meant, or the two of a recipe for both; the recipe, and the files the spec used."""
 
-    graph: Graph
+    graph: Graph | Pair
     recipe: Recipe
     uses: dict[str, Any] | None
 
@@ -73,10 +74,14 @@ def choose(file: str, sets: Pairs, root: str | None, set_train: Pairs, color: st
     if network is None or recipe is None or exit_code(diagnostics):
         return exit_code(diagnostics)
     if network.recipe is None and not quiet:
-        click.echo(f"{network.graph.name} has no train: block; trained with the default recipe on the digits")
+        click.echo(f"{_graph(network).name} has no train: block; trained with the default recipe on the digits")
     # Loaded only now, so that mistakes in a spec are shown at once.
     need_torch()
-    return Chosen(network.graph, recipe, uses)
+    return Chosen(_graph(network), recipe, uses)
+
+
+def _graph(network: CheckedNetwork | CheckedPair) -> Graph | Pair:
+    return network.pair if hasattr(network, "pair") else network.graph
 
 
 def need_torch() -> None:
@@ -90,8 +95,8 @@ def need_torch() -> None:
 
 def _network(
     file: str, sets: Pairs, root: str | None
-) -> tuple[CheckedNetwork | None, dict[str, Any] | None, list[Diagnostic]]:
-    """The one network of the file that is to be trained, the files it uses, and what is wrong. Raises
+) -> tuple[CheckedNetwork | CheckedPair | None, dict[str, Any] | None, list[Diagnostic]]:
+    """The one network or pair of the file that is to be trained, the files it uses, and what is wrong. Raises
     click.UsageError."""
     from cnndsl.files import kept_files
     from cnndsl.pipeline import Options, check
@@ -106,18 +111,20 @@ def _network(
         return None, None, diagnostics
     if not checked.networks:
         raise click.UsageError(f"{visible(source.name)} holds no network to train.")
-    networks = checked.networks
-    if len(networks) > 1:
-        networks = tuple(n for n in networks if n.recipe is not None)
+    networks: tuple[CheckedNetwork | CheckedPair, ...] = checked.networks
+    if place.network is not None and any(one.pair.name == place.network for one in checked.pairs):
+        networks = checked.pairs
+    elif len(networks) > 1:
+        networks = tuple(n for n in (*networks, *checked.pairs) if n.recipe is not None)
     if len(networks) != 1:
-        said, names = visible(file), [n.graph.name for n in checked.networks]
+        said, names = visible(file), [_graph(n).name for n in (*checked.networks, *checked.pairs)]
         raise click.UsageError(
             f"{said} holds {len(names)} networks ({', '.join(names)}): pick one, as in {said}:{names[0]}."
         )
     return networks[0], kept_files(checked.library), diagnostics
 
 
-def _recipe(network: CheckedNetwork, sets: Pairs) -> tuple[Recipe, list[Diagnostic]]:
+def _recipe(network: CheckedNetwork | CheckedPair, sets: Pairs) -> tuple[Recipe | None, list[Diagnostic]]:
     """The network's recipe, or the default one, with what was set from outside; and what is wrong with that."""
     from cnndsl.recipe import read as read_recipe
 
@@ -127,6 +134,11 @@ def _recipe(network: CheckedNetwork, sets: Pairs) -> tuple[Recipe, list[Diagnost
 
     others, diagnostics = parse_settings(sets)
     lines = override(network.recipe.settings if network.recipe is not None else (), others)
+    if hasattr(network, "joint"):
+        from cnndsl.recipe.pair import read_pair
+
+        _, recipe, found = read_pair(network.joint._replace(settings=tuple(lines)))
+        return recipe, [*diagnostics, *found]
     recipe, found = read_recipe(lines, network.graph, network.graph.span)
     return recipe, [*diagnostics, *found]
 

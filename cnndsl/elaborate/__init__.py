@@ -8,7 +8,7 @@ from typing import Any
 from cnndsl.diagnostics import Diagnostic, closest, problem
 from cnndsl.elaborate.arithmetic import Budget, EvaluationError
 from cnndsl.elaborate.evaluate import Scope, Silent, evaluate
-from cnndsl.elaborate.file import File, NetworkLines, own_networks
+from cnndsl.elaborate.file import File, NetworkLines, joint_name, own_networks
 from cnndsl.elaborate.items import Changes
 from cnndsl.elaborate.network import Elaborated, Expander
 from cnndsl.elaborate.settings import Expectation, Setting
@@ -114,6 +114,9 @@ def _choose(file: File, options: Options, whole: Span, diagnostics: list[Diagnos
         return list(own.values())
     if options.network in own:
         return [own[options.network]]
+    for line in file.joint:
+        if joint_name(line) == options.network:
+            return [own[name.name] for name in line.statement.of if name.name in own]
     known = ", ".join(own) or "none"
     guess = closest(options.network, own)
     headers = [network.header for network in own.values() if network.header is not None]

@@ -45,19 +45,21 @@ class Block(Record):
 class File:
     """What one file defines, as its blocks and networks see it.
 
-    lets, uses: its lines of those kinds. blocks, networks: by name, those that it uses included. own: the names that
-    it defines itself. places: where each name is defined here. unknown: names that something unreadable may have
-    defined; blind: whether that may have been any name. imported: `let` names of other files with their names here.
-    scope: the names that hold for the file. steps: what was found out about its chains.
+    lets, uses: its lines of those kinds. joint: its recipes for two networks. blocks, networks: by name, those that it
+    uses included. own: the names that it defines itself. places: where each name is defined here. unknown: names that
+    something unreadable may have defined; blind: whether that may have been any name. imported: `let` names of other
+    files with their names here. scope: the names that hold for the file. steps: what was found out about its chains.
     """
 
     __slots__ = (
-        "blind", "blocks", "imported", "lets", "networks", "own", "places", "scope", "steps", "unknown", "uses",
+        "blind", "blocks", "imported", "joint", "lets", "networks", "own", "places", "scope", "steps", "unknown",
+        "uses",
     )  # fmt: skip
 
     def __init__(self) -> None:
         self.lets: list[Line] = []
         self.uses: list[Line] = []
+        self.joint: list[Line] = []
         self.blocks: dict[str, Block] = {}
         self.networks: dict[str, NetworkLines] = {}
         self.own: set[str] = set()
@@ -108,7 +110,8 @@ class _Sorter:
         elif isinstance(statement, tree.Use):
             self.file.uses.append(line)
         elif isinstance(statement, tree.Train) and statement.of:
-            self._report("NotYet", line, what="a recipe for two networks")
+            self._close()
+            self.file.joint.append(line)
         elif self.open is not None:
             self.open[1].append(line)
         elif isinstance(statement, (tree.Let, tree.Function)):
@@ -235,6 +238,12 @@ def resolve_instances(file: File) -> list[Diagnostic]:
 def own_networks(file: File) -> dict[str, NetworkLines]:
     """The networks that a file defines itself."""
     return {name: one for name, one in file.networks.items() if name in file.own or one.header is None}
+
+
+def joint_name(line: Line) -> str:
+    """What the recipe for two networks of this line is called."""
+    name = line.statement.name
+    return name.name if name is not None else "pair"
 
 
 def target_names(targets: tuple[Any, ...]) -> list[tree.Name]:

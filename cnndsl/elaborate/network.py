@@ -430,7 +430,16 @@ class Expander(Items):
         elif self.changes.any:
             self.skipped += 1
 
+    def settings_of(self, line: Line) -> tuple[tuple[Setting, ...], list[Diagnostic]]:
+        """The settings of a recipe that stands outside of networks, and what is wrong with them."""
+        self._train(line, Frame(self.network.file, Scope(self.network.file.scope)))
+        return tuple(self.settings), self.diagnostics
+
     def _train(self, line: Line, frame: Frame) -> None:
+        if line.statement.of and frame.lines:
+            why = "only outside of networks, at the end of the file"
+            self.report("NotHere", line.span(), what="a recipe for two networks", why=why)
+            return
         if frame.in_block:
             self.report("NotHere", line.span(), what="`train`", why="only in a network, not in a block")
             return

@@ -240,13 +240,17 @@ class TooManyFiles(Diagnostic):
     label = "this is one more"
 
 
-class NotYet(Diagnostic):
-    """A part of the language that this version reads but does not carry out."""
+class NotTwoNetworks(Diagnostic):
+    """`train gan of …` is about two networks of the file: the generator, then the discriminator.
+
+    Wrong: `train gan of Generator:`. Right: `train gan of Generator, Discriminator:`.
+    """
 
     code = "E213"
-    title = "not in this version"
-    message = "this version does not carry out {what} yet"
-    label = "understood, but not carried out"
+    title = "no two networks to train"
+    message = "a recipe for two networks needs two networks of this file: {why}"
+    label = "here"
+    help = "{advice}"
 
 
 class MissingWeights(Diagnostic):

@@ -20,6 +20,10 @@ DISTANCES = "rbf"
 
 def check(recipe: Recipe, graph: Graph, span: Span) -> list[Diagnostic]:
     """Everything wrong or odd about training `graph` this way; `span` is the recipe's own place."""
+    of_two = [p.value.name for p in recipe.parts if getattr(p.value, "of_two", False)]
+    of_two += [recipe.loss.name] if recipe.loss.of_two else []
+    if of_two:
+        return [problem("LossOfTwo", recipe.place("loss") or span, loss=of_two[0])]
     inputs = _check_inputs(recipe, graph, span)
     found = inputs or _check_outputs(recipe, graph, span)
     if found and recipe.place("data") is None and any(type(d).__name__ in _OF_DATA for d in found):

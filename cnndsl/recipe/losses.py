@@ -23,6 +23,7 @@ class Loss(Option):
     smallest: the class with the smallest output is predicted, as where outputs are distances.
     decides: whether targets from 0 to 1 are classes too: those nearer to 1.
     takes: how many outputs of the network it compares at once; None: its own, and those that `gaussian` samples from.
+    of_two: whether it is for two networks that are trained against each other (cnndsl.recipe.adversarial).
     support: functions that its expressions call, in PyTorch's terms alone.
     """
 
@@ -31,6 +32,7 @@ class Loss(Option):
     smallest = False
     decides = False
     takes: int | None = 1
+    of_two = False
     support: tuple[Support, ...] = ()
     unsaid: ClassVar = {"weight": 1.0}
     weight: float

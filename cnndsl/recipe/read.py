@@ -90,14 +90,14 @@ def read_settings(settings: Sequence[Setting], known: dict[str, dict[str, str]])
 def _part(kind: SettingKind, setting: Setting, known: dict[str, str] | None) -> tuple[str | None, Setting]:
     """The part that a line is about, if its first word names one, and the line without that word."""
     words = [g.value for g in setting.given[:2] if g.form in ("word", "value") and isinstance(g.value, str)]
-    if not kind.parts or len(words) < 2:
+    if known is None or len(words) < 2:
         return None, setting
     first, second = words
-    names_part = first in (known or ()) and not (kind.find(first) and not kind.find(second))
+    names_part = first in known and not (kind.find(first) and not kind.find(second))
     if not names_part and (kind.find(first) or not kind.find(second)):
         return None, setting
     if not names_part:
-        near = closest(first, known or ())
+        near = closest(first, known)
         raise _SettingError(
             problem(
                 "UnknownPart",
@@ -110,7 +110,7 @@ def _part(kind: SettingKind, setting: Setting, known: dict[str, str] | None) -> 
                 near=near,
             )
         )
-    return (known or {})[first], setting._replace(given=setting.given[1:], spans=setting.spans[1:])
+    return known[first], setting._replace(given=setting.given[1:], spans=setting.spans[1:])
 
 
 class _SettingError(Exception):

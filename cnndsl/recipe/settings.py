@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cnndsl.layers.arguments import Argument, Choice, Count, Number
+from cnndsl.recipe.adversarial import ADVERSARIAL
 from cnndsl.recipe.augmentations import AUGMENTATIONS
 from cnndsl.recipe.base import Portion, Seed, SettingKind, Switch, option
 from cnndsl.recipe.losses import LOSSES
@@ -42,9 +43,13 @@ SETTINGS: tuple[SettingKind, ...] = (
     ),
     SettingKind("normalize", "how stored values become inputs", "standard for images, else none", NORMALIZATIONS),
     SettingKind(
-        "loss", "what training makes small", "cross_entropy for classes, mse for values", LOSSES, parts="outputs"
+        "loss",
+        "what training makes small",
+        "cross_entropy for classes, mse for values",
+        (*LOSSES, *ADVERSARIAL),
+        parts="outputs",
     ),
-    SettingKind("optimizer", "how weights follow their gradients", "adam", OPTIMIZERS),
+    SettingKind("optimizer", "how weights follow their gradients", "adam", OPTIMIZERS, parts="networks"),
     SettingKind("schedule", "how the learning rate changes", "constant", SCHEDULES),
     SettingKind(
         "metrics", "what is reported beside the loss", "accuracy for classes, mae for values", METRICS, several=True

@@ -162,3 +162,44 @@ class NothingToDrop(Diagnostic):
     message = "`droppath` sets the share of `droppath` layers, but the network has none"
     label = "without effect"
     help = "end the branches of `add` with `droppath 0.1`"
+
+
+class NotAdversaries(Diagnostic):
+    """In `train gan of Generator, Discriminator:` the first network makes what the second one judges: the first one's
+    output is the second one's input and has the data's size, and the second gives one value.
+
+    Wrong: a generator that ends with 64x64x3 beside a discriminator of 32x32x3.
+    """
+
+    code = "E630"
+    title = "networks that can't be trained against each other"
+    message = "{why}"
+    label = "here"
+    help = "{advice}"
+
+
+class NotForTwo(Diagnostic):
+    """A recipe for two networks has no use for this setting: neither measures itself by targets.
+
+    Right: look at the samples of each epoch, which the run's folder holds.
+    """
+
+    code = "E631"
+    title = "a setting of one network"
+    message = "{what} is for recipes of one network"
+    label = "of no use here"
+    help = "remove the line"
+
+
+class LossOfTwo(Diagnostic):
+    """The losses `non_saturating`, `hinge` and `least_squares` are those of two networks that are trained against each
+    other.
+
+    Right: `train gan of Generator, Discriminator:`, outside of both networks.
+    """
+
+    code = "E632"
+    title = "a loss of two networks"
+    message = "`loss {loss}` is for two networks that are trained against each other"
+    label = "one network alone has no such loss"
+    help = "write it into a recipe `train gan of Generator, Discriminator:`"

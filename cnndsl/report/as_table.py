@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cnndsl.graph import Graph, Node
 from cnndsl.measure import Memory, Totals
@@ -11,6 +11,10 @@ from cnndsl.numbers import abbreviated, axes_text, bytes_text, grouped, share
 from cnndsl.report import Measured, conventions, given_text, heading, signature
 from cnndsl.report.grid import Column, draw, fit
 from cnndsl.terminal import BOLD, PLAIN, Look, pad, visible, wrap
+
+if TYPE_CHECKING:
+    from cnndsl.recipe import Recipe
+    from cnndsl.recipe.pair import Pair
 
 MANY = 1000
 """A terminal shows more rows than this only when asked; files and pipes get all of them."""
@@ -47,6 +51,14 @@ def render(
         said = f"{conventions(shown)} {FIELDS}" if several else conventions(shown)
         parts.append(_lines(said, look))
     return "\n".join(parts)
+
+
+def recipe_of_two(pair: Pair, recipe: Recipe, look: Look = PLAIN) -> str:
+    """A sentence about a recipe in which two networks train each other."""
+    first, second = (visible(graph.name) for graph in pair.graphs)
+    epochs = f"{recipe.epochs} epoch{'s' if recipe.epochs > 1 else ''} of batch {recipe.batch}"
+    said = f"{visible(pair.name)}: {first} and {second} train each other, on data {recipe.data.brief()}"
+    return "\n" + _lines(f"{said}, by loss {recipe.loss.brief()}, in {epochs}.", look)
 
 
 def _lines(text: str, look: Look) -> str:

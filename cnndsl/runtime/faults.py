@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from cnndsl.graph import INPUT, Graph, Node
+from cnndsl.recipe.pair import Pair
 from cnndsl.runtime import nodes
 from cnndsl.runtime.data import Batch
 from cnndsl.runtime.errors import NotFiniteError
@@ -28,10 +29,10 @@ class Fault(NamedTuple):
     advice: str
 
 
-def explained(error: NotFiniteError, loop: Loop, graph: Graph, again: Callable[[], Loop]) -> NotFiniteError:
+def explained(error: NotFiniteError, loop: Loop, graph: Graph | Pair, again: Callable[[], Loop]) -> NotFiniteError:
     """The error with the layer where it began, as far as that can be found. `again` makes the loop of the same run at
     its last checkpoint."""
-    if not isinstance(loop.learner, Descent):
+    if not isinstance(loop.learner, Descent) or isinstance(graph, Pair):
         return error
     at = Position(error.epoch, error.step)
     with contextlib.suppress(RuntimeError, ValueError):  # what PyTorch can't do a second time is not explained

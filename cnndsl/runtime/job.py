@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 
 from cnndsl.graph import Graph
 from cnndsl.recipe import Recipe
+from cnndsl.recipe.pair import Pair
 from cnndsl.runtime.data.feed import feed_for
 from cnndsl.runtime.data.prepare import Prepared, prepare
 from cnndsl.runtime.data.sources import read
@@ -67,13 +69,17 @@ DEFAULTS = Options()
 
 
 class Job(NamedTuple):
-    """A run that is ready to go."""
+    """A run that is ready to go.
 
-    graph: Graph
+    show: called with the run's folder after each epoch and its number, to leave pictures there.
+    """
+
+    graph: Graph | Pair
     recipe: Recipe
     options: Options
     prepared: Prepared
     loop: Loop
+    show: Callable[[Path, int], None] | None = None
 
 
 def device_of(wanted: str) -> torch.device:
@@ -112,8 +118,12 @@ def seeded(
             cudnn.benchmark, cudnn.deterministic = flags
 
 
-def make(graph: Graph, recipe: Recipe, options: Options, device: torch.device) -> Job:
+def make(graph: Graph | Pair, recipe: Recipe, options: Options, device: torch.device) -> Job:
     """The network, its data and the loop. The seed must be set: it gives the weights."""
+    if isinstance(graph, Pair):
+        from cnndsl.runtime import adversaries
+
+        return adversaries.make(graph, recipe, options, device)
     module = build_module(graph)
     wanted = wanted_for(graph, recipe, options.data_root)
     raw = read(recipe.data, wanted)

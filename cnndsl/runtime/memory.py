@@ -13,6 +13,7 @@ from cnndsl.graph import Graph
 from cnndsl.measure.analyse import analyse
 from cnndsl.numbers import bytes_text
 from cnndsl.recipe import Recipe
+from cnndsl.recipe.pair import Pair
 from cnndsl.runtime.errors import TrainingError
 
 _CGROUPS = (
@@ -22,12 +23,16 @@ _CGROUPS = (
 """Where Linux says how much memory a container may have, and has."""
 
 
-def needed(graph: Graph, recipe: Recipe, batch: int) -> int:
+def needed(graph: Graph | Pair, recipe: Recipe, batch: int) -> int:
     """The bytes that a step on `batch` examples needs: weights, gradients, optimizer, saved activations, and the mean
     of the weights. Data and PyTorch itself come on top."""
-    memory = analyse(graph, batch, recipe.optimizer.states).memory
-    assert memory is not None
-    return memory.training + (memory.weights if recipe.ema.decay else 0)
+    total = 0
+    for one in graph.graphs if isinstance(graph, Pair) else (graph,):
+        chosen = recipe.of("optimizer", one.name) or recipe.optimizer
+        memory = analyse(one, batch, chosen.states).memory
+        assert memory is not None
+        total += memory.training + (memory.weights if recipe.ema.decay else 0)
+    return total
 
 
 def free(device: torch.device) -> int | None:
@@ -68,7 +73,7 @@ def _of_limits() -> int | None:
     return None
 
 
-def fitting(graph: Graph, recipe: Recipe, room: int) -> int | None:
+def fitting(graph: Graph | Pair, recipe: Recipe, room: int) -> int | None:
     """The largest batch below the recipe's, halved again and again, that needs no more than `room` bytes."""
     batch = recipe.batch // 2
     while batch and needed(graph, recipe, batch) > room:
@@ -76,7 +81,7 @@ def fitting(graph: Graph, recipe: Recipe, room: int) -> int | None:
     return batch or None
 
 
-def shortage(graph: Graph, recipe: Recipe, device: torch.device) -> TrainingError:
+def shortage(graph: Graph | Pair, recipe: Recipe, device: torch.device) -> TrainingError:
     """That the memory did not do, and what would."""
     room = free(device)
     need = needed(graph, recipe, recipe.batch)
@@ -91,7 +96,7 @@ def shortage(graph: Graph, recipe: Recipe, device: torch.device) -> TrainingErro
     return TrainingError(said, f"{advice}; with `accumulate {factor}` a step still sees as many examples")
 
 
-def warning(graph: Graph, recipe: Recipe, device: torch.device) -> str | None:
+def warning(graph: Graph | Pair, recipe: Recipe, device: torch.device) -> str | None:
     """A sentence where a step is sure to need more memory than there is; None where it may do."""
     room = free(device)
     need = needed(graph, recipe, recipe.batch)
@@ -103,7 +108,7 @@ def warning(graph: Graph, recipe: Recipe, device: torch.device) -> str | None:
 
 
 @contextmanager
-def watched(graph: Graph, recipe: Recipe, device: torch.device) -> Iterator[None]:
+def watched(graph: Graph | Pair, recipe: Recipe, device: torch.device) -> Iterator[None]:
     """Turns what PyTorch raises, "out of memory" in its several ways above all, into one sentence."""
     try:
         yield

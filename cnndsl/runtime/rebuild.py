@@ -8,13 +8,14 @@ from typing import Any
 from cnndsl.graph import Graph
 from cnndsl.pipeline import Options, check
 from cnndsl.recipe import Recipe, from_json
+from cnndsl.recipe.pair import Pair
 from cnndsl.runtime import run_folder
 from cnndsl.runtime.errors import RunError
 from cnndsl.source import Source
 
 
-def read_run(run: Path) -> tuple[Graph, Recipe]:
-    """The network and recipe of a run folder. Raises RunError."""
+def read_run(run: Path) -> tuple[Graph | Pair, Recipe]:
+    """The network, or the two in one recipe, and the recipe of a run folder. Raises RunError."""
     about = run_folder.read_recipe(run)
     source = Source(str(run / run_folder.SPEC), run_folder.read_spec(run))
     try:
@@ -27,6 +28,8 @@ def read_run(run: Path) -> tuple[Graph, Recipe]:
     if not checked.ok or not checked.networks:
         found = next((d.message_text() for d in checked.diagnostics if d.severity == "error"), "no network")
         raise RunError(f"{source.name} has errors: {found}", f"cnndsl check {source.name}")
+    if checked.pairs:
+        return checked.pairs[0].pair, recipe
     return checked.networks[0].graph, recipe
 
 

@@ -24,7 +24,10 @@ def plan(name: str, recipe: Recipe, loop: Loop, prepared: tuple[str, ...], progr
     parts += [f"{len(split.test):,} for the test at the end"] if split.test is not None else []
     said = [f"data {recipe.data.name}: {', '.join(parts)}", *prepared]
     said += [f"loss {recipe.loss}", *(f"{p.setting} {p.name} {p.value}" for p in recipe.parts)]
-    said += [f"optimizer {recipe.optimizer}", *_settings(recipe, loop)]
+    # Of two networks each may have its own, and then there is no other.
+    shared = sum(part.setting == "optimizer" for part in recipe.parts) < 2
+    said += [f"optimizer {recipe.optimizer}"] if shared else []
+    said += _settings(recipe, loop)
     said.append(_batches(recipe, loop))
     said.append(f"seed {recipe.seed}")
     for text in said:

@@ -13,6 +13,7 @@ import torch
 
 from cnndsl.graph import Graph
 from cnndsl.recipe import Recipe
+from cnndsl.recipe.pair import Pair
 from cnndsl.runtime import checkpoints, run_folder, saying
 from cnndsl.runtime.board import Board
 from cnndsl.runtime.determinism import cost
@@ -38,7 +39,7 @@ class Result(NamedTuple):
     stopped: bool
 
 
-def train(graph: Graph, recipe: Recipe, options: Options = DEFAULTS) -> Result:
+def train(graph: Graph | Pair, recipe: Recipe, options: Options = DEFAULTS) -> Result:
     """Train a complete graph by a recipe that `cnndsl.recipe.read` found nothing wrong with.
 
     Raises TrainingError. PyTorch's random state and settings are afterwards as they were before.
@@ -59,7 +60,7 @@ def train(graph: Graph, recipe: Recipe, options: Options = DEFAULTS) -> Result:
         return _go(job, run, progress)
 
 
-def resume(run: Path, graph: Graph, recipe: Recipe, options: Options = DEFAULTS) -> Result:
+def resume(run: Path, graph: Graph | Pair, recipe: Recipe, options: Options = DEFAULTS) -> Result:
     """Go on with a run from its last whole checkpoint, or from the beginning if it has none.
 
     `graph` and `recipe` are those of the run's own folder (`cnndsl.runtime.rebuild.read_run`); only the
@@ -99,14 +100,14 @@ def _progress(options: Options) -> Progress:
 
 def _begin(job: Job) -> Path:
     """The run's folder with everything that going on needs. recipe.json, the last, makes it one."""
-    from cnndsl.codegen import emit
+    from cnndsl.codegen import emit_file
 
     graph, recipe, options = job.graph, job.recipe, job.options
     run = run_folder.create(Path(options.out), graph.name)
     write_file(run / run_folder.SPEC, graph.span.source.text)
     if options.uses is not None:
         run_folder.write_json(run / run_folder.USES, options.uses)
-    write_file(run / run_folder.SOURCE, emit(graph))
+    write_file(run / run_folder.SOURCE, emit_file(graph.graphs if isinstance(graph, Pair) else [graph]))
     about = {
         "version": run_folder.VERSION,
         "network": graph.name,
@@ -131,6 +132,8 @@ def _go(job: Job, run: Path, progress: Progress) -> Result:
             try:
                 for row in epochs(loop, progress, stop, lambda: _save(job, run)):
                     _save(job, run)
+                    if job.show is not None:
+                        job.show(run, int(row["epoch"]))
                     board.add(row)
                     progress.line(saying.epoch_line(row, loop))
             except StopRequest:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from cnndsl.graph import Graph
 from cnndsl.recipe import Recipe
+from cnndsl.recipe.pair import Pair
 from cnndsl.runtime import run_folder
 from cnndsl.runtime.data.prepare import Prepare, prepare_from_json
 from cnndsl.runtime.errors import RunError
@@ -40,6 +41,11 @@ def load_trained(run: Path, device: str = "auto") -> Trained:
     Raises RunError where the folder is no run's, is damaged or has no weights yet.
     """
     graph, recipe = read_run(run)
+    if isinstance(graph, Pair):
+        raise RunError(
+            f"{run} trained two networks against each other, which give no answers that can be measured",
+            f"look at the pictures in {run / 'samples'}; model.py and model.safetensors hold both networks",
+        )
     about = run_folder.read_recipe(run)
     try:
         prepare = prepare_from_json(about.get("prepare"))

@@ -15,6 +15,7 @@ from torch import Tensor
 from cnndsl.graph import Graph
 from cnndsl.recipe import Recipe
 from cnndsl.recipe.base import option
+from cnndsl.recipe.pair import Pair
 from cnndsl.recipe.schedules import Constant
 from cnndsl.recipe.training import EarlyStopping
 from cnndsl.runtime import checkpoints, run_folder
@@ -53,17 +54,24 @@ class Rates(NamedTuple):
 
 
 def find_rate(
-    graph: Graph, recipe: Recipe, options: Options, first: float = 1e-6, last: float = 10.0, steps: int = 100
+    graph: Graph | Pair, recipe: Recipe, options: Options, first: float = 1e-6, last: float = 10.0, steps: int = 100
 ) -> Rates:
     """Train with a rate that grows from step to step until the loss diverges (Smith 2017, the "range test").
 
     The suggestion is the geometric mean of the steepest rate and a tenth of the one with the lowest loss. Raises
     TrainingError.
     """
+    _alone(graph)
     recipe = recipe._replace(schedule=option(Constant), early_stopping=option(EarlyStopping))
     with seeded(recipe.seed, device_of(options.device)) as device, watched(graph, recipe, device):
         loop = make(graph, recipe, options, device).loop
         return judged(tuple(_rising(loop, first, last, steps)))
+
+
+def _alone(graph: Graph | Pair) -> None:
+    """Raises TrainingError for two networks, whose losses rise where the other one gets better."""
+    if isinstance(graph, Pair):
+        raise TrainingError("of two networks that train each other no loss says how good they are", "--fast-dev-run")
 
 
 def _rising(loop: Loop, first: float, last: float, steps: int) -> Iterator[Point]:
@@ -137,11 +145,12 @@ class Overfit(NamedTuple):
     learned: bool
 
 
-def overfit(graph: Graph, recipe: Recipe, options: Options) -> Overfit:
+def overfit(graph: Graph | Pair, recipe: Recipe, options: Options) -> Overfit:
     """Train on one batch alone until it is known by heart: a network that can't do that has a fault.
 
     Raises TrainingError.
     """
+    _alone(graph)
     progress = Progress(options.stream or sys.stdout, quiet=options.quiet, color=options.color)
     batch = recipe.batch
     recipe = recipe._replace(
@@ -175,7 +184,7 @@ DEV_BATCHES = 3
 """Batches of each part in a run that only tries everything."""
 
 
-def dev_run(graph: Graph, recipe: Recipe, options: Options) -> Result:
+def dev_run(graph: Graph | Pair, recipe: Recipe, options: Options) -> Result:
     """Two epochs of three batches, with everything that a run does, in a folder that is removed: the result has none.
 
     Raises TrainingError.

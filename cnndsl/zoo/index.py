@@ -22,6 +22,8 @@ NETWORKS: dict[str, tuple[str, str, int, int, tuple[int, ...], str]] = {
     'darknet_reference': ('darknet', '256x256x3', 7319416, 482320384, (318, 318), 'pjreddie/darknet, cfg/darknet.cfg'),
     'darknet19': ('darknet', '224x224x3', 20842376, 2790989824, (374, 374), 'Redmon & Farhadi 2016, "YOLO9000: Better, Faster, Stronger", arXiv:1612.08242'),
     'darknet53': ('darknet', '256x256x3', 41609928, 9285115904, (725, 725), 'Redmon & Farhadi 2018, "YOLOv3: An Incremental Improvement", arXiv:1804.02767'),
+    'DigitsDiscriminator': ('dcgan-digits', '16x16x1', 134465, 2164736, (10, 10), 'Radford et al. 2015, "Unsupervised Representation Learning with Deep Convolutional GANs", arXiv:1511.06434'),
+    'DigitsGenerator': ('dcgan-digits', '1x1x32', 198017, 2228224, (6, 6), 'Radford et al. 2015, "Unsupervised Representation Learning with Deep Convolutional GANs", arXiv:1511.06434'),
     'dcgan_discriminator': ('dcgan', '64x64x3', 2765568, 103817216, (46, 46), 'Radford et al. 2015, "Unsupervised Representation Learning with Deep Convolutional GANs", arXiv:1511.06434'),
     'dcgan_generator': ('dcgan', '1x1x100', 3576704, 104628224, (6, 6), 'Radford et al. 2015, "Unsupervised Representation Learning with Deep Convolutional GANs", arXiv:1511.06434'),
     'dcgan_generator_paper': ('dcgan', '1x1x100', 12658432, 410583040, (6, 6), 'Radford et al. 2015, "Unsupervised Representation Learning with Deep Convolutional GANs", arXiv:1511.06434'),
