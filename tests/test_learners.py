@@ -18,12 +18,11 @@ from cnndsl.recipe.base import option
 from cnndsl.recipe.training import Tta
 from cnndsl.runtime.data import Examples
 from cnndsl.runtime.depth import Depth
-from cnndsl.runtime.job import penalties
 from cnndsl.runtime.learners import Descent
 from cnndsl.runtime.loop import Loop, order
 from cnndsl.runtime.module import build_module
 from cnndsl.runtime.objective import Objective
-from cnndsl.runtime.optimizing import groups
+from cnndsl.runtime.optimizing import groups, penalties
 from cnndsl.runtime.train import Options, train
 from cnndsl.runtime.views import views
 from cnndsl.runtime.whitening import kernels

@@ -28,11 +28,11 @@ from cnndsl.runtime.data import Examples, Split
 from cnndsl.runtime.data.feed import Feed
 from cnndsl.runtime.data.prepare import Prepare
 from cnndsl.runtime.errors import NotFiniteError, RunError, TrainingError
-from cnndsl.runtime.job import penalties
 from cnndsl.runtime.learners import Descent
 from cnndsl.runtime.loop import Loop, Position, batches, order
 from cnndsl.runtime.module import build_module
 from cnndsl.runtime.objective import Objective
+from cnndsl.runtime.optimizing import penalties
 from cnndsl.runtime.progress import Progress
 from cnndsl.runtime.rebuild import read_run
 from cnndsl.runtime.train import Options, resume, train

@@ -232,8 +232,9 @@ def _report(checked: list[Checked], diagnostics: list[Diagnostic], wanted: Wante
 
     look = look_of(sys.stdout, wanted.color) if wanted.output is None else PLAIN
     shown = {"connections": wanted.connections, "all_rows": wanted.all_rows, "why": wanted.why}
-    pairs = [pair for one in checked for pair in one.pairs if pair.recipe is not None]
-    return [as_table.render(networks, look, **shown), *(as_table.recipe_of_two(*pair[:2], look) for pair in pairs)]
+    pairs = [(pair.pair, pair.recipe) for one in checked for pair in one.pairs if pair.recipe is not None]
+    said = [as_table.recipe_of_two(pair, recipe, look) for pair, recipe in pairs]
+    return [as_table.render(networks, look, **shown), *said]
 
 
 def _problems(checked: list[Checked], diagnostics: list[Diagnostic], format: str) -> Iterable[str]:

@@ -81,7 +81,9 @@ def choose(file: str, sets: Pairs, root: str | None, set_train: Pairs, color: st
 
 
 def _graph(network: CheckedNetwork | CheckedPair) -> Graph | Pair:
-    return network.pair if hasattr(network, "pair") else network.graph
+    from cnndsl.pipeline import CheckedPair
+
+    return network.pair if isinstance(network, CheckedPair) else network.graph
 
 
 def need_torch() -> None:
@@ -111,13 +113,14 @@ def _network(
         return None, None, diagnostics
     if not checked.networks:
         raise click.UsageError(f"{visible(source.name)} holds no network to train.")
+    every: list[CheckedNetwork | CheckedPair] = [*checked.networks, *checked.pairs]
     networks: tuple[CheckedNetwork | CheckedPair, ...] = checked.networks
     if place.network is not None and any(one.pair.name == place.network for one in checked.pairs):
         networks = checked.pairs
     elif len(networks) > 1:
-        networks = tuple(n for n in (*networks, *checked.pairs) if n.recipe is not None)
+        networks = tuple(one for one in every if one.recipe is not None)
     if len(networks) != 1:
-        said, names = visible(file), [_graph(n).name for n in (*checked.networks, *checked.pairs)]
+        said, names = visible(file), [_graph(one).name for one in every]
         raise click.UsageError(
             f"{said} holds {len(names)} networks ({', '.join(names)}): pick one, as in {said}:{names[0]}."
         )
@@ -126,6 +129,7 @@ def _network(
 
 def _recipe(network: CheckedNetwork | CheckedPair, sets: Pairs) -> tuple[Recipe | None, list[Diagnostic]]:
     """The network's recipe, or the default one, with what was set from outside; and what is wrong with that."""
+    from cnndsl.pipeline import CheckedPair
     from cnndsl.recipe import read as read_recipe
 
     if network.recipe is not None and not sets:
@@ -134,7 +138,7 @@ def _recipe(network: CheckedNetwork | CheckedPair, sets: Pairs) -> tuple[Recipe 
 
     others, diagnostics = parse_settings(sets)
     lines = override(network.recipe.settings if network.recipe is not None else (), others)
-    if hasattr(network, "joint"):
+    if isinstance(network, CheckedPair):
         from cnndsl.recipe.pair import read_pair
 
         _, recipe, found = read_pair(network.joint._replace(settings=tuple(lines)))

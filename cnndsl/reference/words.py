@@ -236,8 +236,8 @@ WORDS = (
     Word(
         ("train", "of"),
         "`train:` is the network's recipe: below it stands one setting a line, as `explain data`, `explain loss` "
-        "or `explain optimizer` tell. `cnndsl train` follows it, `cnndsl check` checks it. Outside of networks, `train gan "
-        "of Maker, Judge:` is a recipe of two that train each other.",
+        "or `explain optimizer` tell. `cnndsl train` follows it, `cnndsl check` checks it. Outside of networks, `train "
+        "gan of Maker, Judge:` is a recipe of two that train each other.",
         "network Digits\ninput 8x8x1\nconv 3x3x16, relu, pool 2\ndense 10\n\ntrain:\n    data digits\n"
         "    loss cross_entropy\n    optimizer sgd 0.1 momentum=0.9\n    schedule cosine\n    epochs 10\n"
         "    batch 64\n",

@@ -16,21 +16,15 @@ from cnndsl.graph import Graph
 from cnndsl.recipe import Recipe
 from cnndsl.recipe.checks import input_shapes
 from cnndsl.recipe.ends import main_end
-from cnndsl.recipe.pair import Pair, check_pair
-from cnndsl.recipe.sources import Source
+from cnndsl.recipe.pair import Pair
 from cnndsl.runtime.data import Batch
-from cnndsl.runtime.data.feed import feed_for
-from cnndsl.runtime.data.prepare import Prepare, prepare
-from cnndsl.runtime.data.sources import read
-from cnndsl.runtime.data.wanted import channels_first, wanted_for
-from cnndsl.runtime.errors import MismatchError
+from cnndsl.runtime.data.prepare import Prepare
+from cnndsl.runtime.data.wanted import channels_first
 from cnndsl.runtime.evaluate import function
 from cnndsl.runtime.files import write_error, write_file
-from cnndsl.runtime.job import Job, Options, computes_bf16, penalties
 from cnndsl.runtime.learners import LossIsNoNumber, Moment, Stepped
-from cnndsl.runtime.loop import Loop
 from cnndsl.runtime.module import build_module
-from cnndsl.runtime.optimizing import Average, groups, optimizer
+from cnndsl.runtime.optimizing import Average, groups, optimizer, penalties
 
 SAMPLES = "samples"
 """The folder of pictures of what the generator makes after each epoch."""
@@ -174,29 +168,6 @@ def _only(given: Any) -> Tensor:
     """The only output of a module."""
     found: Tensor = given[0] if isinstance(given, tuple) else given
     return found
-
-
-def make(pair: Pair, recipe: Recipe, options: Options, device: torch.device) -> Job:
-    """Both networks, their data and the loop. The seed must be set: it gives the weights."""
-    taken = channels_first(input_shapes(pair.discriminator)[0])
-
-    def agree(source: Source) -> None:
-        found = check_pair(recipe._replace(data=source), pair)
-        if found:
-            raise MismatchError(tuple(found))
-
-    wanted = wanted_for(pair.discriminator, recipe, options.data_root)
-    wanted = wanted._replace(output=taken, agree=agree)
-    learner = Adversaries(pair, recipe, device, bf16=computes_bf16(recipe.precision, device))
-    prepared = prepare(read(recipe.data, wanted), recipe, wanted.input, options.limit, wanted.task)
-    split = prepared.split.each(lambda part: part.to(device))
-    feed = feed_for(prepared.prepare, recipe, wanted, device, torch.contiguous_format)
-    loop = Loop(learner, recipe, split, feed, device)
-
-    def shown(run: Path, epoch: int) -> None:
-        save_samples(run, epoch, learner.samples(), prepared.prepare)
-
-    return Job(pair, recipe, options, prepared, loop, shown)
 
 
 def save_samples(run: Path, epoch: int, samples: Tensor, prepare: Prepare) -> None:

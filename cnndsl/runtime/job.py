@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from cnndsl.graph import Graph
 from cnndsl.recipe import Recipe
@@ -17,13 +17,14 @@ from cnndsl.recipe.pair import Pair
 from cnndsl.runtime.data.feed import feed_for
 from cnndsl.runtime.data.prepare import Prepared, prepare
 from cnndsl.runtime.data.sources import read
-from cnndsl.runtime.data.wanted import wanted_for
+from cnndsl.runtime.data.wanted import wanted_for, wanted_for_pair
 from cnndsl.runtime.depth import Depth
 from cnndsl.runtime.errors import TrainingError
 from cnndsl.runtime.learners import Descent
 from cnndsl.runtime.loop import Loop
 from cnndsl.runtime.module import build_module
 from cnndsl.runtime.objective import Objective
+from cnndsl.runtime.optimizing import penalties
 from cnndsl.runtime.whitening import whiten
 
 
@@ -121,9 +122,7 @@ def seeded(
 def make(graph: Graph | Pair, recipe: Recipe, options: Options, device: torch.device) -> Job:
     """The network, its data and the loop. The seed must be set: it gives the weights."""
     if isinstance(graph, Pair):
-        from cnndsl.runtime import adversaries
-
-        return adversaries.make(graph, recipe, options, device)
+        return _make_pair(graph, recipe, options, device)
     module = build_module(graph)
     wanted = wanted_for(graph, recipe, options.data_root)
     raw = read(recipe.data, wanted)
@@ -151,6 +150,22 @@ def memory_format_of(module: nn.Module, input: tuple[int, ...]) -> torch.memory_
     return torch.channels_last if flat else torch.contiguous_format
 
 
+def _make_pair(pair: Pair, recipe: Recipe, options: Options, device: torch.device) -> Job:
+    """Two networks that train each other, their data and the loop."""
+    from cnndsl.runtime.adversaries import Adversaries, save_samples
+
+    wanted = wanted_for_pair(pair, recipe, options.data_root)
+    learner = Adversaries(pair, recipe, device, bf16=computes_bf16(recipe.precision, device))
+    prepared = prepare(read(recipe.data, wanted), recipe, wanted.input, options.limit, wanted.task)
+    split = prepared.split.each(lambda part: part.to(device))
+    feed = feed_for(prepared.prepare, recipe, wanted, device, torch.contiguous_format)
+
+    def show(run: Path, epoch: int) -> None:
+        save_samples(run, epoch, learner.samples(), prepared.prepare)
+
+    return Job(pair, recipe, options, prepared, Loop(learner, recipe, split, feed, device), show)
+
+
 def computes_bf16(precision: str, device: torch.device) -> bool:
     """Whether layers are to compute with 16 bits: `auto` only where the device has instructions for them.
 
@@ -161,20 +176,3 @@ def computes_bf16(precision: str, device: torch.device) -> bool:
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     return bool(torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported())
-
-
-def penalties(graph: Graph, module: nn.Module) -> list[tuple[float, Tensor]]:
-    """Each weight that a layer's `l2=` puts into the loss, with its factor; biases are not among them."""
-    from cnndsl.codegen import module_paths
-
-    factors = {node.index: getattr(node.layer, "l2", 0.0) for node in graph.nodes if node.shares is None}
-    if not any(factors.values()):
-        return []
-    paths = module_paths(graph)
-    return [
-        (factor, parameter)
-        for index, factor in factors.items()
-        if factor
-        for name, parameter in module.get_submodule(paths[index]).named_parameters()
-        if parameter.requires_grad and "bias" not in name
-    ]

@@ -1,4 +1,4 @@
-"""Optimizers made from recipes, and the running mean of the weights."""
+"""Optimizers made from recipes, penalties on weights, and the running mean of the weights."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from cnndsl.codegen import module_paths
+from cnndsl.graph import Graph
 from cnndsl.recipe.optimizers import Optimizer
 from cnndsl.recipe.training import Ema
 from cnndsl.runtime.evaluate import function
@@ -68,3 +70,18 @@ def _floats(module: nn.Module) -> list[Tensor]:
 
 def _others(module: nn.Module) -> list[Tensor]:
     return [t for t in module.buffers() if not t.is_floating_point()]
+
+
+def penalties(graph: Graph, module: nn.Module) -> list[tuple[float, Tensor]]:
+    """Each weight that a layer's `l2=` puts into the loss, with its factor; biases are not among them."""
+    factors = {node.index: getattr(node.layer, "l2", 0.0) for node in graph.nodes if node.shares is None}
+    if not any(factors.values()):
+        return []
+    paths = module_paths(graph)
+    return [
+        (factor, parameter)
+        for index, factor in factors.items()
+        if factor
+        for name, parameter in module.get_submodule(paths[index]).named_parameters()
+        if parameter.requires_grad and "bias" not in name
+    ]

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from cnndsl.graph import Graph
 from cnndsl.recipe import Recipe
 from cnndsl.recipe.checks import check
+from cnndsl.recipe.pair import Pair, check_pair
 from cnndsl.recipe.sources import Source
 from cnndsl.recipe.task import task_of
 from cnndsl.runtime.errors import MismatchError
@@ -71,6 +72,18 @@ def wanted_for(
     return Wanted(
         data_root, recipe.seed, channels_first(task.input), output, task.kind, task.tokens, beside, None, agree, say
     )
+
+
+def wanted_for_pair(pair: Pair, recipe: Recipe, data_root: str | None = None) -> Wanted:
+    """What two networks that train each other want of their data: examples for the discriminator, without targets."""
+    wanted = wanted_for(pair.discriminator, recipe, data_root)
+
+    def agree(source: Source) -> None:
+        found = check_pair(recipe._replace(data=source), pair)
+        if found:
+            raise MismatchError(tuple(found))
+
+    return wanted._replace(output=wanted.input, agree=agree)
 
 
 def channels_first(shape: Shape) -> tuple[int, ...]:
