@@ -6,9 +6,13 @@ from cnndsl.diagnostics import Diagnostic
 
 
 class TrainingError(Exception):
-    """Training can't begin or go on. `help` says what to do; `exit_code` is the command's."""
+    """Training can't begin or go on. `help` says what to do; `exit_code` is the command's.
+
+    agreed: of several processes, all know of it.
+    """
 
     exit_code = 1
+    agreed = False
 
     def __init__(self, message: str, help: str | None = None) -> None:
         super().__init__(message)
@@ -53,3 +57,20 @@ class NotFiniteError(TrainingError):
 
 class ExportError(TrainingError):
     """A network that can't be written in another program's format, or that computes something else there."""
+
+
+class ToldError(TrainingError):
+    """What another process of the group says already; this one only ends, with the same exit code."""
+
+    agreed = True
+
+    def __init__(self, exit_code: int) -> None:
+        super().__init__("another process failed")
+        self.exit_code = exit_code
+
+
+class LostError(TrainingError):
+    """Another process of the group is gone, without having said why to this one."""
+
+    def __init__(self) -> None:
+        super().__init__("another process of this run ended, or can't be reached any more")

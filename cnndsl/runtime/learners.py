@@ -110,6 +110,8 @@ class Descent:
         self.depth = depth
         self.bf16 = bf16
         self.width = objective.width
+        self.scale = 1.0  # what the loss is multiplied by before its gradients are made
+        self.looks = device.type == "cpu"  # whether each loss is looked at before that, as costs nothing on a CPU
 
     @property
     def measured(self) -> nn.Module:
@@ -124,9 +126,7 @@ class Descent:
         for group in self.optimizer.param_groups:
             group["lr"] = self.recipe.optimizer.lr * moment.factor
         self.optimizer.zero_grad(set_to_none=True)
-        sums: Any = 0
-        for index, batch in enumerate(batches):
-            sums = sums + self._backward(batch, batch.count / count, first=index == 0)
+        sums = self._gradients(batches, count)
         if self.recipe.clip:
             nn.utils.clip_grad_norm_(self.parameters, self.recipe.clip)
         self.optimizer.step()
@@ -134,17 +134,24 @@ class Descent:
             self.average.update(moment.number)
         return Stepped(sums[0] / count, sums)
 
+    def _gradients(self, batches: Iterable[Batch], count: int) -> Tensor:
+        """Make the gradients of a step on so many examples; the sums over them."""
+        sums: Any = 0
+        for index, batch in enumerate(batches):
+            sums = sums + self._backward(batch, batch.count / count, first=index == 0)
+        return sums  # type: ignore[no-any-return]
+
     def _backward(self, batch: Batch, share: float, *, first: bool) -> Tensor:
         """Add the gradients of one batch; the sums over its examples."""
         with self.answers.lower():
             given = self.forward(*batch.inputs)
         outputs = self.objective.outputs(given, training=True)
         losses = self.objective.losses(outputs, batch)
-        total = self.objective.total(losses, share)
+        total = self.objective.total(losses, share, self.scale)
         if first:
             for factor, weight in self.penalties:
                 total = total + factor * weight.square().sum()
-        if self.device.type == "cpu" and not isfinite(value := total.item()):
+        if self.looks and not isfinite(value := total.item()):
             raise LossIsNoNumber(value)
         total.backward()  # type: ignore[no-untyped-call]
         return self.objective.sums(outputs, batch, losses)

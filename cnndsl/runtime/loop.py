@@ -5,6 +5,7 @@ Nothing in a step waits for the device: losses are kept there and read when a li
 
 from __future__ import annotations
 
+import hashlib
 import signal
 import threading
 import time
@@ -15,10 +16,11 @@ import torch
 from torch import Tensor
 
 from cnndsl.recipe import Recipe
-from cnndsl.runtime.data import Examples, Split
+from cnndsl.runtime.data import Batch, Examples, Split
 from cnndsl.runtime.data.feed import Feed
 from cnndsl.runtime.errors import NotFiniteError, TrainingError
 from cnndsl.runtime.learners import Learner, LossIsNoNumber, Moment
+from cnndsl.runtime.processes import ALONE, Processes
 from cnndsl.runtime.progress import Progress
 
 LOOK_EVERY = 50
@@ -76,15 +78,25 @@ def evaluated(examples: Examples, batch: int) -> list[tuple[int, int]]:
 class Loop:
     """A network in training. `position`, `sums`, `best` and `history` say how far it has come.
 
-    Each step takes `accumulate` batches of the recipe.
+    Each step takes `accumulate` batches of the recipe. Of several processes each has its share of every batch, and
+    `sums` are those over its own examples.
     """
 
-    def __init__(self, learner: Learner, recipe: Recipe, split: Split, feed: Feed, device: torch.device) -> None:
+    def __init__(
+        self,
+        learner: Learner,
+        recipe: Recipe,
+        split: Split,
+        feed: Feed,
+        device: torch.device,
+        processes: Processes = ALONE,
+    ) -> None:
         self.learner = learner
         self.recipe = recipe
         self.split = split
         self.feed = feed
         self.device = device
+        self.processes = processes
         self.cuts = batches(len(split.train), recipe.batch * recipe.accumulate)
         self.position = Position()
         self.history: list[Row] = []
@@ -122,7 +134,8 @@ class Loop:
             self.position = Position(epoch, step + 1)
             if progress.due:
                 seen = end - self.cuts[first][0]
-                progress.bar(title, step + 1, len(self.cuts), seen, float(losses[step]))
+                shown = float(losses[step]) * self.processes.size  # more or less: shares may differ by an example
+                progress.bar(title, step + 1, len(self.cuts), seen, shown)
             last = step + 1 == len(self.cuts)
             if (step + 1) % LOOK_EVERY == 0 or last:
                 self._look(losses, step + 1, weights=last)
@@ -147,7 +160,7 @@ class Loop:
         size = self.recipe.batch
         # A single example that joins a batch stays with it; of several batches to a step each has its own size.
         pieces = [rows] if self.recipe.accumulate == 1 else [rows[a:b] for a, b in batches(len(rows), size)]
-        made = (self.feed(examples.pick(piece), position.epoch) for piece in pieces)
+        made = (self._batch(examples, piece, position.epoch) for piece in pieces)
         moment = Moment(number, number / len(self.cuts), self.factor(number))
         try:
             stepped = self.learner.step(made, len(rows), moment)
@@ -155,6 +168,12 @@ class Loop:
             raise self._not_finite(found.value, position) from None
         self.sums += stepped.sums
         return stepped.loss
+
+    def _batch(self, examples: Examples, rows: Tensor, epoch: int) -> Batch:
+        """The batch of these rows, or this process's share of it."""
+        if self.processes.size == 1:
+            return self.feed(examples.pick(rows), epoch)
+        return self.feed.share(examples, rows, epoch, self.processes.share(len(rows), self.recipe.batch))
 
     def factor(self, number: int) -> float:
         """What the learning rate is multiplied by at a step of the run."""
@@ -175,10 +194,11 @@ class Loop:
     def _look(self, losses: Tensor, done: int, *, weights: bool = False) -> None:
         """Raises NotFiniteError at the first step whose loss is no number; or if, after `done` steps, `weights` are
         none."""
-        wrong = torch.nonzero(~torch.isfinite(losses[:done]))
+        whole = self.processes.added(losses[:done])
+        wrong = torch.nonzero(~torch.isfinite(whole))
         if len(wrong):
             step = int(wrong[0])
-            raise self._not_finite(float(losses[step]), Position(self.position.epoch, step))
+            raise self._not_finite(float(whole[step]), Position(self.position.epoch, step))
         if weights and not all(bool(torch.isfinite(p).all()) for p in self.learner.module.parameters()):
             raise self._not_finite(None, Position(self.position.epoch, done - 1))
 
@@ -202,7 +222,7 @@ class Loop:
         last = (epoch + 1) * len(self.cuts)
         row: Row = {"epoch": epoch + 1, "steps": last, "lr": self.rate(last - 1)}
         count = len(self.split.train)
-        found = self.learner.values(self.sums.tolist(), count, training=True)
+        found = self.learner.values(self.processes.added(self.sums).tolist(), count, training=True)
         row.update((f"train_{name}", value) for name, value in found.items())
         if self.split.validation is not None:
             row.update((f"validation_{name}", value) for name, value in self.evaluate(self.split.validation).items())
@@ -232,15 +252,21 @@ class Loop:
         self.learner.begin(training=False)
         total = self._zeros()
         for start, end in evaluated(examples, self.recipe.batch):
-            rows = torch.arange(start, end, device=self.device)
-            total += self.learner.measure(self.feed(examples.pick(rows)))
+            share = self.processes.share(end - start, self.recipe.batch)
+            if not share.idle:
+                rows = torch.arange(start + share.start, start + share.end, device=self.device)
+                total += self.learner.measure(self.feed(examples.pick(rows)))
         self.learner.begin(training=True)
-        return self.learner.values(total.tolist(), len(examples), training=False)
+        return self.learner.values(self.processes.added(total).tolist(), len(examples), training=False)
 
     # --- state ------------------------------------------------------------------------------------------------------
 
     def state(self) -> dict[str, Any]:
-        """Everything that the rest of the run depends on, as tensors and plain data."""
+        """Everything that the rest of the run depends on, as tensors and plain data.
+
+        What each process has of its own is gathered from all; `sums` are those over the examples of all.
+        """
+        several = {} if self.processes.size == 1 else {"processes": self._each()}
         return {
             "version": 2,
             "epoch": self.position.epoch,
@@ -249,11 +275,20 @@ class Loop:
             "random": torch.get_rng_state(),
             "cuda_random": torch.cuda.get_rng_state_all() if self.device.type == "cuda" else [],
             "feed": self.feed.state(),
-            "sums": self.sums,
+            "sums": self.processes.added(self.sums),
             "history": self.history,
             "seconds": self.seconds,
             "best": None if self.best is None else self.best._asdict(),
+            **several,
         }
+
+    def _each(self) -> dict[str, list[Tensor]]:
+        """What the processes don't have in common, in the order of their ranks."""
+        gathered = self.processes.gathered
+        found = {"random": gathered(torch.get_rng_state()), "sums": gathered(self.sums)}
+        if self.device.type == "cuda":
+            found["cuda_random"] = gathered(torch.cuda.get_rng_state(self.device))
+        return found
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from a `state()`. Raises TrainingError if it is another network's."""
@@ -264,12 +299,38 @@ class Loop:
             self.history = list(state["history"])
             self.seconds = state["seconds"]
             self.best = None if state["best"] is None else Best(**state["best"])
-            torch.set_rng_state(state["random"])
+            self._restore_random(state)
             self.feed.restore(state["feed"])
-            if self.device.type == "cuda" and state["cuda_random"]:
-                torch.cuda.set_rng_state_all(state["cuda_random"])
         except (KeyError, RuntimeError, ValueError, TypeError) as error:
             raise TrainingError(f"the checkpoint does not fit the network: {error}".splitlines()[0]) from None
+
+    def _restore_random(self, state: dict[str, Any]) -> None:
+        """The random numbers, and of several processes the sums, too. As many processes as before go on with what each
+        had; of others the first goes on with what the first had, and the rest begin anew."""
+        rank, size = self.processes.rank, self.processes.size
+        each = state.get("processes", {})
+        if size > 1 and len(each.get("random", ())) == size:
+            torch.set_rng_state(each["random"][rank])
+            self.sums = each["sums"][rank].to(self.device)
+            if self.device.type == "cuda" and "cuda_random" in each:
+                torch.cuda.set_rng_state(each["cuda_random"][rank], self.device)
+            return
+        if rank:
+            self.sums = self._zeros()
+            torch.manual_seed(own_seed(self.recipe.seed, rank, *self.position))
+            return
+        torch.set_rng_state(state["random"])
+        if self.device.type == "cuda" and state["cuda_random"]:
+            if size == 1:
+                torch.cuda.set_rng_state_all(state["cuda_random"][: torch.cuda.device_count()])
+            else:
+                torch.cuda.set_rng_state(state["cuda_random"][0], self.device)
+
+
+def own_seed(seed: int, *numbers: int) -> int:
+    """A seed for a process of a group, so that its random layers don't draw the first one's numbers again."""
+    digest = hashlib.sha256(repr((seed, numbers)).encode()).digest()
+    return int.from_bytes(digest[:7], "big")
 
 
 class Interrupts:

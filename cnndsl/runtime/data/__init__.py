@@ -106,17 +106,24 @@ class Batch(NamedTuple):
     inputs: one tensor for each input of the network: float32, N x the input, channels first, or int64 tokens.
     classes: int64, N, N x places or N x length; where examples are mixed float32, N x classes or N x classes x places,
     the share of each. values: float32, N x the targets; where the network is to give back its input, that input as it
-    was before noise and holes. Either may not exist.
+    was before noise and holes. Either may not exist. idle: of several processes, this one has no examples; these only
+    keep step with the others, and count nothing.
     """
 
     inputs: tuple[Tensor, ...]
     classes: Tensor | None = None
     values: Tensor | None = None
+    idle: bool = False
 
     @property
     def count(self) -> int:  # type: ignore[override]  # hides tuple.count, which nobody wants of a batch
         """How many examples there are."""
         return len(self.inputs[0])
+
+    def cut(self, start: int, end: int) -> Batch:
+        """These of its examples."""
+        classes, values = (None if part is None else part[start:end] for part in (self.classes, self.values))
+        return Batch(tuple(one[start:end] for one in self.inputs), classes, values, self.idle)
 
 
 class Raw(NamedTuple):

@@ -8,6 +8,7 @@ examples are normalized; holes, noise and mixing come last. All random numbers a
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import groupby
 from math import ceil, pi
 from typing import Any, NamedTuple
@@ -29,13 +30,15 @@ MIXING = ("mixup", "cutmix")
 class Drawn(NamedTuple):
     """What random numbers are drawn for: how many examples, the generator, and which examples, in which epoch.
 
-    rows: the examples' numbers in their part (int64, N), or None where nobody numbers them.
+    rows: the examples' numbers in their part (int64, N), or None where nobody numbers them. within: of several
+    processes, where in a batch these examples begin, and how many it has: numbers are drawn for all of it.
     """
 
     size: int
     random: torch.Generator
     rows: Tensor | None
     epoch: int
+    within: tuple[int, int] | None = None
 
     @property
     def device(self) -> torch.device:
@@ -43,16 +46,25 @@ class Drawn(NamedTuple):
 
     def uniform(self, low: float, high: float, *sizes: int) -> Tensor:
         """float32, N x sizes."""
-        drawn = torch.rand(self.size, *sizes, generator=self.random, device=self.device)
-        return drawn.mul_(high - low).add_(low)
+        return self._ours(torch.rand, sizes).mul_(high - low).add_(low)
 
     def integers(self, low: int, high: int, *sizes: int) -> Tensor:
         """int64 from `low` to `high`, both included; N x sizes."""
-        return torch.randint(low, high + 1, (self.size, *sizes), generator=self.random, device=self.device)
+        return self._ours(partial(torch.randint, low, high + 1), sizes)
 
     def coin(self, chance: float) -> Tensor:
         """Which examples are to be changed: boolean, N."""
-        return torch.rand(self.size, generator=self.random, device=self.device) < chance
+        return self._ours(torch.rand, ()) < chance
+
+    def normal(self, *sizes: int) -> Tensor:
+        """float32, N x sizes."""
+        return self._ours(torch.randn, sizes)
+
+    def _ours(self, draw: Callable[..., Tensor], sizes: tuple[int, ...]) -> Tensor:
+        """Random numbers for these examples, of those for the whole batch."""
+        start, whole = self.within or (0, self.size)
+        drawn = draw((whole, *sizes), generator=self.random, device=self.device)
+        return drawn if whole == self.size else drawn[start : start + self.size]
 
 
 class Images(NamedTuple):
@@ -276,7 +288,7 @@ def spoiled(x: Tensor, augmentations: Sequence[Any], drawn: Drawn) -> Tensor:
         if one.name == "cutout":
             x = torch.where(_boxes(x, one, drawn), 0.0, x)
         elif one.name == "noise":
-            noise = torch.randn(x.shape, generator=drawn.random, device=drawn.device)
+            noise = drawn.normal(*x.shape[1:])
             strength = (one.deviation * drawn.coin(one.chance)).view(-1, *(1,) * (x.dim() - 1))
             x = torch.addcmul(x, noise, strength)
     return x

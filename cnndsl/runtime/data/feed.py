@@ -12,9 +12,10 @@ from torch.nn import functional
 from cnndsl.recipe import Recipe
 from cnndsl.recipe.augmentations import Augmentation
 from cnndsl.runtime.data import Batch, Examples
-from cnndsl.runtime.data.augment import GEOMETRY, Drawn, Images, Mixture, changed, mixed, soft, spoiled
+from cnndsl.runtime.data.augment import GEOMETRY, MIXING, Drawn, Images, Mixture, changed, mixed, soft, spoiled
 from cnndsl.runtime.data.prepare import Prepare
 from cnndsl.runtime.data.wanted import Wanted
+from cnndsl.runtime.processes import Share
 
 _STREAM = 0x5EED
 """What the seed of augmentation differs by from that of the weights, so that their numbers don't agree."""
@@ -45,17 +46,31 @@ class Feed:
         self.random = torch.Generator(device).manual_seed(seed ^ _STREAM)
         self.augment = tuple(augment)
         self.moves = any(one.name in GEOMETRY for one in augment)
+        self.mixes = any(one.name in MIXING for one in augment)
         self.output = output
         self.gives_back = gives_back
 
-    def __call__(self, examples: Examples, epoch: int | None = None) -> Batch:
-        """The batch of these examples: in training, where an epoch is given, augmented; else as they are."""
+    def share(self, examples: Examples, rows: Tensor, epoch: int, share: Share) -> Batch:
+        """A process' share of the augmented batch of these rows: the examples that it has in the whole batch.
+
+        All processes draw the same numbers. Where examples are mixed with others of the batch, it is made whole.
+        """
+        start, end, whole, idle = share
+        if self.mixes:
+            made = self(examples.pick(rows), epoch).cut(start, end)
+        else:
+            made = self(examples.pick(rows[start:end]), epoch, (start, whole))
+        return made._replace(idle=idle)
+
+    def __call__(self, examples: Examples, epoch: int | None = None, within: tuple[int, int] | None = None) -> Batch:
+        """The batch of these examples: in training, where an epoch is given, augmented; else as they are. `within`: of
+        several processes, where in the whole batch they begin, and how many it has."""
         if examples.inputs.device.type != self.device.type:
             examples = examples.to(self.device)
         inputs = [self.prepare.fitted(stored) for stored in (examples.inputs, *examples.others)]
         classes, values = examples.classes, examples.values
         augment = self.augment if epoch is not None else ()
-        drawn = Drawn(len(inputs[0]), self.random, examples.rows, epoch or 0)
+        drawn = Drawn(len(inputs[0]), self.random, examples.rows, epoch or 0, within)
         if augment and self.moves:
             inputs, classes = self._moved(inputs, classes, drawn)
         classes = self._classes(classes)
