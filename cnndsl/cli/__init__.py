@@ -54,7 +54,8 @@ def _run(arguments: list[str] | None) -> int:
     from cnndsl.cli.commands import cli
 
     try:
-        result = cli.main(arguments, prog_name="cnndsl", standalone_mode=False)
+        given = sys.argv[1:] if arguments is None else arguments
+        result = cli.main(given, prog_name="cnndsl", standalone_mode=False, obj=tuple(given))
     except click.ClickException as error:
         error.show()
         return error.exit_code

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cnndsl.cli.group import alone, first_speaks
 from cnndsl.cli.options import CONTEXT, color_option
 from cnndsl.cli.output import deliver
 from cnndsl.cli.training import Chosen, choose, recipe_options, trained
@@ -48,6 +49,8 @@ def lr_find(
     Nothing is written. The suggestion lies between the rate where the loss falls fastest and a tenth of the one
     where it is lowest (Smith 2017).
     """
+    with first_speaks():
+        alone("lr-find")
     if not 0 < first < last < float("inf"):
         raise click.UsageError("--from must be above 0 and below --to.")
     chosen = choose(file, sets, root, set_train, color, quiet=as_csv)

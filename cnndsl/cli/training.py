@@ -149,10 +149,12 @@ def _recipe(network: CheckedNetwork | CheckedPair, sets: Pairs) -> tuple[Recipe 
 
 def trained(run: Callable[[], int], color: str) -> int:
     """The exit code that `run` gives; what stops training becomes a sentence. Raises Failed."""
-    from cnndsl.runtime.errors import MismatchError, TrainingError
+    from cnndsl.runtime.errors import MismatchError, ToldError, TrainingError
 
     try:
         return run()
+    except ToldError as error:
+        return error.exit_code
     except MismatchError as error:
         show(error.diagnostics, color)
         return error.exit_code

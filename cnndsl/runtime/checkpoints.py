@@ -41,7 +41,15 @@ def save(run: Path, epoch: int, step: int, state: dict[str, Any], keep: int = 2)
 
 
 def load(run: Path) -> tuple[dict[str, Any] | None, list[Path]]:
-    """The newest state that is whole, or None if there is none; and the newer files that are damaged."""
+    """The newest state that is whole, or None if there is none; and the newer files that are damaged. Raises
+    RunError."""
+    content, damaged = read(run)
+    return (None if content is None else state_of(content, run)), damaged
+
+
+def read(run: Path) -> tuple[bytes | None, list[Path]]:
+    """The content of the newest checkpoint that is whole, if there is one; and the newer files that are damaged. Raises
+    RunError."""
     damaged: list[Path] = []
     for path in found(run):
         try:
@@ -50,7 +58,7 @@ def load(run: Path) -> tuple[dict[str, Any] | None, list[Path]]:
             raise RunError(f"can't read {path}: {error.strerror or error}") from None
         match = _NAME.fullmatch(path.name)
         if match and _digest(content) == match[3]:
-            return _loaded(path, content), damaged
+            return content, damaged
         damaged.append(path)
     return None, damaged
 
@@ -62,13 +70,14 @@ def found(run: Path) -> list[Path]:
     return [path for *_, path in sorted(numbered, reverse=True)]
 
 
-def _loaded(path: Path, content: bytes) -> dict[str, Any]:
+def state_of(content: bytes, run: Path) -> dict[str, Any]:
+    """What a checkpoint of this run holds. Raises RunError."""
     try:
         state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many kinds for a file that is not its own
-        raise RunError(f"{path} is no checkpoint: {error}".splitlines()[0]) from None
+        raise RunError(f"the newest file in {run / FOLDER} is no checkpoint: {error}".splitlines()[0]) from None
     if not isinstance(state, dict):
-        raise RunError(f"{path} is no checkpoint")
+        raise RunError(f"the newest file in {run / FOLDER} is no checkpoint")
     return state
 
 

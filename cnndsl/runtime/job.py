@@ -14,6 +14,7 @@ from torch import nn
 from cnndsl.graph import Graph
 from cnndsl.recipe import Recipe
 from cnndsl.recipe.pair import Pair
+from cnndsl.runtime import shared
 from cnndsl.runtime.data.feed import feed_for
 from cnndsl.runtime.data.prepare import Prepared, prepare
 from cnndsl.runtime.data.sources import read
@@ -21,10 +22,11 @@ from cnndsl.runtime.data.wanted import wanted_for, wanted_for_pair
 from cnndsl.runtime.depth import Depth
 from cnndsl.runtime.errors import TrainingError
 from cnndsl.runtime.learners import Descent
-from cnndsl.runtime.loop import Loop
+from cnndsl.runtime.loop import Loop, own_seed
 from cnndsl.runtime.module import build_module
 from cnndsl.runtime.objective import Objective
 from cnndsl.runtime.optimizing import penalties
+from cnndsl.runtime.processes import ALONE, Processes
 from cnndsl.runtime.whitening import whiten
 
 
@@ -36,7 +38,8 @@ class Options(NamedTuple):
     stream: where progress is written (standard output), color: `auto`, `always` or `never`; settings: the
     parameters set from outside, as written, that `resume` sets again; uses: the files that the spec used, as
     `cnndsl.files.kept_files` gives them; keep: how many checkpoints are kept; deterministic: only algorithms that give
-    the same bits each time; compiled: whether `torch.compile` is to make the network faster.
+    the same bits each time; compiled: whether `torch.compile` is to make the network faster; sync_bn: whether batch
+    norms see the batches of all processes; processes: those that train together, as this one sees them.
     """
 
     data_root: str | None = None
@@ -52,6 +55,8 @@ class Options(NamedTuple):
     keep: int = 2
     deterministic: bool = False
     compiled: bool = False
+    sync_bn: bool = False
+    processes: Processes = ALONE
 
     def kept(self) -> dict[str, Any]:
         """What a run that goes on needs of them, as plain data."""
@@ -61,11 +66,11 @@ class Options(NamedTuple):
         """These options with what a run was begun with, as `kept` gave it; values that can't be are left out."""
         given = kept if isinstance(kept, dict) else {}
         whole = {n: given[n] for n in ("limit", "keep") if type(given.get(n)) is int and given[n] > 0}
-        switches = {n: given[n] for n in ("deterministic", "compiled") if type(given.get(n)) is bool}
+        switches = {n: given[n] for n in ("deterministic", "compiled", "sync_bn") if type(given.get(n)) is bool}
         return self._replace(**whole, **switches)
 
 
-_KEPT = ("limit", "keep", "deterministic", "compiled")
+_KEPT = ("limit", "keep", "deterministic", "compiled", "sync_bn")
 DEFAULTS = Options()
 
 
@@ -83,12 +88,16 @@ class Job(NamedTuple):
     show: Callable[[Path, int], None] | None = None
 
 
-def device_of(wanted: str) -> torch.device:
-    """The device of that name; `auto` is the GPU if there is one. Raises TrainingError."""
+def device_of(wanted: str, processes: Processes = ALONE) -> torch.device:
+    """The device of that name; `auto` is the GPU if there is one, of several processes each one's own. Raises
+    TrainingError."""
     if wanted == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        wanted = "cuda" if torch.cuda.is_available() else "cpu"
     if wanted == "cuda" and not torch.cuda.is_available():
         raise TrainingError("PyTorch finds no CUDA device here", "train with --device cpu")
+    if wanted == "cuda" and processes.size > 1:
+        torch.cuda.set_device(processes.local)
+        return torch.device("cuda", processes.local)
     return torch.device(wanted)
 
 
@@ -121,25 +130,45 @@ def seeded(
 
 def make(graph: Graph | Pair, recipe: Recipe, options: Options, device: torch.device) -> Job:
     """The network, its data and the loop. The seed must be set: it gives the weights."""
+    processes = options.processes
     if isinstance(graph, Pair):
+        if processes.size > 1:
+            error = TrainingError("two networks that train each other need one process", "leave --nproc or torchrun away")
+            raise processes.known(error)
         return _make_pair(graph, recipe, options, device)
-    module = build_module(graph)
-    wanted = wanted_for(graph, recipe, options.data_root)
-    raw = read(recipe.data, wanted)
-    prepared = prepare(raw, recipe, wanted.input, options.limit, wanted.task)
+    with processes.together(), processes.one_by_one("data"):
+        module = build_module(graph)
+        wanted = wanted_for(graph, recipe, options.data_root)
+        raw = read(recipe.data, wanted)
+        prepared = prepare(raw, recipe, wanted.input, options.limit, wanted.task)
+        if options.sync_bn:
+            module = shared.synchronized(module, device)
+    with processes.together():
+        shared.compare(graph, recipe, prepared.split, processes)
     memory_format = memory_format_of(module, wanted.input)
     module = module.to(device).to(memory_format=memory_format)  # type: ignore[call-overload]
     split = prepared.split.each(lambda part: part.to(device))
     feed = feed_for(prepared.prepare, recipe, wanted, device, memory_format)
     whitened = whiten(module, graph, split.train, feed)
+    processes.alike((*module.parameters(), *module.buffers()))
     said = (*prepared.said, *(f"{name} starts by whitening patches of the training images" for name in whitened))
+    said += shared.said(graph, recipe, processes, sync_bn=options.sync_bn)
     depth = Depth(module, graph, recipe.droppath) if recipe.droppath.last is not None else None
     objective = Objective(recipe, graph)
     bf16 = computes_bf16(recipe.precision, device)
-    learner = Descent(module, recipe, objective, penalties(graph, module), device, bf16=bf16, depth=depth)
+    given = (module, recipe, objective, penalties(graph, module), device)
+    if processes.size == 1:
+        learner = Descent(*given, bf16=bf16, depth=depth)
+    else:
+        learner = shared.Shared(
+            *given, bf16=bf16, depth=depth, processes=processes, unused=shared.unused(graph, recipe)
+        )
     if options.compiled:
-        learner.forward = torch.compile(module)
-    return Job(graph, recipe, options, prepared._replace(said=said), Loop(learner, recipe, split, feed, device))
+        learner.forward = torch.compile(learner.forward)
+    if processes.rank:
+        torch.manual_seed(own_seed(recipe.seed, processes.rank))
+    loop = Loop(learner, recipe, split, feed, device, processes)
+    return Job(graph, recipe, options, prepared._replace(said=said), loop)
 
 
 def memory_format_of(module: nn.Module, input: tuple[int, ...]) -> torch.memory_format:

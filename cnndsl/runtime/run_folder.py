@@ -4,6 +4,7 @@ spec.cnn            the spec, as it was read
 uses.json           the files that it used, if there were any
 recipe.json         network, every setting, how inputs are prepared, the environment
 model.py            the PyTorch source that was trained
+launch.json         what started the processes that train it, if there are several
 metrics.csv         one line for each epoch
 metrics.jsonl       the same, one JSON object a line
 tensorboard/        the same for TensorBoard, where that is installed
@@ -14,8 +15,10 @@ result.json         the last epoch's numbers, and the test's
 
 from __future__ import annotations
 
+import contextlib
 import json
 import platform
+from collections.abc import Sequence
 from importlib.metadata import version
 from math import isfinite
 from pathlib import Path
@@ -33,7 +36,7 @@ if TYPE_CHECKING:
 VERSION = 1
 SPEC, USES, RECIPE, SOURCE, METRICS = "spec.cnn", "uses.json", "recipe.json", "model.py", "metrics.csv"
 CHECKPOINTS = "checkpoints"
-METRICS_JSON, WEIGHTS, RESULT = "metrics.jsonl", "model.safetensors", "result.json"
+METRICS_JSON, WEIGHTS, RESULT, LAUNCH = "metrics.jsonl", "model.safetensors", "result.json", "launch.json"
 _MAX_JSON = 16 * 1024 * 1024
 
 
@@ -55,6 +58,16 @@ def create(out: Path, name: str) -> Path:
             return run
     except OSError as error:
         raise write_error(out / f"{name}-{number}", error) from error
+
+
+def launched_by(out: Path, name: str, agents: Sequence[str | None]) -> Path | None:
+    """The newest run in `out` of a network of this name whose processes one of these launchers started."""
+    found: list[tuple[float, Path]] = []
+    for path in out.glob(f"{name}-*/{LAUNCH}"):
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
+            if set(json.loads(path.read_text(encoding="utf-8"))["agents"]) & set(filter(None, agents)):
+                found.append((path.stat().st_mtime, path.parent))
+    return max(found)[1] if found else None
 
 
 def write_json(path: Path, data: dict[str, Any]) -> None:

@@ -17,7 +17,11 @@ def plan(name: str, recipe: Recipe, loop: Loop, prepared: tuple[str, ...], progr
     """What will be done, before anything is."""
     split = loop.split
     count = sum(p.numel() for p in loop.learner.module.parameters() if p.requires_grad)
-    where = "GPU" if loop.device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"
+    threads = torch.get_num_threads()
+    where = "GPU" if loop.device.type == "cuda" else f"CPU, {threads} threads"
+    if loop.processes.size > 1:
+        each = f"CPU, {threads} {'thread' if threads == 1 else 'threads'} for each process"
+        where = f"{loop.processes.size} GPUs" if loop.device.type == "cuda" else each
     progress.head(f"{name}: {count:,} parameters to train, on the {where}")
     parts = [f"{len(split.train):,} examples to train"]
     parts += [f"{len(split.validation):,} to validate"] if split.validation is not None else []
@@ -53,6 +57,15 @@ def _batches(recipe: Recipe, loop: Loop) -> str:
     several = f", {recipe.accumulate} to a step" if recipe.accumulate > 1 else ""
     steps = len(loop.cuts)
     return f"batch {recipe.batch}{several}: {steps:,} steps an epoch, {loop.steps:,} in {epochs(recipe.epochs)}"
+
+
+def regrouped(begun: int, now: int) -> str:
+    """That a run goes on with another number of processes."""
+    others = "1 process" if begun == 1 else f"{begun} processes"
+    return (
+        f"note: begun by {others} and gone on with by {now}: the batch is the same, but the last digits may "
+        "differ, and random layers draw other numbers"
+    )
 
 
 def epochs(count: int) -> str:

@@ -22,9 +22,10 @@ from cnndsl.runtime.files import write_file
 from cnndsl.runtime.job import DEFAULTS, Job, Options, device_of, make, seeded
 from cnndsl.runtime.loop import Interrupts, Loop, Row, StopRequest, epochs
 from cnndsl.runtime.memory import warning, watched
+from cnndsl.runtime.processes import Agreement
 from cnndsl.runtime.progress import Progress
 
-__all__ = ["Options", "Result", "resume", "train"]
+__all__ = ["Options", "Result", "begun", "resume", "train"]
 
 
 class Result(NamedTuple):
@@ -45,8 +46,10 @@ def train(graph: Graph | Pair, recipe: Recipe, options: Options = DEFAULTS) -> R
     Raises TrainingError. PyTorch's random state and settings are afterwards as they were before.
     """
     progress = _progress(options)
-    with seeded(recipe.seed, device_of(options.device), deterministic=options.deterministic) as device:
-        with watched(graph, recipe, device):
+    processes = options.processes
+    device = device_of(options.device, processes)
+    with seeded(recipe.seed, device, processes.threads, deterministic=options.deterministic):
+        with watched(graph, recipe, device), processes.watched():
             job = make(graph, recipe, options, device)
         saying.plan(graph.name, recipe, job.loop, job.prepared.said, progress)
         if short := warning(graph, recipe, device):
@@ -68,38 +71,74 @@ def resume(run: Path, graph: Graph | Pair, recipe: Recipe, options: Options = DE
     """
     progress = _progress(options)
     about = run_folder.read_recipe(run)
-    device = device_of(options.device if options.device != "auto" else str(about.get("device", "auto")))
+    processes = options.processes
+    device = device_of(options.device if options.device != "auto" else str(about.get("device", "auto")), processes)
     threads = about.get("environment", {}).get("threads")
-    threads = threads if isinstance(threads, int) else None
+    threads = processes.threads or (threads if isinstance(threads, int) else None)
     options = options.again(about.get("options"))
     with seeded(recipe.seed, device, threads, deterministic=options.deterministic):
-        with watched(graph, recipe, device):
+        with watched(graph, recipe, device), processes.watched():
             job = make(graph, recipe, options, device)
         saying.environment(about, device, progress)
-        state, damaged = checkpoints.load(run)
-        for path in damaged:
-            progress.line(f"{path.name} is damaged and was passed over")
-        if state is not None:
-            job.loop.restore(state)
+        _restore(job, run, progress)
         done = job.loop.position
         if job.loop.done and (run / run_folder.RESULT).exists():
             progress.line(f"{run} is complete: {saying.epochs(done.epoch)}; --epochs N goes on up to N")
             return Result(run, tuple(job.loop.history), None, False)
-        if recipe.to_json() != about["recipe"]:
-            run_folder.write_json(run / run_folder.RECIPE, {**about, "recipe": recipe.to_json()})
+        with processes.together() as leads:
+            if leads and recipe.to_json() != about["recipe"]:
+                run_folder.write_json(run / run_folder.RECIPE, {**about, "recipe": recipe.to_json()})
         progress.line(f"going on with {run} after epoch {done.epoch}" + (f", step {done.step}" if done.step else ""))
         return _go(job, run, progress)
 
 
+def begun(name: str, options: Options) -> Path | None:
+    """The run that these processes have begun already, if they were started again after one of them was lost."""
+    processes = options.processes
+    if options.dry_run or processes.agent is None:
+        return None
+    agents = processes.exchanged(processes.agent)
+    found = run_folder.launched_by(Path(options.out), name, agents) if processes.leads else None
+    said = processes.told(None if found is None else str(found))
+    return None if said is None else Path(said)
+
+
+def _restore(job: Job, run: Path, progress: Progress) -> None:
+    """Go to where the last whole checkpoint was written. One process reads it for all. Raises TrainingError."""
+    processes = job.options.processes
+    content: bytes | None = None
+    with processes.together() as leads:
+        content, damaged = checkpoints.read(run) if leads else (None, [])
+    for path in damaged:
+        progress.line(f"{path.name} is damaged and was passed over")
+    content = processes.content(content)
+    with processes.together():
+        if content is not None:
+            state = checkpoints.state_of(content, run)
+            begun = len(state["processes"]["random"]) if "processes" in state else 1
+            if begun != processes.size:
+                progress.line(saying.regrouped(begun, processes.size))
+            job.loop.restore(state)
+
+
 def _progress(options: Options) -> Progress:
-    return Progress(options.stream or sys.stdout, quiet=options.quiet, color=options.color)
+    quiet = options.quiet or not options.processes.leads
+    return Progress(options.stream or sys.stdout, quiet=quiet, color=options.color)
 
 
 # --- the run --------------------------------------------------------------------------------------------------------
 
 
 def _begin(job: Job) -> Path:
-    """The run's folder with everything that going on needs. recipe.json, the last, makes it one."""
+    """The run's folder: one of several processes makes it for all."""
+    run: Path | None = None
+    with job.options.processes.together() as leads:
+        run = _folder(job) if leads else None
+    return Path(job.options.processes.told(None if run is None else str(run)))
+
+
+def _folder(job: Job) -> Path:
+    """A new folder with everything that going on needs. recipe.json, the last, makes it a run's. Raises WriteError."""
     from cnndsl.codegen import emit_file
 
     graph, recipe, options = job.graph, job.recipe, job.options
@@ -126,15 +165,23 @@ def _begin(job: Job) -> Path:
 
 def _go(job: Job, run: Path, progress: Progress) -> Result:
     """The epochs that are left, then the test."""
-    loop = job.loop
+    loop, processes = job.loop, job.options.processes
+    _launched(job, run)
     try:
-        with Interrupts() as stop, watched(job.graph, job.recipe, loop.device), closing(Board(run)) as board:
+        with (
+            Interrupts() as asked,
+            watched(job.graph, job.recipe, loop.device),
+            processes.watched(),
+            closing(Board(run)) as board,
+        ):
+            stop = asked if processes.size == 1 else Agreement(asked, processes)
             try:
                 for row in epochs(loop, progress, stop, lambda: _save(job, run)):
                     _save(job, run)
-                    if job.show is not None:
-                        job.show(run, int(row["epoch"]))
-                    board.add(row)
+                    if processes.leads:
+                        if job.show is not None:
+                            job.show(run, int(row["epoch"]))
+                        board.add(row)
                     progress.line(saying.epoch_line(row, loop))
             except StopRequest:
                 return _stop(job, run, progress)
@@ -144,15 +191,19 @@ def _go(job: Job, run: Path, progress: Progress) -> Result:
     except TrainingError as error:
         progress.clear()
         if error.help is None and checkpoints.found(run):
-            error.help = f"what was reached is kept: cnndsl train --resume {run}"
+            error.help = f"what was reached is kept: {processes.command(run)}"
         raise
     finally:
         progress.clear()
 
 
-def _explained(error: NotFiniteError, job: Job, run: Path, progress: Progress) -> NotFiniteError:
-    """The error with the layer where it began."""
+def _explained(error: NotFiniteError, job: Job, run: Path, progress: Progress) -> TrainingError:
+    """The error with the layer where it began; several processes are sent for that to one."""
     from cnndsl.runtime.faults import explained
+
+    if job.options.processes.size > 1:
+        error.help = f"{error.help}; one process finds the layer where it began: cnndsl train --resume {run}"
+        return job.options.processes.known(error)
 
     def again() -> Loop:
         """The run as it was at its last checkpoint, or at its beginning."""
@@ -167,10 +218,21 @@ def _explained(error: NotFiniteError, job: Job, run: Path, progress: Progress) -
     return explained(error, job.loop, job.graph, again)
 
 
+def _launched(job: Job, run: Path) -> None:
+    """Note which launchers' processes train this, so that those find it that are started again."""
+    agents = job.options.processes.exchanged(job.options.processes.agent)
+    with job.options.processes.together() as leads:
+        if leads and agents[0] is not None:
+            run_folder.write_json(run / run_folder.LAUNCH, {"agents": sorted(set(filter(None, agents)))})
+
+
 def _save(job: Job, run: Path) -> None:
     loop = job.loop
-    checkpoints.save(run, *loop.position, loop.state(), job.options.keep)
-    run_folder.write_metrics(run, loop.history)
+    state = loop.state()
+    with job.options.processes.together() as leads:
+        if leads:
+            checkpoints.save(run, *loop.position, state, job.options.keep)
+            run_folder.write_metrics(run, loop.history)
 
 
 def _stop(job: Job, run: Path, progress: Progress) -> Result:
@@ -179,13 +241,15 @@ def _stop(job: Job, run: Path, progress: Progress) -> Result:
     _write_weights(job, run)
     done = loop.position
     progress.line(f"stopped in epoch {done.epoch + 1} after step {done.step}; everything is saved")
-    progress.line(f"go on with: cnndsl train --resume {run}")
+    progress.line(f"go on with: {job.options.processes.command(run)}")
     return Result(run, tuple(loop.history), None, True)
 
 
 def _finish(job: Job, run: Path, progress: Progress) -> Result:
     loop, test = job.loop, None
-    run_folder.write_metrics(run, loop.history)
+    with job.options.processes.together() as leads:
+        if leads:
+            run_folder.write_metrics(run, loop.history)
     best = loop.best
     if best is not None:
         loop.learner.measured.load_state_dict(best.weights)
@@ -199,11 +263,15 @@ def _finish(job: Job, run: Path, progress: Progress) -> Result:
         progress.head(f"test  {saying.numbers(test, loop)}  ({count:,} examples)")
     kept = loop.history[(best.epoch if best is not None else 0) - 1]
     result = {"epochs": loop.position.epoch, "epoch": int(kept["epoch"]), "last": kept, "test": test}
-    run_folder.write_json(run / run_folder.RESULT, result)
+    with job.options.processes.together() as leads:
+        if leads:
+            run_folder.write_json(run / run_folder.RESULT, result)
     progress.line(f"saved {run / run_folder.WEIGHTS}")
     return Result(run, tuple(loop.history), test, False)
 
 
 def _write_weights(job: Job, run: Path) -> None:
     about = {"network": job.graph.name, "prepare": json.dumps(job.prepared.prepare.to_json())}
-    run_folder.write_weights(run, job.loop.learner.measured, about)
+    with job.options.processes.together() as leads:
+        if leads:
+            run_folder.write_weights(run, job.loop.learner.measured, about)
