@@ -133,7 +133,9 @@ def make(graph: Graph | Pair, recipe: Recipe, options: Options, device: torch.de
     processes = options.processes
     if isinstance(graph, Pair):
         if processes.size > 1:
-            error = TrainingError("two networks that train each other need one process", "leave --nproc or torchrun away")
+            error = TrainingError(
+                "two networks that train each other need one process", "leave --nproc or torchrun away"
+            )
             raise processes.known(error)
         return _make_pair(graph, recipe, options, device)
     with processes.together(), processes.one_by_one("data"):
