@@ -25,6 +25,8 @@ MOST_OPEN = 60
 """Bodies that are run at once, each within the one before: blocks, branches, loops, arms."""
 MOST_PROBLEMS = 1000
 """Problems of one network that are reported, before the rest is left unread."""
+MOST_SHOWN = 3
+"""Further places of one cause that are shown with it."""
 MOST_CELLS = 1 << 40
 """Cells along one axis: more than any memory holds, and small enough that counts stay numbers one can print."""
 
@@ -72,6 +74,18 @@ class Builder:
             labels = tuple(Label(call, "called from here") for call in places)
             values["labels"] = (*values.get("labels", ()), *labels[:3])
         self.diagnostics.append(problem(name, span, **values))
+
+    def is_known_as_missing(self, name: str, span: Span) -> bool:
+        """Whether it was said that no kind or block is called so, and what is missing is a definition: then each use is
+        shown there, as long as they are few."""
+        for one in self.diagnostics:
+            if type(one).__name__ == "UnknownKind" and one.values["name"] == name and one.is_undefined():  # type: ignore[attr-defined]
+                again = Label(span, "here, too")
+                if one.span != span and again not in one.labels and len(one.labels) < MOST_SHOWN:
+                    one.labels = (*one.labels, again)
+                self.troubled = True
+                return one.span != span
+        return False
 
     def report_evaluation(self, error: EvaluationError, line: Line, frame: Frame, fallback: Any = None) -> None:
         node = error.node if error.node is not None else fallback

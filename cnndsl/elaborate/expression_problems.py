@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from cnndsl.diagnostics import Diagnostic, Edit, Fix, closest
 
+_PYTHON = {"int": "floor", "True": "true", "False": "false", "None": None, "math": None, "np": None, "float": None}
+"""What Python's names are here; None: nothing that they could be mistaken for."""
+
 
 class UndefinedName(Diagnostic):
     """An expression uses a name that has no value there."""
@@ -14,12 +17,16 @@ class UndefinedName(Diagnostic):
     label = "not defined"
 
     def guess(self) -> str | None:
+        if self.values["name"] in _PYTHON:
+            return _PYTHON[self.values["name"]]
         known = [*self.values["known"], "true", "false"]
         found: str | None = self.values.get("guess") or closest(self.values["name"], known)
         return found if found != self.values["name"] else None
 
     def help_text(self) -> str | None:
         guess = self.guess()
+        if self.values["name"] in ("math", "np"):
+            return "`floor`, `ceil`, `round`, `sqrt` and `log` stand alone"
         return f"did you mean `{guess}`?" if guess else None
 
 

@@ -178,7 +178,8 @@ class Items(Control):
                 span = line.span(item.kind)
                 tensor = str(name) in frame.tensors
                 fixes = (Fix(f"write `from {name}`", (Edit(span, f"from {name}"),), "likely"),) if tensor else ()
-                self.report("UnknownKind", span, frame.calls, name=name, known=known, is_tensor=tensor, fixes=fixes)
+                if not self.is_known_as_missing(str(name), span):
+                    self.report("UnknownKind", span, frame.calls, name=name, known=known, is_tensor=tensor, fixes=fixes)
             if line.body:
                 frame.lost.update(names_of(line))
             frame.here = self.add_failed(line, frame, item, name, base)
@@ -340,10 +341,7 @@ class Items(Control):
         frame.here = start
         if not others:
             return ends
-        fix = Fix(
-            "make an arm of each line", tuple(Edit(line.span()._replace(end=line.start), "| ") for line in others)
-        )
-        fixes = (fix,) if not ends and not any(line.body for line in others) else ()
+        fixes = _as_arms(others, len(ends), body)
         self.report("ArmExpected", others[0].span(), frame.calls, fixes=fixes)
         return None
 
@@ -514,6 +512,21 @@ class Items(Control):
                 raise EvaluationError("ClaimShape", side)
             wanted += parts
         return tuple(wanted)
+
+
+def _as_arms(others: list[Line], arms: int, body: list[Line]) -> tuple[Fix, ...]:
+    """The edits that make arms of lines that are none; or, behind an arm, one that lets it go on."""
+    what = "make an arm of this line" if len(others) == 1 else "make an arm of each line"
+    bars = Fix(what, tuple(Edit(line.span()._replace(end=line.start), "| ") for line in others))
+    if len(others) > 1 or others[0].body:
+        return (bars,) if not arms or not any(line.body for line in others) else ()
+    at = body.index(others[0]) - 1 if others[0] in body else -1
+    before = body[at] if at >= 0 and isinstance(body[at].statement, tree.Arm) else None
+    if before is None or not before.body or before.body[0].column <= others[0].column:
+        return (bars,)
+    lead = " " * (before.body[0].column - others[0].column)
+    goes_on = Fix("let the arm above go on", (Edit(others[0].span()._replace(end=others[0].start), lead),))
+    return (goes_on, bars) if arms > 1 else (bars, goes_on)
 
 
 _NOT_A_WORD = LayerError("UnknownWord", 0)

@@ -129,13 +129,25 @@ class Expander(Items):
                 what = "input" if node.kind == INPUT else "layer"
                 self.report("LeadsNowhere", node.span, node.calls, what=what, name=node.name)
 
+    def _report_depth(self, line: Line, frame: Frame) -> None:
+        """The limit of levels is reached: by a block that calls itself, which is marked, or by that many bodies. What
+        else is wrong deep in a recursion comes of its not ending."""
+        calls = frame.calls
+        again = next((call for call in reversed(calls) if calls.count(call) > 1), None)
+        if again is None:
+            self.report("TooManyCalls", line.span(), calls, limit=MOST_OPEN)
+            return
+        self.diagnostics[:] = [d for d in self.diagnostics if all(label.span != again for label in d.labels)]
+        block = again.text.split()[0]
+        self.report("TooManyCalls", again, calls[: calls.index(again)], limit=MOST_OPEN, block=block)
+
     def run_lines(self, lines: Iterable[Line], frame: Frame) -> None:
         """Run lines one after the other. `taken` is None, or whether a branch of the last `if` was taken."""
         taken: bool | None = None
         self.open += 1
         for line in lines:
             if self.open > MOST_OPEN:
-                self.report("TooManyCalls", line.span(), frame.calls, limit=MOST_OPEN)
+                self._report_depth(line, frame)
                 raise Stop
             statement = line.statement
             kind = type(statement)

@@ -25,6 +25,12 @@ class UnknownKind(Diagnostic):
             return None
         return closest(name, self.values["known"])
 
+    def is_undefined(self) -> bool:
+        """Whether it looks like a block whose definition is missing, rather than a name that is misspelt."""
+        return (
+            not self.values["is_tensor"] and plain_name(self.values["name"]) not in FOREIGN_KINDS and not self.guess()
+        )
+
     def help_text(self) -> str | None:
         if self.values["is_tensor"]:
             return f"`{self.values['name']}` is a tensor, not a layer"
@@ -513,6 +519,12 @@ class TooManyCalls(Diagnostic):
 
     code = "E714"
     title = "blocks within blocks without end"
-    message = "blocks and other bodies are run more than {limit} levels deep inside each other"
-    label = "the limit is reached here"
     help = "a block that calls itself needs an `if` that ends it, such as `if depth > 0:`"
+
+    def message_text(self) -> str:
+        if self.values.get("block"):
+            return f"`{self.values['block']}` calls itself without end: more than {self.values['limit']} levels deep"
+        return f"blocks and other bodies are run more than {self.values['limit']} levels deep inside each other"
+
+    def label_text(self) -> str:
+        return "calls itself" if self.values.get("block") else "the limit is reached here"

@@ -120,10 +120,34 @@ def _failure(expectation: Expectation, condition: Any, scope: Scope) -> Diagnost
     subject = line.span(left).text
     actual = f"{subject} is {_shown(value)}"
     fixes: tuple[Fix, ...] = ()
+    if (
+        condition.operators[0] == "=="
+        and isinstance(value, (tuple, list))
+        and isinstance(right, (tree.Number, tree.Sides))
+    ):
+        text = str(value[0]) if len(set(value)) == 1 and isinstance(right, tree.Number) else "x".join(map(str, value))
+        fixes = (Fix(f"expect {text}", (Edit(line.span(right), text),), "possible"),)
     if condition.operators[0] in ("==", "~") and isinstance(right, tree.Number) and isinstance(value, int):
         place = line.span(right)
-        fixes = (Fix(f"expect {_shown(value)}", (Edit(place, f"{value:_}"),), "possible"),)
+        text = _rounded_like(place.text, value) if condition.operators[0] == "~" else ""
+        fixes = (Fix(f"expect {text or _shown(value)}", (Edit(place, text or f"{value:_}"),), "possible"),)
     return problem("ExpectFails", span, wanted=wanted, actual=actual, fixes=fixes)
+
+
+def _rounded_like(written_: str, value: int) -> str:
+    """A count with the unit and the decimals of another, `0.27M`; empty where that has no unit, or too few digits are
+    left."""
+    unit, digits = written_[-1:], written_[:-1]
+    power = "KMGT".find(unit) + 1
+    if not unit or not power or not digits.replace(".", "", 1).isdigit():
+        return ""
+    decimals = len(digits.partition(".")[2])
+    scale = 1000**power
+    count = (2 * value * 10**decimals + scale) // (2 * scale)
+    text = str(count).zfill(decimals + 1)
+    whole = f"{text[:-decimals]}.{text[-decimals:]}" if decimals else text
+    least = min(len(digits.replace(".", "").lstrip("0")), 2)
+    return f"{whole}{unit}" if len(str(count)) >= least and count else ""
 
 
 def _shown(value: Any) -> str:

@@ -100,9 +100,11 @@ def _item_fixes(
     key = key_of(diagnostic, trial.main)
     here = place.line.span(place.item)  # None stands for the line
     passed: list[tuple[int, int, Candidate]] = []
+    defined: list[tuple[int, int, Candidate]] = []
     seen = set()
     made = list(items.candidates(diagnostic, place, spec))
-    tried = [*made, *own] if diagnostic.code in ("E124", "E141") else [*own, *made]
+    made_first = diagnostic.code in ("E124", "E141") or diagnostic.values.get("is_tensor")
+    tried = [*made, *own] if made_first else [*own, *made]
     for number, candidate in enumerate(tried):
         texts = applied(trial.main, candidate.edits).text
         if budget.left < 0 or number == MOST_TRIED or texts in seen:
@@ -112,6 +114,10 @@ def _item_fixes(
         new = errors - trial.errors
         if key not in errors and not any(n == here.source.name and here.start <= s <= here.end for _, n, s, _ in new):
             passed.append((len(new), number, candidate))
+        elif key not in errors and candidate.edits[0].text.startswith("use std."):
+            # What else is wrong with the call is seen from then on.
+            defined.append((len(new), number, candidate))
+    passed = passed or defined
     if not passed:
         return diagnostic.fixes
     kept = [one for _, _, one in sorted(passed, key=lambda one: one[:2])][:OFFERED]

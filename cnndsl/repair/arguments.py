@@ -48,7 +48,7 @@ def groups(problem: Diagnostic, spot: Spot, spec: Spec) -> Iterator[Candidate]:
     for handle in spec.handles(spot.node):
         for number in divisors(common, given)[:3]:
             edits = changes.with_argument(spec, handle, name, str(number)) if changes.named(handle.item, name) else None
-            first = name != "groups" or spot.node.kind == "shuffle"
+            first = name != "groups" or spot.node.kind in ("shuffle", "gn")
             if edits is None and first and isinstance(changes.size(handle.item), tree.Number):
                 edits = (handle.edit(changes.size(handle.item), str(number)),)
             if edits is not None:
@@ -112,6 +112,8 @@ def positions(problem: Diagnostic, spot: Spot, spec: Spec) -> Iterator[Candidate
     """E302: a map made of the vector again, what flattened the map taken out, or the layer that wants one."""
     yield from moved_behind(spot, spec)
     yield from _reshaped(spot, spec)
+    if len(problem.values.get("kernel", ())) == 1:
+        yield from _in_a_row(spot, spec)
     for node in _before(spot):
         if node.kind in _FLATTENING and (not node.shapes or node.shapes[0].rank == 0):
             handle = spec.handle(node)
@@ -157,11 +159,7 @@ def sequence(problem: Diagnostic, spot: Spot, spec: Spec) -> Iterator[Candidate]
         else:
             break
     if not x.rank:
-        for node in _before(spot)[:1]:
-            flat = spec.handle(node)
-            if node.kind == "flatten" and flat is not None and not flat.calls_block:
-                title = f"the positions in a row instead of `flatten`: `tokens` in {_place(flat)}"
-                yield Candidate(title, changes.instead(flat, "tokens"))
+        yield from _in_a_row(spot, spec)
         if spot.node.inputs and spot.network.graph.nodes[spot.node.inputs[0].node].kind == INPUT:
             yield from declared(spec, input_of(spot), f"{x.channels}x1", "a sequence of single numbers")
         yield from positions(problem, spot, spec)
@@ -169,6 +167,15 @@ def sequence(problem: Diagnostic, spot: Spot, spec: Spec) -> Iterator[Candidate]
         if own is not None:
             text = f"reshape 1x{x.channels}"
             yield Candidate(f"a sequence of one position first: `{text}`", changes.before(own, text))
+
+
+def _in_a_row(spot: Spot, spec: Spec) -> Iterator[Candidate]:
+    """`tokens` instead of a `flatten` before a layer that works on a sequence."""
+    for node in _before(spot)[:1]:
+        flat = spec.handle(node)
+        if node.kind == "flatten" and flat is not None and not flat.calls_block:
+            title = f"the positions in a row instead of `flatten`: `tokens` in {_place(flat)}"
+            yield Candidate(title, changes.instead(flat, "tokens"))
 
 
 def other_rank(problem: Diagnostic, spot: Spot, spec: Spec) -> Iterator[Candidate]:

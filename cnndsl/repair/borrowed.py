@@ -9,6 +9,7 @@ from typing import Any
 
 from cnndsl.elaborate.foreign_kinds import FOREIGN_KINDS, plain_name
 from cnndsl.files import shipped_names
+from cnndsl.layers import find
 from cnndsl.resources import folder
 from cnndsl.syntax import tree
 from cnndsl.syntax.foreign import Unknown, items_of
@@ -35,6 +36,7 @@ _FIRST = (
 _CHANNELS = ("filters", "out_channels", "channels", "num_filters", "out_planes")
 _KERNELS = ("kernel_size", "kernel", "size", "ksize")
 _SHORT = {"s": "stride", "p": "pad", "k": "kernel", "g": "groups", "d": "dilation", "c": "channels"}
+_size = re.compile(r"[0-9]+(x[0-9]+)+")
 _short = re.compile(r"([spkgdc])([0-9]+)")
 """What papers write in tables: `k3 s2 p1`."""
 _NAMED_KINDS = {
@@ -121,7 +123,9 @@ class _Words:
 
 def _in_words(line: Line, item: tree.Item) -> Iterator[str]:
     """The item with each of its words as a spec has it."""
-    kind, *more = FOREIGN_KINDS.get(plain_name(getattr(item.kind, "name", "")), line.span(item.kind).text).split()
+    written = line.span(item.kind).text
+    own = written.lower() if find(written) is None and find(written.lower()) is not None else written
+    kind, *more = FOREIGN_KINDS.get(plain_name(getattr(item.kind, "name", "")), own).split()
     said = _Words()
     arguments = list(item.arguments)
     while arguments:
@@ -152,6 +156,11 @@ def _takes_value(word: str, following: Any) -> bool:
 def _sized(said: _Words) -> Iterator[list[str]]:
     """The words with kernel and channels as one size, for as many axes as it may be about."""
     if said.kernel is None and said.channels is None:
+        numbers = [word for word in said.words if word.isdigit()]
+        sizes_ = [word for word in said.words if _size.fullmatch(word)]
+        if len(numbers) == len(sizes_) == 1:  # `Conv2D 32 3x3`, channels and kernel apart.
+            others = [word for word in said.words if word not in (*numbers, *sizes_)]
+            yield [f"{sizes_[0]}x{numbers[0]}", *others]
         yield said.words
         return
     sizes = [index for index, word in enumerate(said.words) if word[0].isdigit()]

@@ -15,6 +15,7 @@ from cnndsl.repair.spec import Handle, Spec, chain_to
 from cnndsl.repair.spot import Spot, claimed_node
 from cnndsl.repair.windows import CONVOLUTIONS, POOLS, padding_texts, swapped
 from cnndsl.shape import Shape
+from cnndsl.source import Span
 from cnndsl.syntax import tree
 from cnndsl.syntax.tree import Line
 
@@ -176,8 +177,23 @@ def expected(problem: Diagnostic, spot: Spot, spec: Spec) -> Iterator[Candidate]
     if (spot.node.span.start, spot.node.span.end) in spec.inputs and spot.place.start < spot.node.span.end:
         yield from where(spot, spec)
         return
+    yield from _other_measure(problem)
+    if "." in problem.span.text.split()[0]:  # Of one layer: what it is was hardly meant to change the input.
+        return
     yield from _without_biases(spec)
     yield from _input(spot, spec, USUAL_SIZES)
+
+
+def _other_measure(problem: Diagnostic) -> Iterator[Candidate]:
+    """FLOPs where MACs were written, or the other way round."""
+    text = problem.span.text
+    for given, meant in (("macs", "flops"), ("flops", "macs")):
+        at = text.find(given)
+        if at >= 0 and text.count(given) == 1:
+            start = problem.span.start + at
+            span = Span(problem.span.source, start, start + len(given))
+            yield Candidate(f"that is the number of `{meant}`: a FLOP is half a MAC", (Edit(span, meant),), "likely")
+            return
 
 
 def _without_biases(spec: Spec) -> Iterator[Candidate]:

@@ -18,7 +18,10 @@ from cnndsl.source import Span
 from cnndsl.syntax import tree
 from cnndsl.syntax.tree import Line
 
-OF_LINES = ("AssignmentHere", "InputWithoutSize")
+MOST_STRIDE = 4
+"""A number behind a kernel that is larger than this is no stride."""
+MERGES = ("add", "concat", "mul", "max", "absdiff")
+OF_LINES = ("AssignmentHere", "InputWithoutSize", "ArmExpected", "UndefinedName", "SettingTwice")
 """Problems of lines that can't be read, so that there is no item."""
 
 
@@ -74,6 +77,20 @@ def _borrowed(problem: Diagnostic, place: Place, spec: Spec) -> Made:
             yield f"write `{text}`", place.whole(text)
 
 
+def _word(problem: Diagnostic, place: Place, spec: Spec) -> Made:
+    """E241: `momentum 0.9`, an argument and its value; `x 3`, a count; the item in the language's own words."""
+    item, word = place.item, place.argument
+    at = item.arguments.index(word) if word in item.arguments else -1
+    value = item.arguments[at + 1] if 0 <= at < len(item.arguments) - 1 else None
+    yield from _borrowed(problem, place, spec)
+    if isinstance(word, tree.Reference) and isinstance(value, (tree.Number, tree.Sides)):
+        text = place.line.span(value).text
+        span = Span(place.line.source, place.line.start + word.start, place.line.start + value.end)
+        if word.name == "x" and item.count is None and value is item.arguments[-1]:
+            yield f"so many of it: `* {text}`", (Edit(span, f"* {text}"),)
+        yield f"write `{word.name}={text}`", (Edit(span, f"{word.name}={text}"),)
+
+
 def _kind(problem: Diagnostic, place: Place, spec: Spec) -> Made:
     """E201: an argument behind a comma, a kind of another library, a block that comes with cnndsl."""
     name = str(problem.values["name"])
@@ -84,6 +101,10 @@ def _kind(problem: Diagnostic, place: Place, spec: Spec) -> Made:
         start = place.line.start + before.end
         cut = Span(place.line.source, start, place.line.start + place.item.arguments[0].end)
         yield f"an argument of `{before.kind.name}`: `{said(name, value)}`", (Edit(cut, f" {said(name, value)}"),)
+    if before is not None and problem.values["is_tensor"] and getattr(before.kind, "name", "") in MERGES:
+        comma = Span(place.line.source, place.line.start + before.end, place.line.start + place.item.start)
+        if not place.item.arguments:
+            yield f"names stand with spaces between: `{before.kind.name} … {name}`", (Edit(comma, " "),)
     yield from _borrowed(problem, place, spec)
     found = shipped_block(name)
     if found is not None and spec.document.lines:
@@ -105,7 +126,7 @@ def _too_many(problem: Diagnostic, place: Place, spec: Spec) -> Made:
         first, second, third = texts
         ordered = [third, second, first] if second == third else texts
         yield from _one(place, numbers, ["x".join(ordered)])
-    if sizes and 1 <= len(numbers) <= 2:
+    if sizes and 1 <= len(numbers) <= 2 and numbers[0].value <= MOST_STRIDE:
         yield from _one(place, numbers, [f"/{texts[0]}", *(f"pad={text}" for text in texts[1:])])
     if len(numbers) in (2, 3) and not sizes and kind == "pool":
         stride = f" /{texts[1]}" if texts[1] != texts[0] else ""
@@ -140,8 +161,9 @@ def _twice(problem: Diagnostic, place: Place, spec: Spec) -> Made:
             yield f"one size: `{sides}x{value}`", edits
         return
     first = problem.values["first"]
-    if first < len(place.item.arguments):
-        other = place.item.arguments[first]
+    named = [a for a in place.item.arguments if isinstance(a, tree.Named) and a.name == problem.values["name"]]
+    if len(named) > 1 or first < len(place.item.arguments):
+        other = named[0] if len(named) > 1 else place.item.arguments[first]
         if isinstance(other, (tree.Named, tree.Slash, tree.Reference)):
             yield f"without `{place.line.span(other).text}`", (changes.cut(place.line, other),)
     yield from _left_out(problem, place, spec)
@@ -185,8 +207,16 @@ def _value(problem: Diagnostic, place: Place, spec: Spec) -> Made:
         share = f"{float(value) / 100:g}"
         node = place.argument.value if isinstance(place.argument, tree.Named) else place.argument
         yield f"a share: `{share}`", place.edit(node, share)
+    if wanted == "true or false" and isinstance(place.argument, tree.Named):
+        meant = _TRUTHS.get(value.lower())
+        if meant is not None:
+            text = "nobias" if (place.argument.name, meant) == ("bias", "false") else f"{place.argument.name}={meant}"
+            yield f"write `{text}`", place.edit(place.argument, text)
     if wanted.startswith("a whole number") and re.fullmatch(r"[0-9]+(x[0-9]+)+", value) and brace:
         yield from _one_side(problem, place, spec, value)
+
+
+_TRUTHS = {"no": "false", "off": "false", "0": "false", "yes": "true", "on": "true", "1": "true", "none": "false"}
 
 
 def _one_side(problem: Diagnostic, place: Place, spec: Spec, value: str) -> Made:
@@ -220,14 +250,27 @@ def _no_input(problem: Diagnostic, place: Place, spec: Spec) -> Made:
     header = spec.header(place.line)
     for line in spec.inputs.values():
         if line.start > place.line.start and spec.header(line) is header and line.column == place.line.column:
-            source, starts = line.source, line.source.starts
-            number = source.position(line.start)[0]
-            whole = Span(source, starts[number - 1], starts[number] if number < len(starts) else len(source.text))
-            first = starts[source.position(place.line.start)[0] - 1]
-            text = source.text[whole.start : whole.end]
-            text = text if text.endswith("\n") else text + spec.newline
-            yield "move the input up", (Edit(Span(source, first, first), text), Edit(whole, ""))
+            yield "move the input up", _moved_up(line, place.line, spec)
             return
+
+
+def _moved_up(line: Line, to: Line, spec: Spec) -> tuple[Edit, ...]:
+    """A line with all that stands on it put before another."""
+    source, starts = line.source, line.source.starts
+    cut = _whole_line(line)
+    whole = cut.span
+    first = starts[source.position(to.start)[0] - 1]
+    text = source.text[whole.start : whole.end]
+    text = text if text.endswith("\n") else text + spec.newline
+    return Edit(Span(source, first, first), text), cut
+
+
+def _undefined(problem: Diagnostic, place: Place, spec: Spec) -> Made:
+    """E401: the `let` that stands further down, moved up."""
+    places = [label.span for label in problem.labels if label.text == "defined here, further down"]
+    for line in spec.lines:
+        if line.span() in places and line.column == place.line.column and not line.body:
+            yield f"move `{line.text}` up", _moved_up(line, place.line, spec)
 
 
 def _renamed(problem: Diagnostic, place: Place, spec: Spec) -> Made:
@@ -250,6 +293,39 @@ def _assigned(problem: Diagnostic, place: Place, spec: Spec) -> Made:
         yield f"write `{name} {rest}`", (Edit(place.line.span(), text.replace(text, f"{name} {rest}")),)
 
 
+def _ends(problem: Diagnostic, place: Place, spec: Spec) -> Made:
+    """E714: a block that calls itself with a parameter as it is, one less."""
+    block = spec.blocks.get(getattr(place.item.kind, "name", ""))
+    names = {p.name for p in block.statement.parameters} if block is not None else set()
+    for argument in place.item.arguments:
+        brace = _brace(argument)
+        if brace is not None and getattr(brace.expression, "name", "") in names:
+            text = f"{brace.expression.name} - 1"
+            yield f"one level less: `{{{text}}}`", place.edit(brace.expression, text)
+
+
+def _none(problem: Diagnostic, place: Place, spec: Spec) -> Made:
+    """E216: the fixes that come with it are tried, and no others."""
+    yield from ()
+
+
+def _line_out(problem: Diagnostic, place: Place, spec: Spec) -> Made:
+    """E604: without the second line, or without the first."""
+    first = next((label.span for label in problem.labels if label.text == "first set here"), None)
+    before = next((line for line in spec.lines if line.span() == first), None)
+    for word, line in (("this line", place.line), ("the first one", before)):
+        if line is not None:
+            yield f"without {word}", (_whole_line(line),)
+
+
+def _whole_line(line: Line) -> Edit:
+    """A line taken out, with all that stands on it."""
+    source, starts = line.source, line.source.starts
+    number = source.position(line.start)[0]
+    end = starts[number] if number < len(starts) else len(source.text)
+    return Edit(Span(source, starts[number - 1], end), "")
+
+
 def _size_named(problem: Diagnostic, place: Place, spec: Spec) -> Made:
     """E121: `input size=32x32x3`, or a `shape`."""
     found = re.fullmatch(r"input\s+\w+\s*=\s*([0-9]+(?:x[0-9]+)*)", place.line.text)
@@ -258,13 +334,17 @@ def _size_named(problem: Diagnostic, place: Place, spec: Spec) -> Made:
 
 
 RULES: dict[str, Callable[[Diagnostic, Place, Spec], Made]] = {
+    "ArmExpected": _none,
+    "UndefinedName": _undefined,
+    "TooManyCalls": _ends,
+    "SettingTwice": _line_out,
     "UnknownKind": _kind,
     "NoInput": _no_input,
     "DefinedTwice": _renamed,
     "AssignmentHere": _assigned,
     "InputWithoutSize": _size_named,
     "UnknownArgument": _borrowed,
-    "UnknownWord": _borrowed,
+    "UnknownWord": _word,
     "MissingComma": _comma,
     "TooManyArguments": _too_many,
     "ArgumentTwice": _twice,

@@ -50,7 +50,9 @@ def differ(spot: Spot, spec: Spec) -> Iterator[Candidate]:
         yield from _projections(spot, spec, arms)
         yield from _both(spot, spec, arms)
         return
+    yield from _factors(spot, spec, arms)
     if ups:
+        yield from _unpadded(spec, arms)
         yield from near(spot, spec) if _odd(shapes) else ()
         yield from _crop(spot, spec)
     yield from _said_strides(spot, spec, arms)
@@ -62,6 +64,41 @@ def differ(spot: Spot, spec: Spec) -> Iterator[Candidate]:
         yield from near(spot, spec)
     else:
         yield from near(spot, spec)
+
+
+def _factors(spot: Spot, spec: Spec, arms: list[list[Node]]) -> Iterator[Candidate]:
+    """Upsampling by as much as the other arm is larger or smaller, or upsampling that was left out."""
+    first, second = (s.spatial for s in spot.inputs[:2])
+    for arm, own, wanted in ((arms[0], first, second), (arms[1], second, first)) if len(arms) == 2 else ():
+        for node in arm:
+            layer: Any = node.layer
+            by = layer.stride if node.kind == "deconv" else getattr(layer, "factor", ())
+            handle = spec.handle(node)
+            if node.kind not in ("deconv", "upsample") or handle is None or handle.calls_block:
+                continue
+            fitting = {b * w // o for b, w, o in zip(by * len(own), wanted, own, strict=False) if b * w % o == 0}
+            if by and len(set(by)) == 1 and len(fitting) == 1 and max(fitting) > 1:
+                (factor,) = fitting
+                if node.kind == "deconv":
+                    edits = changes.with_stride(spec, handle, factor)
+                else:
+                    edits = changes.with_kernel(handle, (factor,) * len(by))
+                yield Candidate(f"`{node.kind}` by {factor} in {_line(handle)}", edits or ())
+            break
+    merge = spec.handle(spot.node)
+    ratio = _ratio(spot.inputs)
+    exact = all(b == a * ratio for a, b in zip(first, second, strict=True))
+    if merge is not None and not merge.calls_block and not merge.line.body and ratio > 1 and exact:
+        yield Candidate(f"upsample first: `upsample {ratio}`", changes.before(merge, f"upsample {ratio}"))
+
+
+def _unpadded(spec: Spec, arms: list[list[Node]]) -> Iterator[Candidate]:
+    """A transposed convolution that gives its input times the stride."""
+    for arm in arms:
+        node = next((one for one in arm if one.kind == "deconv"), None)
+        handle = spec.handle(node) if node is not None else None
+        if handle is not None and not handle.calls_block and changes.word(handle.item, "same") is None:
+            yield Candidate(f"pad the `deconv` of {_line(handle)}: `same`", changes.with_padding(handle, "same"))
 
 
 def _odd(shapes: tuple[Shape, ...]) -> bool:
@@ -92,8 +129,9 @@ def _other_names(spot: Spot, spec: Spec) -> Iterator[Candidate]:
 
 
 def _named_before(spot: Spot, lines: list[Line]) -> Iterator[tuple[str, Shape]]:
-    """The names that lines give, and the shapes of what has them; the last first."""
-    made = {(n.span, n.calls): n.shapes[0] for n in spot.network.graph.nodes if n.shapes}
+    """The names that lines give, and the shapes of what has them, the last first; without what the merge gets."""
+    got = {edge.node for edge in spot.node.inputs}
+    made = {(n.span, n.calls): n.shapes[0] for n in spot.network.graph.nodes if n.shapes and n.index not in got}
     for line in reversed(lines):
         for item in reversed(getattr(line.statement, "items", ())):
             shape = made.get((line.span(item), spot.node.calls))

@@ -130,6 +130,10 @@ def _look_alike(text: str, position: int) -> SyntaxFault:
     while text[end : end + 1] == character:
         end += 1
     plain = LOOK_ALIKES[character] * (end - position)
+    if plain == "-" and re.match(
+        r" *[A-Za-z]", text[end:]
+    ):  # A dash between words, where there is nothing to subtract.
+        plain = ""
     title = f"write `{plain}`" if plain.strip() else "write a space" if plain else "remove it"
     return SyntaxFault("LookAlike", position, end, fix=(title, plain), character=shown(character))
 
@@ -310,7 +314,22 @@ def _behind(
             plain = _signs.sub("_", name.group())
             return SyntaxFault("BadName", *name.span(), fix=(f"write `{plain}`", plain), text=name.group())
     if before[0] == "COLON" and wanted == ["$END"]:
-        return SyntaxFault("BodyOnSameLine", start, end, word=first[1])
+        named = None
+        if len(tokens) == 2 and first[0] == "NAME" and kind == "NAME" and re.fullmatch(r"[^,:]*", text[start:]):
+            plain = f"{text[start:].rstrip()} as {first[1]}"  # `layer1: conv 3x3x16`, as Python and YAML name things
+            named = (f"write `{plain}`", plain)
+        fix_at = (first[2], len(text)) if named else None
+        return SyntaxFault(
+            "BodyOnSameLine", start, end, fix=named, fix_at=fix_at, ends=True, applicability="likely", word=first[1]
+        )
+    if first[0] == "FOR" and kind == "COMMA" and text.rstrip().endswith(":") and "IN" in [t[0] for t in tokens]:
+        begin = next(t[3] for t in tokens if t[0] == "IN") + 1
+        stop = text.rstrip().rindex(":")
+        plain = f"[{text[begin:stop].strip()}]"
+        return SyntaxFault(
+            "UnexpectedText", start, end, text=word, expected=expected_words(wanted), ends=True,
+            fix=(f"write `{plain}`", plain), fix_at=(begin, stop), applicability="likely",
+        )  # fmt: skip
     if first[0] == "INPUT" and kind == "AS":
         return SyntaxFault("InputAlias", start, end)
     if first[0] not in _CHAINS:

@@ -227,6 +227,23 @@ class PythonProgram(Diagnostic):
         return None if self.fixes else f"a spec lists the layers, one below the other: {example}"
 
 
+class ForeignConfiguration(Diagnostic):
+    """A configuration of Darknet, Caffe or another tool instead of a spec.
+
+    Wrong: `[convolutional]`, then `filters=16`, then `size=3`. Right: `network Net`, then `input 32x32x3`, then `conv
+    3x3x16`. Darknet's are translated, as long as they hold nothing but what has a counterpart.
+    """
+
+    code = "E164"
+    title = "a configuration of another tool"
+    message = "this is a configuration in the format of {tool}, not a spec"
+    label = "it begins here"
+
+    def help_text(self) -> str | None:
+        example = "`network Net`, `input 28x28x1`, `conv 3x3x32, relu`, …"
+        return None if self.fixes else f"a spec lists the layers, one below the other: {example}"
+
+
 class Semicolon(Diagnostic):
     """A line ends where it ends, and layers on one line have commas between them.
 

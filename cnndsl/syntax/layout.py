@@ -127,6 +127,8 @@ class _Layout(Nesting):
         self._report_curly()
         self._report_dashes()
         self._report_habits()
+        if self.diagnostics and self._report_configuration():
+            self.python.clear()
         if self.python:
             self._report_python()
         self.diagnostics.sort(key=lambda d: d.span.start)
@@ -261,6 +263,21 @@ class _Layout(Nesting):
         edits = tuple(Edit(self._whole_line(span), "") for span in self.python)
         what = "this line" if count == 1 else f"these {count} lines"
         self.report("PythonLine", first, fixes=(Fix(f"remove {what}", edits, "likely"),), count=count)
+
+    def _report_configuration(self) -> bool:
+        """Of a file that is another tool's configuration that alone is said; returns whether it is."""
+        from cnndsl.syntax.configuration import configuration  # Only for what is no spec.
+
+        found = configuration(self.text)
+        if found is None:
+            return False
+        first = Span(self.source, found.start, found.end)
+        self.lines[:] = [Line(self.source, first.start, first.end, 0, None)]
+        self.diagnostics.clear()
+        whole = (Edit(Span(self.source, 0, len(self.text)), found.text),)
+        fixes = (Fix("write it as a spec", whole, "possible"),) if found.text else ()
+        self.report("ForeignConfiguration", first, fixes=fixes, tool=found.tool)
+        return True
 
     def _names_end(self) -> bool:
         """Whether the file has a block named `end`."""

@@ -103,10 +103,25 @@ class Nesting:
         item = merge.statement.items[-1]
         span = merge.span(item)
         what = "belongs to the merge around it" if arm.column < column else "stands too far left"
+        edits = self._indented_arms(arm) if arm.column == column else ()
+        fixes = (Fix("indent the arms", edits, "likely"),) if edits else ()
         self.report(
-            "ArmsTooFarLeft", span, labels=(Label(arm.span(), f"this arm {what}"),), word=word, column=column + 1,
-            further=column + 2, example=example,
+            "ArmsTooFarLeft", span, fixes=fixes, labels=(Label(arm.span(), f"this arm {what}"),), word=word,
+            column=column + 1, further=column + 2, example=example,
         )  # fmt: skip
+
+    def _indented_arms(self, first: Line) -> tuple[Edit, ...]:
+        """The edits that indent arms at their merge's own column, with what belongs to them."""
+        edits: list[Edit] = []
+        start = self.text.rfind("\n", 0, first.start) + 1
+        for found in _indented.finditer(self.text, start):
+            column, text = len(found[1]), found[2]
+            if column < first.column or (column == first.column and not text.startswith("|")):
+                break
+            if found[1].strip(" ") or len(edits) == MOST_EDITS:
+                return ()
+            edits.append(Edit(Span(self.source, found.start(2), found.start(2)), "    "))
+        return tuple(edits)
 
     def _deeper(self, line: Line, left: tuple[int, list[Line]] | None) -> None:
         """A line that stands deeper than the body it would belong to: it begins the last line's body, or is wrong."""
