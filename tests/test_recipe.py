@@ -113,6 +113,12 @@ def test_defaults_depend_on_the_data() -> None:
     assert [metric.name for metric in rows.metrics] == ["mae"]
 
 
+def test_a_switch_may_be_true_or_false() -> None:
+    recipe, found = recipe_of(with_train(NET, "test {false}", "shuffle {true}"))
+    assert found == []
+    assert (recipe.test, recipe.shuffle) == (False, True)
+
+
 @pytest.mark.parametrize(
     ("lines", "problem", "place"),
     [
@@ -139,6 +145,8 @@ def test_defaults_depend_on_the_data() -> None:
         (["validation 1.5"], "BadArgument", "1.5"),
         (["validation -1"], "BadArgument", "-1"),
         (["shuffle maybe"], "UnknownWord", "maybe"),
+        (["epochs {true}"], "BadArgument", "{true}"),
+        (["clip 1 {true}"], "TooManyArguments", "{true}"),
         (["seed -3"], "BadArgument", "-3"),
         (["data table"], "MissingArgument", "data table"),
         (["data table rows=[[1, 2, 3], [4, 5]]"], "RaggedRows", "rows=[[1, 2, 3], [4, 5]]"),

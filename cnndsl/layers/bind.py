@@ -125,6 +125,9 @@ class _Binding:
             self._set(index, by_name[last], value[-1])
             return
         argument = next(self._open_positionals(), None)
+        if argument is None and isinstance(value, bool) and len(self.arguments) == 1:
+            # What is nothing but on or off may be said as `true` or `false`, too.
+            argument = next((a for a in self.arguments if value in a.words.values()), None)
         if argument is None:
             raise LayerError("TooManyArguments", index, kind=self.owner, value=written(value))
         self._set(index, argument, value)

@@ -22,6 +22,7 @@ def parse_settings(sets: Sequence[tuple[str, str]]) -> tuple[list[Setting], list
     settings: list[Setting] = []
     diagnostics: list[Diagnostic] = []
     for name, text in sets:
+        text = f"{{{text}}}" if text in ("true", "false") else text  # as a command line says it
         line = f"{name} {text}".replace("\n", " ").replace("\r", " ")
         alone = Source("--set-train", line)
         document, faults = parse(Source("--set-train", _BEFORE + line + "\n"))
