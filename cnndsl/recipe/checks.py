@@ -36,6 +36,7 @@ def check(recipe: Recipe, graph: Graph, span: Span) -> list[Diagnostic]:
         *_check_metrics(recipe, graph),
         *_check_endings(recipe, graph),
         *_check_rule(recipe, graph),
+        *_check_curvature(recipe, graph),
         *_check_watching(recipe),
         *_check_views(recipe, graph),
         *check_augmentations(recipe, graph),
@@ -282,6 +283,27 @@ def _check_rule(recipe: Recipe, graph: Graph) -> list[Diagnostic]:
     elif recipe.loss.name != "half_squared":
         why, span = f"`loss {recipe.loss.name}` is not its own", recipe.place("loss") or span
     return [] if why is None else [problem("NoPerceptron", span, labels=_label(recipe, "optimizer"), why=why)]
+
+
+_SUMS = ("conv", "dwconv", "deconv", "dense", "linear", "subsample")
+"""Kinds of layers that add up weights times inputs, whose curvature `sdlm` knows."""
+MOST_OUTPUTS = 1000
+
+
+def _check_curvature(recipe: Recipe, graph: Graph) -> list[Diagnostic]:
+    """The diagonal Levenberg-Marquardt optimizer is for networks of sums."""
+    if recipe.optimizer.name != "sdlm":
+        return []
+    end = main_end(graph)
+    why, span = None, end.node.span
+    other = next((graph.nodes[n] for n in _trained(graph) if graph.nodes[n].kind not in _SUMS), None)
+    if other is not None:
+        why, span = f"the weights of `{other.kind}` are not factors of its inputs", other.span
+    elif end.shape.elements != end.shape.channels or end.shape.channels > MOST_OUTPUTS:
+        why = f"{end.shape} are too many outputs"
+    elif recipe.loss.takes != 1:
+        why, span = f"`loss {recipe.loss.name}` compares several outputs", recipe.place("loss") or span
+    return [] if why is None else [problem("NotForCurvature", span, labels=_label(recipe, "optimizer"), why=why)]
 
 
 def _check_watching(recipe: Recipe) -> list[Diagnostic]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from cnndsl.layers.arguments import Argument, Choice, Flag, Number
+from cnndsl.layers.arguments import Argument, Choice, Count, Flag, Number
 from cnndsl.layers.base import LayerError
 from cnndsl.layers.code import Call, Input, call
 from cnndsl.recipe.base import Option
@@ -170,4 +170,30 @@ class Perceptron(Optimizer):
         return call("torch.optim.SGD", PARAMETERS, lr=self.lr)
 
 
-OPTIMIZERS: tuple[type[Optimizer], ...] = (Sgd, Adam, AdamW, RmsProp, Perceptron)
+class Sdlm(Optimizer):
+    """LeNet-5's stochastic diagonal Levenberg-Marquardt: w -= lr / (mu + h) * gradient, where h is how sharply the loss
+    is curved along that weight.
+
+    LeCun et al. 1998, section III.B and appendix C: h is estimated on `examples` training examples before each epoch,
+    as the diagonal of the Gauss-Newton matrix, each connection that shares the weight by itself. For networks of
+    convolutions, dense layers and subsampling with few outputs. The paper trains by single examples, with `lr` 5e-4 in
+    the first two epochs, 2e-4 in the next three, then 1e-4 (three), 5e-5 (four) and 1e-5.
+    """
+
+    name = "sdlm"
+    arguments = (
+        _rate(5e-4),
+        Argument("mu", Number(0), default=0.02, help="added to the curvature, so that flat directions take no leaps"),
+        Argument("examples", Count(), default=500, help="how many the curvature is estimated on"),
+    )
+    mu: float
+    examples: int
+    states = 1
+    weight_decay = 0.0
+    decay = "all"
+
+    def code(self) -> Call:
+        return call("DiagonalLevenbergMarquardt", PARAMETERS, lr=self.lr, mu=self.mu)
+
+
+OPTIMIZERS: tuple[type[Optimizer], ...] = (Sgd, Adam, AdamW, RmsProp, Perceptron, Sdlm)

@@ -150,6 +150,20 @@ class NotForPairs(Diagnostic):
     help = "{advice}"
 
 
+class NotForCurvature(Diagnostic):
+    """`optimizer sdlm` estimates how the loss is curved along each weight, for layers that add up weights times inputs:
+    convolutions, dense layers, subsampling.
+
+    Wrong: batch norm in a network trained by it. Right: `optimizer sgd`.
+    """
+
+    code = "E633"
+    title = "no network for the diagonal Levenberg-Marquardt optimizer"
+    message = "`optimizer sdlm` does not know how the loss is curved: {why}"
+    label = "here"
+    help = "write another optimizer, such as `optimizer sgd lr=0.01 momentum=0.9`"
+
+
 class NothingToDrop(Diagnostic):
     """`droppath` sets the shares of layers that drop paths; the network has none.
 

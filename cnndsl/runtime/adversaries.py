@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -98,6 +98,9 @@ class Adversaries:
         self.module.train(training)
         # Every measurement is made with the same random numbers, and takes none of training's.
         self.random = None if training else torch.Generator(self.device).manual_seed(self.recipe.seed)
+
+    def begin_epoch(self, sample: Callable[[int], Batch]) -> None:
+        """Nothing has to be looked at."""
 
     def made(self, module: nn.Module, noise: Tensor) -> Tensor:
         """What the generator of these modules makes of random numbers."""

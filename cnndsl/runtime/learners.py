@@ -5,7 +5,7 @@ The loop counts, shuffles, saves; a learner knows the network, the objective and
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from math import isfinite
 from typing import Any, NamedTuple, Protocol
 
@@ -13,7 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from cnndsl.recipe import Recipe
+from cnndsl.recipe.optimizers import Sdlm
 from cnndsl.runtime.answers import Answers
+from cnndsl.runtime.curvature import DiagonalLevenbergMarquardt, diagonal, given_to_distances, trained_layers
 from cnndsl.runtime.data import Batch
 from cnndsl.runtime.depth import Depth
 from cnndsl.runtime.objective import Objective
@@ -65,6 +67,9 @@ class Learner(Protocol):
 
     def begin(self, *, training: bool) -> None:
         """Training or evaluation begins."""
+
+    def begin_epoch(self, sample: Callable[[int], Batch]) -> None:
+        """An epoch of training begins; `sample` gives at most so many of its examples, as they are."""
 
     def values(self, sums: Sequence[float], count: float, *, training: bool) -> dict[str, float]:
         """The losses and metrics by name, of sums over so many examples, taken in training or in evaluation."""
@@ -120,11 +125,41 @@ class Descent:
     def begin(self, *, training: bool) -> None:
         self.module.train(training)
 
+    def begin_epoch(self, sample: Callable[[int], Batch]) -> None:
+        chosen = self.recipe.optimizer
+        if isinstance(chosen, Sdlm):
+            self._curve(sample(chosen.examples))
+
+    def _curve(self, batch: Batch) -> None:
+        """Estimate how the loss is curved on these examples."""
+        term = self.objective.terms[0]
+
+        def summed(given: Any, part: slice) -> tuple[Tensor, Tensor]:
+            outputs = self.objective.outputs(given, training=False)
+            some = Batch(*(_part(one, part) for one in batch))
+            loss = self.objective.losses(outputs, some)[0]
+            assert loss is not None
+            scale = term.weight * (1 if term.summed else len(some.inputs[0]))
+            return codes[-1] if codes else outputs[term.first], loss * scale
+
+        layers = trained_layers(self.module)
+        self.module.eval()
+        with given_to_distances(self.module) as codes:
+            curvature = diagonal(self.module, layers, batch.inputs, summed)
+        self.module.train()
+        parameters = [p for layer in layers for p in layer.parameters() if p.requires_grad]
+        assert isinstance(self.optimizer, DiagonalLevenbergMarquardt)
+        self.optimizer.curve(parameters, curvature)
+
     def step(self, batches: Iterable[Batch], count: int, moment: Moment) -> Stepped:
         if self.depth is not None:
             self.depth.at(moment.epochs)
         for group in self.optimizer.param_groups:
             group["lr"] = self.recipe.optimizer.lr * moment.factor
+        if isinstance(self.optimizer, DiagonalLevenbergMarquardt) and not self.optimizer.curved:
+            # A step by itself, as when a rate is looked for: by the curvature of its own examples.
+            batches = list(batches)
+            self._curve(batches[0])
         self.optimizer.zero_grad(set_to_none=True)
         sums = self._gradients(batches, count)
         if self.recipe.clip:
@@ -176,3 +211,8 @@ class Descent:
         self.optimizer.load_state_dict(state["optimizer"])
         if self.average is not None:
             self.average.module.load_state_dict(state["average"])
+
+
+def _part(value: Any, part: slice) -> Any:
+    """Some of the examples of one field of a batch."""
+    return tuple(x[part] for x in value) if isinstance(value, tuple) else None if value is None else value[part]

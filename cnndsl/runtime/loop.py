@@ -127,6 +127,8 @@ class Loop:
         losses = torch.zeros(len(self.cuts), device=self.device)
         title = f"epoch {epoch + 1}/{self.recipe.epochs}"
         self.learner.begin(training=True)
+        if not first:
+            self.learner.begin_epoch(lambda count: self.feed(train.pick(rows[:count])))
         progress.begin()
         for step in range(first, len(self.cuts)):
             start, end = self.cuts[step]

@@ -10,8 +10,9 @@ from torch import Tensor, nn
 
 from cnndsl.codegen import module_paths
 from cnndsl.graph import Graph
-from cnndsl.recipe.optimizers import Optimizer
+from cnndsl.recipe.optimizers import Optimizer, Sdlm
 from cnndsl.recipe.training import Ema
+from cnndsl.runtime.curvature import DiagonalLevenbergMarquardt
 from cnndsl.runtime.evaluate import function
 
 FUSED = ("torch.optim.SGD", "torch.optim.Adam", "torch.optim.AdamW")
@@ -38,6 +39,8 @@ def groups(module: nn.Module, chosen: Optimizer) -> list[dict[str, Any]]:
 
 def optimizer(chosen: Optimizer, parameters: list[dict[str, Any]]) -> torch.optim.Optimizer:
     """The recipe's optimizer, in PyTorch's fused form where there is one: the same rule in one call."""
+    if isinstance(chosen, Sdlm):
+        return DiagonalLevenbergMarquardt(parameters, chosen.lr, chosen.mu)
     call = chosen.code()
     if call.function in FUSED:
         call = call._replace(kwargs=(*call.kwargs, ("fused", True)))
