@@ -130,4 +130,5 @@ def _root(outputs: Tensor, loss: Tensor) -> Tensor:
     columns = [torch.autograd.grad(one.sum(), outputs, retain_graph=True)[0] for one in slope.unbind(1)]
     hessian = torch.stack(columns, 2).detach().double()
     values, vectors = torch.linalg.eigh((hessian + hessian.mT) / 2)
-    return (vectors * values.clamp_min(0).sqrt().unsqueeze(1)).to(outputs.dtype)
+    root: Tensor = vectors * values.clamp_min(0).sqrt().unsqueeze(1)
+    return root.to(outputs.dtype)

@@ -136,7 +136,7 @@ class Descent:
 
         def summed(given: Any, part: slice) -> tuple[Tensor, Tensor]:
             outputs = self.objective.outputs(given, training=False)
-            some = Batch(*(_part(one, part) for one in batch))
+            some = batch.cut(part.start, part.stop)
             loss = self.objective.losses(outputs, some)[0]
             assert loss is not None
             scale = term.weight * (1 if term.summed else len(some.inputs[0]))
@@ -211,8 +211,3 @@ class Descent:
         self.optimizer.load_state_dict(state["optimizer"])
         if self.average is not None:
             self.average.module.load_state_dict(state["average"])
-
-
-def _part(value: Any, part: slice) -> Any:
-    """Some of the examples of one field of a batch."""
-    return tuple(x[part] for x in value) if isinstance(value, tuple) else None if value is None else value[part]
