@@ -40,7 +40,7 @@ FILLS = [
     *("other", "input", "block", "group", "page", "unknown", "fault", "same", "added", "removed", "changed"),
     *(f"scale{level}" for level in range(LEVELS)),
 ]
-LINES = {"arrow", "skip", "outline", "group-outline"}
+LINES = {"arrow", "skip", "outline", "group-outline", *(CURVES := ("train", "validation"))}
 TEXTS = {"text", "muted", "fault-text"}
 
 
@@ -125,14 +125,14 @@ def test_text_can_be_read_on_every_fill(mode: str) -> None:
 @pytest.mark.parametrize("mode", MODES)
 def test_lines_can_be_seen(mode: str) -> None:
     palette = MODES[mode]
-    for line in ("arrow", "skip", "outline"):
+    for line in ("arrow", "skip", "outline", *CURVES):
         assert min(contrast(palette[line], palette[ground]) for ground in ("page", "group")) >= 4.5
 
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("sight", SIGHT)
 @pytest.mark.parametrize(
-    "roles", [[*dict.fromkeys(FAMILIES.values()), "other"], ["added", "removed", "changed", "other"]], ids=len
+    "roles", [[*dict.fromkeys(FAMILIES.values()), "other"], ["added", "removed", "changed", "other"], CURVES], ids=len
 )
 def test_roles_can_be_told_apart(mode: str, sight: str, roles: list[str]) -> None:
     seen = {role: lab(MODES[mode][role], sight) for role in roles}

@@ -56,7 +56,7 @@ def test_a_first_run(folder: Path) -> None:
     run = folder / "runs" / "Small-1"
     assert {path.name for path in run.iterdir()} == {
         "spec.cnn", "recipe.json", "model.py", "metrics.csv", "metrics.jsonl", "checkpoints",
-        "model.safetensors", "result.json",
+        "model.safetensors", "result.json", "plots",
     }  # fmt: skip
     rows = list(csv.DictReader((run / "metrics.csv").open()))
     assert [row["epoch"] for row in rows] == ["1", "2"]

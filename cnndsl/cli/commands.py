@@ -19,6 +19,7 @@ COMMANDS = {
     "eval": "Measure a run's network on a part of its data.",
     "predict": "What a run's network makes of new images, rows and curves.",
     "runs": "Compare runs: how far they came, how good they are, what differs.",
+    "plot": "Draw a run's curves, confusions, mistakes, kernels and feature maps.",
     "data": "The published data sets that recipes name: which are here, and fetching them.",
     "lr-find": "Look for a learning rate to begin with.",
     "export": "Write a trained network for other programs: ONNX, torch.export, weights and source.",

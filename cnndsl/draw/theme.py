@@ -39,6 +39,8 @@ LIGHT = {
     "added": "#8ccbf0",
     "removed": "#f7a08c",
     "changed": "#ecd95c",
+    "train": "#0072b2",
+    "validation": "#c04a00",
     **{
         f"scale{i}": c
         for i, c in enumerate(
@@ -72,6 +74,8 @@ DARK = {
     "added": "#0d547f",
     "removed": "#5a1a16",
     "changed": "#695b1d",
+    "train": "#56b4e9",
+    "validation": "#f0a060",
     **{
         f"scale{i}": c
         for i, c in enumerate(

@@ -78,8 +78,8 @@ def _run(folder: Path, known: dict[tuple[str, ...], int | None]) -> Run:
     try:
         about = run_folder.read_recipe(folder)
         recipe = from_json(about["recipe"])
-        history = _history(folder)
-        result = _result(folder)
+        history = history_of(folder)
+        result = result_of(folder)
         settings = {str(name): str(value) for name, value in dict(about["settings"]).items()}
         network = str(about["network"])
     except RunError as error:
@@ -104,7 +104,7 @@ def _run(folder: Path, known: dict[tuple[str, ...], int | None]) -> Run:
     )
 
 
-def _history(folder: Path) -> list[dict[str, float]]:
+def history_of(folder: Path) -> list[dict[str, float]]:
     """A row for each epoch; none where no epoch was finished. Raises RunError."""
     path = folder / run_folder.METRICS_JSON
     try:
@@ -120,7 +120,7 @@ def _history(folder: Path) -> list[dict[str, float]]:
     return [{name: float(value) for name, value in row.items() if _is_number(value)} for row in rows]
 
 
-def _result(folder: Path) -> dict[str, Any] | None:
+def result_of(folder: Path) -> dict[str, Any] | None:
     """What result.json holds; None where the run has not ended. Raises RunError."""
     path = folder / run_folder.RESULT
     try:

@@ -12,7 +12,7 @@ from cnndsl.graph import Graph
 from cnndsl.recipe import Recipe
 from cnndsl.recipe.task import task_of
 from cnndsl.runtime.answers import Answers
-from cnndsl.runtime.data import Batch, Examples
+from cnndsl.runtime.data import Batch, Examples, Split
 from cnndsl.runtime.data.feed import Feed, feed_for
 from cnndsl.runtime.data.prepare import prepare
 from cnndsl.runtime.data.sources import read
@@ -66,6 +66,16 @@ def measure(trained: Trained, part: str = "test", data_root: str | None = None, 
 
     limit: at most so many examples of the part; None for as many as the run took. Raises TrainingError.
     """
+    network, split = with_data(trained, data_root, limit)
+    examples = split[PARTS.index(part)]
+    if examples is None:
+        there = [name for name, one in zip(PARTS, split, strict=True) if one is not None]
+        raise DataError(f"the run's recipe has no {part} part", f"look at --on {' or '.join(there)}")
+    return _measured(network, part, examples, trained.prepare.names)
+
+
+def with_data(trained: Trained, data_root: str | None = None, limit: int | None = None) -> tuple[Network, Split]:
+    """The network ready to be judged, and its recipe's data as the run had it. Raises TrainingError."""
     graph, recipe = trained.graph, trained.recipe
     wanted = wanted_for(graph, recipe, data_root)
     raw = read(recipe.data, wanted)
@@ -73,15 +83,10 @@ def measure(trained: Trained, part: str = "test", data_root: str | None = None, 
         raise DataError(_other_names(raw.names, trained.prepare.names), "name the data of the run with --data-root")
     kept = (trained.about.get("options") or {}).get("limit")
     prepared = prepare(raw, recipe, wanted.input, kept if limit is None else limit, wanted.task)
-    examples = prepared.split[PARTS.index(part)]
-    if examples is None:
-        there = [name for name, one in zip(PARTS, prepared.split, strict=True) if one is not None]
-        raise DataError(f"the run's recipe has no {part} part", f"look at --on {' or '.join(there)}")
     memory_format = memory_format_of(trained.module, wanted.input)
     trained.module.to(memory_format=memory_format)  # type: ignore[call-overload]
     feed = feed_for(trained.prepare, recipe, wanted, trained.device, memory_format)
-    network = network_of(graph, recipe, trained.module, feed, trained.device)
-    return _measured(network, part, examples, trained.prepare.names)
+    return network_of(graph, recipe, trained.module, feed, trained.device), prepared.split
 
 
 def _other_names(now: tuple[str, ...], then: tuple[str, ...]) -> str:

@@ -7,6 +7,7 @@ model.py            the PyTorch source that was trained
 launch.json         what started the processes that train it, if there are several
 metrics.csv         one line for each epoch
 metrics.jsonl       the same, one JSON object a line
+plots/              curves, confusions, mistakes, kernels and feature maps as SVG, when the run has ended
 tensorboard/        the same for TensorBoard, where that is installed
 checkpoints/        what `--resume` goes on from
 model.safetensors   the weights, when the run has ended or was stopped

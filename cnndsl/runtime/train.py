@@ -266,8 +266,16 @@ def _finish(job: Job, run: Path, progress: Progress) -> Result:
     with job.options.processes.together() as leads:
         if leads:
             run_folder.write_json(run / run_folder.RESULT, result)
+            _plot(job, run)
     progress.line(f"saved {run / run_folder.WEIGHTS}")
     return Result(run, tuple(loop.history), test, False)
+
+
+def _plot(job: Job, run: Path) -> None:
+    # Imported at the end of a run: nothing before needs to wait for it.
+    from cnndsl.runtime.plots.of_run import of_job, scenes, write
+
+    write(run, scenes(of_job(job, run.name)))
 
 
 def _write_weights(job: Job, run: Path) -> None:
