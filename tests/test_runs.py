@@ -94,8 +94,8 @@ def test_a_run_that_goes_on_is_not_complete(folder: Path, tmp_path: Path, capsys
 
 def test_what_differs_is_told_among_runs_of_one_network(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     first, second, other = listed(capsys, *(folder / name for name in ("Classes-1", "Classes-2", "Values-1")))
-    assert {k: v for k, v in first["differs"].items() if k != "spec"} == {"optimizer": "adam", "epochs": "2"}
-    assert {k: v for k, v in second["differs"].items() if k != "spec"} == {"optimizer": "sgd", "epochs": "3"}
+    assert {k: v for k, v in first["differs"].items() if k != "spec"} == {"optimizer": "adam lr=0.01", "epochs": "2"}
+    assert {k: v for k, v in second["differs"].items() if k != "spec"} == {"optimizer": "sgd lr=0.1", "epochs": "3"}
     assert first["differs"]["spec"] != second["differs"]["spec"]
     assert other["differs"] == {}
 

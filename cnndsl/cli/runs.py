@@ -107,13 +107,7 @@ def _csv(found: Sequence[Run], tests: list[str]) -> Iterable[str]:
 
 def _differs(run: Run) -> str:
     """As a recipe would write it: `optimizer sgd lr=0.1, epochs 3`."""
-    said: dict[str, str] = {}
-    for name, value in run.differs:
-        owner, dot, argument = name.partition(".")
-        said[owner] = f"{said[owner]} {argument}={value}" if owner in said else f"{owner} {argument}={value}"
-        if not dot:
-            said[owner] = f"{owner} {value}"
-    return ", ".join(said.values())
+    return ", ".join(f"{name} {value}" for name, value in run.differs)
 
 
 def _markdown(found: Sequence[Run], tests: list[str]) -> Iterable[str]:

@@ -11,7 +11,9 @@ from zlib import crc32
 
 from cnndsl.pipeline import Options, check
 from cnndsl.recipe import Recipe, from_json
+from cnndsl.recipe.base import Option, plain
 from cnndsl.recipe.metrics import Metric
+from cnndsl.recipe.settings import SETTINGS
 from cnndsl.record import Record
 from cnndsl.runtime import run_folder
 from cnndsl.runtime.errors import RunError
@@ -36,8 +38,8 @@ class Run(Record):
 
     params: None where its spec has errors. epochs: those done; planned: those of its recipe. train_loss: the last
     epoch's; validation: the best, of the recipe's first metric, or of the loss; test: the test's numbers. seconds: in
-    epochs. started: local time, as ISO 8601 has it. choices: all that was set, by name; differs: what of it others have
-    otherwise.
+    epochs. started: local time, as ISO 8601 has it. choices: all that was set, by name; differs: what of it other runs
+    of the network have otherwise.
     """
 
     folder: str
@@ -200,17 +202,10 @@ def _best(recipe: Recipe, history: list[dict[str, float]]) -> Score | None:
 
 
 def _choices(folder: Path, about: dict[str, Any], recipe: Recipe, settings: dict[str, str]) -> dict[str, str]:
-    """Everything that was chosen for a run, by dotted names: `optimizer.lr`, `epochs`, `set.depth`, `limit`."""
-    found: dict[str, str] = {}
-    for setting, value in recipe.to_json().items():
-        if isinstance(value, dict):
-            found[setting] = str(value["name"])
-            found |= {f"{setting}.{name}": _text(one) for name, one in value.items() if name != "name"}
-        elif isinstance(value, list):
-            found[setting] = ", ".join(map(_text, value)) or "none"
-        else:
-            found[setting] = _text(value)
-    found |= {f"set.{name}": value for name, value in settings.items()}
+    """Everything that was chosen for a run, by name, as a recipe would write it; parameters as `set NAME`."""
+    found = {kind.name: _text(getattr(recipe, kind.name)) for kind in SETTINGS}
+    found |= {f"{part.setting} {part.name}": _text(part.value) for part in recipe.parts}
+    found |= {f"set {name}": value for name, value in settings.items()}
     options = about.get("options")
     if isinstance(options, dict) and options.get("limit") is not None:
         found["limit"] = _text(options["limit"])
@@ -222,35 +217,27 @@ def _choices(folder: Path, about: dict[str, Any], recipe: Recipe, settings: dict
 
 
 def _text(value: Any) -> str:
-    if isinstance(value, dict):
-        others = " ".join(f"{name}={_text(one)}" for name, one in value.items() if name != "name")
-        return f"{value.get('name', '')} {others}".strip()
+    """What is by default is left out of options."""
+    if isinstance(value, Option):
+        return value.brief()
+    if isinstance(value, tuple):
+        return ", ".join(map(_text, value)) or "none"
     if isinstance(value, bool):
         return "on" if value else "off"
-    if isinstance(value, float):
-        return f"{value:g}"
-    return "none" if value is None else str(value)
+    return plain(value)
 
 
 def _compared(runs: list[Run]) -> list[Run]:
-    """The runs with what differs among those of one network, as far as they have the setting at all."""
-    sound = [run for run in runs if run.state != DAMAGED]
-    seen: dict[str, set[str]] = {}
-    for run in sound:
-        for name, value in run.choices.items():
-            seen.setdefault(_group(run, name), set()).add(value)
+    """The runs with what differs among those of one network; what others don't have at all counts, too."""
+    groups: dict[str, list[Run]] = {}
+    for run in runs:
+        groups.setdefault(run.network, []).append(run)
     made = []
     for run in runs:
-        differs = tuple((n, v) for n, v in run.choices.items() if len(seen[_group(run, n)]) > 1)
+        others = groups[run.network]
+        differs = tuple((n, v) for n, v in run.choices.items() if any(other.choices.get(n) != v for other in others))
         made.append(run._replace(differs=differs))
     return made
-
-
-def _group(run: Run, name: str) -> str:
-    """Under what a setting is compared: an argument only with those of the same option."""
-    owner, dot, _ = name.partition(".")
-    option = run.choices[owner] if dot and owner in run.choices else ""
-    return f"{run.network}: {option}.{name}"
 
 
 # --- order ----------------------------------------------------------------------------------------------------------
