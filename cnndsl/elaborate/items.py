@@ -8,6 +8,7 @@ from typing import Any
 from cnndsl.diagnostics import Diagnostic, Edit, Fix, closest
 from cnndsl.elaborate.arithmetic import Budget, EvaluationError
 from cnndsl.elaborate.blocks import bind_block
+from cnndsl.elaborate.builder import MOST_NODES, Stop
 from cnndsl.elaborate.control import Control
 from cnndsl.elaborate.evaluate import Scope, Silent, evaluate
 from cnndsl.elaborate.file import Block, File
@@ -118,6 +119,9 @@ class Items(Control):
             self.show_tensors(frame)
             count = self._count(item, frame)
             alias = reference_text(item.alias, frame.scope, self.budget) if item.alias is not None else None
+            if count > MOST_NODES and step.name not in frame.file.blocks and find(step.name) is not None:
+                self.report("TooManyNodes", line.span(item), limit=MOST_NODES)  # without making them first
+                raise Stop
             for i in range(count):
                 self.budget.spend(1, item)
                 given_name = alias if count == 1 or alias is None else f"{alias}[{i}]"
