@@ -143,13 +143,14 @@ def _survivors(
     """The candidates with which the error is gone and no other has come, those that mend most first; and whether
     claims of the file refuted others."""
     key = key_of(diagnostic, trial.main)
+    own = {fix.title for fix in diagnostic.fixes}
     network = spot.network.graph.name if len(trial.checked.networks) > 1 else None
     passed: list[tuple[int, int, Candidate]] = []
     seen = set()
     refuted = False
     for number, candidate in enumerate(tried[:MOST_TRIED]):
         texts = tuple((e.span.start, e.span.end, e.text) for e in candidate.edits)
-        if budget.left < 0 or texts in seen:
+        if (budget.left < 0 and candidate.title not in own) or texts in seen:
             continue
         seen.add(texts)
         errors = trial.errors_after(candidate.edits, network, budget)
@@ -164,6 +165,13 @@ def _survivors(
     for _, _, candidate in sorted(passed, key=lambda one: one[:2]):
         if len(survivors) == OFFERED + 2 or (budget.left < 0 and survivors):
             break
+        if budget.left < -LAYERS and candidate.title not in own:
+            continue
+        if network is not None and diagnostic.code == "E502":
+            # What is expected is seen when the network is measured: first of this one alone.
+            _, alone = trial.check(candidate.edits, budget, network)
+            if key in alone:
+                continue
         after, keys = trial.check(candidate.edits, budget)
         new = {one for one in keys - trial.before if one[0][0] != "N"}
         wrong = {one for one in new if one[0][0] == "E"}

@@ -94,10 +94,13 @@ class Trial:
         same = {place for place, layers in now.items() if all(one in self.seen.get(place, ()) for one in layers)}
         return {key for key in new if any(n == key[1] and s <= key[2] and key[3] <= e for n, s, e in same)}
 
-    def check(self, edits: tuple[Edit, ...], budget: Budget) -> tuple[Checked, set[Key]]:
-        """Everything about the edited file, and the problems that were not there before."""
+    def check(
+        self, edits: tuple[Edit, ...], budget: Budget, network: str | None = None
+    ) -> tuple[Checked, set[Key]]:
+        """Everything about the edited file, or one network of it, and its problems."""
         source, library = self._edited(edits)
-        checked = check(source, self.options, self.memory, library)
+        options = self.options if network is None else self.options._replace(network=network)
+        checked = check(source, options, self.memory, library)
         budget.spend(2 * sum(len(one.graph.nodes) for one in checked.networks))
         moved = Moved(edits)
         keys = {key_of(d, source, moved) for d in checked.diagnostics}

@@ -1,7 +1,7 @@
 """Pages of the reference on a terminal: the Markdown that `cnndsl.reference` makes, drawn.
 
-It knows the Markdown that those pages have, and no more: headings, paragraphs, lists, tables, fenced specs; code, bold
-text and links within them.
+It knows the Markdown that those pages have, and no more: headings, paragraphs, lists, tables, specs fenced or indented;
+code, bold text and links within them.
 """
 
 from __future__ import annotations
@@ -60,6 +60,8 @@ def _drawn(lines: list[str], width: int, look: Look) -> list[str]:
         return [look.paint(_plain(first.lstrip("# ")), BOLD)]
     if first.startswith("```"):
         return ["    " + line for line in drawn_spec("\n".join(lines[1:-1]), look).splitlines()]
+    if first.startswith("    "):
+        return drawn_spec("\n".join(lines), look).splitlines()
     if first.startswith("|"):
         return _table([_cells(line) for line in lines if not re.fullmatch(r"[| -]+", line)], width, look)
     if first.startswith("- "):
