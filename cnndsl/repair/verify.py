@@ -94,9 +94,7 @@ class Trial:
         same = {place for place, layers in now.items() if all(one in self.seen.get(place, ()) for one in layers)}
         return {key for key in new if any(n == key[1] and s <= key[2] and key[3] <= e for n, s, e in same)}
 
-    def check(
-        self, edits: tuple[Edit, ...], budget: Budget, network: str | None = None
-    ) -> tuple[Checked, set[Key]]:
+    def check(self, edits: tuple[Edit, ...], budget: Budget, network: str | None = None) -> tuple[Checked, set[Key]]:
         """Everything about the edited file, or one network of it, and its problems."""
         source, library = self._edited(edits)
         options = self.options if network is None else self.options._replace(network=network)
