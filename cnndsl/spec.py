@@ -66,7 +66,7 @@ def checked_file(
     if isinstance(source, Diagnostic):
         raise SpecError((source,))
     size = "x".join(map(str, input)) if isinstance(input, (tuple, list)) else input
-    sets = tuple((name, _as_text(value)) for name, value in parameters.items())
+    sets = tuple((name, text_of(value)) for name, value in parameters.items())
     return check(source, Options(sets, size, 1, network or place.network, root))
 
 
@@ -82,12 +82,12 @@ def errors_of(checked: Checked) -> tuple[Diagnostic, ...]:
     return tuple(d for d in checked.diagnostics if d.severity == "error")
 
 
-def _as_text(value: Any) -> str:
+def text_of(value: Any) -> str:
     """A Python value as a spec writes it."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, (list, tuple)):
-        return "[" + ", ".join(map(_as_text, value)) + "]"
+        return "[" + ", ".join(map(text_of, value)) + "]"
     return str(value)
 
 
@@ -105,6 +105,16 @@ class Spec:
     @property
     def name(self) -> str:
         return self._network.graph.name
+
+    @property
+    def checked(self) -> Checked:
+        """The whole file, as it was checked."""
+        return self._checked
+
+    @property
+    def network(self) -> CheckedNetwork:
+        """The network, with its recipe."""
+        return self._network
 
     @property
     def graph(self) -> Graph:

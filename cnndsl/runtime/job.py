@@ -39,7 +39,8 @@ class Options(NamedTuple):
     parameters set from outside, as written, that `resume` sets again; uses: the files that the spec used, as
     `cnndsl.files.kept_files` gives them; keep: how many checkpoints are kept; deterministic: only algorithms that give
     the same bits each time; compiled: whether `torch.compile` is to make the network faster; sync_bn: whether batch
-    norms see the batches of all processes; processes: those that train together, as this one sees them.
+    norms see the batches of all processes; processes: those that train together, as this one sees them; given: arrays
+    that a Python program hands over, inputs and targets by parts (cnndsl.runtime.data.wanted).
     """
 
     data_root: str | None = None
@@ -57,17 +58,20 @@ class Options(NamedTuple):
     compiled: bool = False
     sync_bn: bool = False
     processes: Processes = ALONE
+    given: dict[str, Any] | None = None
 
     def kept(self) -> dict[str, Any]:
         """What a run that goes on needs of them, as plain data."""
-        return {name: getattr(self, name) for name in _KEPT}
+        root = None if self.data_root is None else os.path.abspath(self.data_root)
+        return {**{name: getattr(self, name) for name in _KEPT}, "data_root": root}
 
     def again(self, kept: Any) -> Options:
         """These options with what a run was begun with, as `kept` gave it; values that can't be are left out."""
         given = kept if isinstance(kept, dict) else {}
         whole = {n: given[n] for n in ("limit", "keep") if type(given.get(n)) is int and given[n] > 0}
         switches = {n: given[n] for n in ("deterministic", "compiled", "sync_bn") if type(given.get(n)) is bool}
-        return self._replace(**whole, **switches)
+        root = given.get("data_root") if self.data_root is None else self.data_root
+        return self._replace(**whole, **switches, data_root=root if isinstance(root, str) else None)
 
 
 _KEPT = ("limit", "keep", "deterministic", "compiled", "sync_bn")
@@ -140,7 +144,7 @@ def make(graph: Graph | Pair, recipe: Recipe, options: Options, device: torch.de
         return _make_pair(graph, recipe, options, device)
     with processes.together(), processes.one_by_one("data"):
         module = build_module(graph)
-        wanted = wanted_for(graph, recipe, options.data_root)
+        wanted = wanted_for(graph, recipe, options.data_root)._replace(given=options.given)
         raw = read(recipe.data, wanted)
         prepared = prepare(raw, recipe, wanted.input, options.limit, wanted.task)
         if options.sync_bn:
@@ -185,7 +189,7 @@ def _make_pair(pair: Pair, recipe: Recipe, options: Options, device: torch.devic
     """Two networks that train each other, their data and the loop."""
     from cnndsl.runtime.adversaries import Adversaries, save_samples
 
-    wanted = wanted_for_pair(pair, recipe, options.data_root)
+    wanted = wanted_for_pair(pair, recipe, options.data_root)._replace(given=options.given)
     learner = Adversaries(pair, recipe, device, bf16=computes_bf16(recipe.precision, device))
     prepared = prepare(read(recipe.data, wanted), recipe, wanted.input, options.limit, wanted.task)
     split = prepared.split.each(lambda part: part.to(device))
