@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import torch
@@ -68,9 +68,16 @@ class Shared(Descent):
     def begin(self, *, training: bool) -> None:
         super().begin(training=training)
         if not training:
-            # Each process' batch norms have seen its own share; as everywhere with DDP the first one's count.
-            mean = () if self.average is None else self.average.module.buffers()
-            self.processes.alike((*self.module.buffers(), *mean))
+            self._share_buffers()
+
+    def begin_epoch(self, sample: Callable[[int], Batch]) -> None:
+        self._share_buffers()
+        super().begin_epoch(sample)
+
+    def _share_buffers(self) -> None:
+        """Each process' batch norms have seen its own share; as everywhere with DDP the first one's count."""
+        mean = () if self.average is None else self.average.module.buffers()
+        self.processes.alike((*self.module.buffers(), *mean))
 
 
 def _marked(batches: Iterable[Batch]) -> Iterator[tuple[Batch, bool]]:

@@ -52,7 +52,8 @@ def of_job(job: Job, name: str) -> Subject:
     network = None
     graph = job.graph if isinstance(job.graph, Graph) else None
     if isinstance(learner, Descent) and graph is not None:
-        learner.begin(training=False)
+        # Not `begin`, for which several processes would wait for each other: one of them draws.
+        learner.module.eval()
         kind = task_of(job.recipe.data, job.recipe.loss, graph).kind
         batch = job.recipe.batch
         network = Network(learner.measured, learner.answers, learner.objective, loop.feed, kind, batch)
