@@ -22,6 +22,7 @@ COMMANDS = {
     "plot": "Draw a run's curves, confusions, mistakes, kernels and feature maps.",
     "data": "The published data sets that recipes name: which are here, and fetching them.",
     "lr-find": "Look for a learning rate to begin with.",
+    "features": "Draw what a run's network makes of an image on its way, and where it looks.",
     "export": "Write a trained network for other programs: ONNX, torch.export, weights and source.",
     "explain": "What an error code, a layer kind or a word of the language means.",
     "fmt": "Format specs: the one way to write them.",

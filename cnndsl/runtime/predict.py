@@ -88,7 +88,7 @@ class Predictor:
         with two inputs takes two pictures at a time. Raises DataError where nothing of it can be predicted."""
         if self.inputs > 2:
             raise DataError(f"the network has {self.inputs} inputs; predictions are made of one, or of pairs")
-        for one in self._inputs(places):
+        for one in self.examples(places):
             if one.problem is not None:
                 yield Prediction(one.names[0], one.problem)
                 continue
@@ -98,7 +98,8 @@ class Predictor:
 
     # --- inputs -----------------------------------------------------------------------------------------------------
 
-    def _inputs(self, places: Sequence[str]) -> Iterator[_Input]:
+    def examples(self, places: Sequence[str]) -> Iterator[_Input]:
+        """What pictures, folders and files of rows hold, as stored, in batches. Raises DataError."""
         pictures: list[Path] = []
         for place in places:
             path = Path(place)

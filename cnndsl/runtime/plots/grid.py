@@ -59,10 +59,12 @@ def grid(
     """A page of sections, as wide as `width` points at most.
 
     side: of a tile's longer side, in points. Captions that are wider than a tile make its cell wider, to twice as much;
-    then they are cut.
+    then they are cut. Without a title it begins with the first section.
     """
-    marks: list[Mark] = [Text(MARGIN, MARGIN + letters.ASCENT * _TITLE, title, _TITLE, "start", bold=True)]
-    y, right = MARGIN + _TITLE * letters.LEADING, MARGIN + letters.width(title, _TITLE, bold=True)
+    marks, y, right = list[Mark](), MARGIN, MARGIN
+    if title:
+        marks.append(Text(MARGIN, MARGIN + letters.ASCENT * _TITLE, title, _TITLE, "start", bold=True))
+        y, right = MARGIN + _TITLE * letters.LEADING, MARGIN + letters.width(title, _TITLE, bold=True)
     for section in sections:
         layout = _layout(section, side, width - 2 * MARGIN)
         if section.title:
