@@ -167,12 +167,11 @@ def _survivors(
             break
         if budget.left < -LAYERS and candidate.title not in own:
             continue
-        if network is not None and diagnostic.code == "E502":
-            # What is expected is seen when the network is measured: first of this one alone.
-            _, alone = trial.check(candidate.edits, budget, network)
-            if key in alone:
-                continue
-        after, keys = trial.check(candidate.edits, budget)
+        # What is expected is seen when the network is measured: first, or of its own number only, of this one alone.
+        alone = network if diagnostic.code == "E502" else None
+        after, keys = trial.check(candidate.edits, budget, alone)
+        if alone is not None and key not in keys and candidate.title not in own:
+            after, keys = trial.check(candidate.edits, budget)
         new = {one for one in keys - trial.before if one[0][0] != "N"}
         wrong = {one for one in new if one[0][0] == "E"}
         if key in keys or wrong:

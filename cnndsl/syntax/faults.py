@@ -237,7 +237,9 @@ def unexpected(text: str, tokens: list[Token], token: Token, wanted: list[str]) 
     if first[0] == "INPUT" and kind == "EQUAL" and index == 1:
         return SyntaxFault("AssignedInput", start, end, fix=("remove it", ""), fix_at=(start, tokens[index + 1][2]))
     if kind == "COMMA" and (before is None or before[0] == "COMMA"):
-        return SyntaxFault("NothingBetweenCommas", before[2] if before else start, end)
+        at = before[2] if before else start
+        one = ("remove one", ",") if before else ("remove it", "")
+        return SyntaxFault("NothingBetweenCommas", at, end, fix=one)
     if before is not None:
         fault = _behind(text, first, before, token, wanted, tokens[:index])
         if fault is not None:
@@ -341,6 +343,15 @@ def _behind(
     if kind == "NAME" and "COMMA" in wanted and not any(_is_open(tokens, closer) for closer in "})]"):
         at = (before[3], before[3])
         return SyntaxFault("MissingComma", start, end, fix=("write a comma", ","), fix_at=at, word=word)
+    if kind == "NUMBER" and before[0] == "COMMA" and re.fullmatch(r"[0-9]{3}", word) and len(tokens) == 3:
+        number = tokens[1]
+        if (
+            number[0] == "NUMBER"
+            and re.fullmatch(r"[1-9][0-9]{0,2}", number[1])
+            and number[3] + 1 == start == before[3]
+        ):
+            plain = f"{number[1]}_{word}"  # `dense 1,024`
+            return SyntaxFault("GroupedNumber", number[2], end, fix=(f"write `{plain}`", plain), applicability="likely")
     if kind in ("NUMBER", "SIDE") and before[0] == "COMMA":
         return SyntaxFault("NumberAsKind", start, end, text=word.rstrip("x"))
     return None

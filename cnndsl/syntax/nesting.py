@@ -274,7 +274,7 @@ class Nesting:
                 if not line.body and line not in self.leaning:
                     self._empty_body(line, lines[number + 1 :])
                     line.mended = True
-                    if isinstance(statement, (Block, Train)):  # Else it is not known how many lines were meant.
+                    if isinstance(statement, (Block, Train, Output)):  # Else it is not known how many lines were meant.
                         line.body[:] = _meant(line, lines[number + 1 :])
                         del lines[number + 1 : number + 1 + len(line.body)]
                 if not line.body and not isinstance(statement, Train):

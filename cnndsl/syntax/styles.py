@@ -28,8 +28,9 @@ def other_style(text: str, tokens: list[Token], index: int) -> SyntaxFault | Non
         return SyntaxFault(
             "ColonBehindName", before[2], before[3], fix=("leave it out", ""), ends=True, name=first[1]
         )  # fmt: skip
-    if kind == "LPAR" and before[0] in ("INPUT", "ARROW"):
-        return _tuple(text, before[1], start)
+    argument = before[0] == "EQUAL" and index > 3 and tokens[index - 2][0] == "NAME"  # `stride=(2, 2)`
+    if kind == "LPAR" and (before[0] in ("INPUT", "ARROW") or argument):
+        return _tuple(text, tokens[index - 2][1] if argument else before[1], start)
     if kind == "LPAR" and before[0] == "NAME" and first[0] == "NAME":
         return _tuple(text, before[1], start) or SyntaxFault("Parentheses", start, end, name=before[1])
     if kind == "EQUAL" and before[0] == "NAME":
