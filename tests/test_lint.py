@@ -246,6 +246,31 @@ def test_options(allow: tuple[str, ...], deny: tuple[str, ...], expected: dict[s
     assert checked.ok == ("error" not in expected.values())
 
 
+SUSPICIONS = Path(__file__).parent / "check" / "suspicions"
+LOOKED_AT = [path for path in sorted(SUSPICIONS.glob("*.cnn")) if check(Source(path.name, path.read_text())).ok]
+
+
+@pytest.mark.parametrize("path", LOOKED_AT, ids=lambda path: path.stem)
+def test_every_suspicion_can_be_allowed_on_its_line_in_the_file_and_from_outside_and_be_denied(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    found = [d for d in check(Source(path.name, text)).diagnostics if d.code[1] == "8"]
+    lines = text.splitlines()
+    for code in {d.code for d in found} - {"W801", "W802"}:  # those two are about `allow` itself
+        head = check(Source(path.name, f"# allow {code}\n\n{text}"))
+        outside = check(Source(path.name, text), Options(allow=(code,)))
+        assert code not in {d.code for d in (*head.diagnostics, *outside.diagnostics)}
+        denied = check(Source(path.name, text), Options(deny=(code,)))
+        wrong = [d for d in denied.diagnostics if d.code == code]
+        assert wrong and all(d.severity == "error" for d in wrong)
+        assert not denied.ok
+        for one in (d for d in found if d.code == code):
+            line = text.count("\n", 0, one.span.start)
+            changed = [*lines[:line], f"{lines[line]}  # allow {code}", *lines[line + 1 :]]
+            left = check(Source(path.name, "\n".join(changed) + "\n")).diagnostics
+            there = [d for d in left if d.code == code and d.span.source.text.count("\n", 0, d.span.start) == line]
+            assert there == []
+
+
 def test_a_comment_wins_over_deny() -> None:
     checked = check(Source("net.cnn", HEAD + TWICE + "  # allow W812\n"), Options(deny=("W812", "warnings")))
     assert checked.diagnostics == ()
