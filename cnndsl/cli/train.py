@@ -27,6 +27,7 @@ STOPPED = 130
 @click.option("--seed", type=click.IntRange(min=0), help="Short for --set-train seed=N.")
 @click.option("--out", metavar="FOLDER", default="runs", show_default=True, help="Where the run's folder is made.")
 @click.option("--resume", metavar="RUN", type=click.Path(path_type=Path), help="Go on with the run in this folder.")
+@click.option("--init-from", metavar="RUN|FILE", help="Start with the weights of a run or of safetensors that fit.")
 @click.option("--keep", metavar="N", type=click.IntRange(min=1), default=2, help="Keep the last N checkpoints; 2.")
 @click.option("--deterministic", is_flag=True, help="Only algorithms that give the same bits; says what that costs.")
 @click.option("--compile", "compiled", is_flag=True, help="Let torch.compile make the network faster, if it can.")
@@ -87,8 +88,9 @@ def _refuse(file: str | None, resume: Path | None, given: dict[str, Any]) -> Non
         alone("--overfit-batch", given["nproc"])
 
 
+_SWITCHES = ("deterministic", "compiled", "sync_bn")
 _TRIALS = ("overfit_batch", "fast_dev_run", "dry_run")
-_KEPT = ("sets", "set_train", "seed", "limit", "deterministic", "compiled", "sync_bn", *_TRIALS)
+_KEPT = ("sets", "set_train", "seed", "limit", "init_from", *_SWITCHES, *_TRIALS)
 """What a resumed run has from its beginning."""
 
 
@@ -96,7 +98,7 @@ def _train(chosen: Chosen, given: dict[str, Any], color: str, processes: Process
     from cnndsl.runtime.train import Options, begun
     from cnndsl.runtime.train import train as run
 
-    names = ("data_root", "device", "quiet", "out", "limit", "dry_run", "keep", "deterministic", "compiled", "sync_bn")
+    names = ["data_root", "device", "quiet", "out", "limit", "init_from", "dry_run", "keep", *_SWITCHES]
     options = Options(
         **{name: given[name] for name in names},
         color=color,

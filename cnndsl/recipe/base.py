@@ -22,6 +22,8 @@ class Option:
 
     name = ""
     arguments: tuple[Argument, ...] = ()
+    gathers = False
+    """Whether the words in a row are its first argument, a list."""
     unsaid: ClassVar[dict[str, Any]] = {}
     """Values of arguments that are not worth a word: they ask for nothing."""
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cnndsl.diagnostics import Diagnostic, Label, problem
-from cnndsl.graph import Edge, Graph
+from cnndsl.diagnostics import Diagnostic, Label, closest, problem
+from cnndsl.graph import Edge, Graph, Node
 from cnndsl.layers.base import LayerError
 from cnndsl.recipe.augment_checks import check_augmentations
 from cnndsl.recipe.ends import End, Term, codes, ends, main_end, terms
@@ -33,6 +33,7 @@ def check(recipe: Recipe, graph: Graph, span: Span) -> list[Diagnostic]:
     return [
         *found,
         *_check_weights(graph),
+        *_check_freeze(recipe, graph),
         *_check_metrics(recipe, graph),
         *_check_endings(recipe, graph),
         *_check_rule(recipe, graph),
@@ -227,6 +228,31 @@ def _check_weights(graph: Graph) -> list[Diagnostic]:
     if any(True for _ in _trained(graph)):
         return []
     return [problem("NothingToTrain", graph.span, name=graph.name)]
+
+
+def layers_named(graph: Graph, name: str) -> list[Node]:
+    """The layers that a name stands for: the one of that name, or all in the block or blocks of that name."""
+    return [n for n in graph.nodes if n.name == name or n.name.startswith((f"{name}.", f"{name}["))]
+
+
+def _check_freeze(recipe: Recipe, graph: Graph) -> list[Diagnostic]:
+    place = recipe.place("freeze")
+    if place is None:
+        return []
+    trained = set(_trained(graph))
+    frozen: set[int] = set()
+    found = []
+    for name in recipe.freeze.layers:
+        own = {node.index for node in layers_named(graph, name)}
+        frozen |= own
+        if not own & trained:
+            known = dict.fromkeys(part for n in graph.nodes for part in (n.name, n.name.split(".")[0].split("[")[0]))
+            near = None if own else closest(name, known)
+            why = f"`{name}` has no weights that learn" if own else f"there is no layer or block called `{name}`"
+            found.append(problem("NothingFrozen", place, why=why, near=near))
+    if not found and trained and trained <= frozen and not recipe.freeze.epochs:
+        found.append(problem("NothingFrozen", place, why="nothing would be left to learn", near=None))
+    return found
 
 
 def _check_metrics(recipe: Recipe, graph: Graph) -> list[Diagnostic]:

@@ -143,6 +143,10 @@ def _without_off(kind: SettingKind, setting: Setting) -> Sequence[Given]:
         assert kind.form is not None
         first = kind.form.arguments[0]
         raise LayerError("MissingArgument", None, kind=kind.name, name=first.name, meaning=first.help, example=None)
+    if kind.form is not None and kind.form.gathers:
+        words = [g.value for g in setting.given if g.form in ("word", "value") and isinstance(g.value, str)]
+        others = [g for g in setting.given if not (g.form in ("word", "value") and isinstance(g.value, str))]
+        return [*([Given("named", tuple(words), kind.form.arguments[0].name)] if words else []), *others]
     return setting.given
 
 

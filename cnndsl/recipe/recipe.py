@@ -17,7 +17,7 @@ from cnndsl.recipe.optimizers import Adam, Optimizer, Perceptron
 from cnndsl.recipe.schedules import Constant, Schedule
 from cnndsl.recipe.settings import BY_NAME, SETTINGS
 from cnndsl.recipe.sources import Digits, Source
-from cnndsl.recipe.training import Checkpoints, EarlyStopping, Ema, StochasticDepth, Tta
+from cnndsl.recipe.training import Checkpoints, EarlyStopping, Ema, Freeze, StochasticDepth, Tta
 from cnndsl.record import Record
 from cnndsl.source import Span
 
@@ -57,6 +57,7 @@ class Recipe(Record):
     ema: Ema
     early_stopping: EarlyStopping
     droppath: StochasticDepth
+    freeze: Freeze
     tta: Tta
     precision: str
     checkpoint: Checkpoints

@@ -12,7 +12,7 @@ from cnndsl.recipe.normalizations import NORMALIZATIONS
 from cnndsl.recipe.optimizers import OPTIMIZERS
 from cnndsl.recipe.schedules import SCHEDULES
 from cnndsl.recipe.sources import SOURCES
-from cnndsl.recipe.training import Checkpoints, EarlyStopping, Ema, StochasticDepth, Tta
+from cnndsl.recipe.training import Checkpoints, EarlyStopping, Ema, Freeze, StochasticDepth, Tta
 
 EPOCHS = Argument("epochs", Count(), positional=True, help="passes over the training examples")
 BATCH = Argument("batch", Count(), positional=True, unit="examples", help="examples to a step")
@@ -72,6 +72,7 @@ SETTINGS: tuple[SettingKind, ...] = (
         initial=option(StochasticDepth),
         form=StochasticDepth,
     ),
+    SettingKind("freeze", "which layers don't learn", "none", initial=option(Freeze), form=Freeze),
     SettingKind("tta", "several views of an image in evaluation", "the image alone", initial=option(Tta), form=Tta),
     SettingKind("precision", "numbers that layers compute with", "fp32", (), PRECISION, "fp32"),
     SettingKind(

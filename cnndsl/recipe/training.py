@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cnndsl.layers.arguments import Argument, Count, Flag, Number, Text
+from cnndsl.layers.arguments import Argument, Count, Flag, ListOf, Number, Text
 from cnndsl.recipe.base import Option
 
 
@@ -82,6 +82,26 @@ class StochasticDepth(Option):
     )
     last: float | None
     rise: float
+
+
+class Freeze(Option):
+    """Layers and blocks, by their names, whose weights stay as they are, throughout or for the first epochs: for what
+    was trained before (`--init-from`). The statistics of their batch norms stay, too."""
+
+    name = "freeze"
+    gathers = True
+    arguments = (
+        Argument(
+            "layers",
+            ListOf(Text("a layer's or block's name")),
+            default=(),
+            positional=True,
+            help="their names, in a row",
+        ),
+        Argument("epochs", Number(0), default=0.0, unit="epochs", help="how long; 0: throughout"),
+    )
+    layers: tuple[str, ...]
+    epochs: float
 
 
 class Checkpoints(Option):

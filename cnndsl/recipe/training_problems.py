@@ -164,6 +164,19 @@ class NotForCurvature(Diagnostic):
     help = "write another optimizer, such as `optimizer sgd lr=0.01 momentum=0.9`"
 
 
+class NothingFrozen(Diagnostic):
+    """`freeze` names layers and blocks, as `check` lists them, whose weights are to stay as they are.
+
+    Wrong: the name of a layer without weights, or all layers. Right: `freeze c1 stage1`, `freeze stage1 epochs=2`.
+    """
+
+    code = "E634"
+    title = "nothing that could be frozen"
+    message = "{why}"
+    label = "the layers that don't learn"
+    help = "did you mean `{near}`?"
+
+
 class NothingToDrop(Diagnostic):
     """`droppath` sets the shares of layers that drop paths; the network has none.
 

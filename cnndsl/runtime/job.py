@@ -11,8 +11,10 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
+from cnndsl.codegen import node_codes
 from cnndsl.graph import Graph
 from cnndsl.recipe import Recipe
+from cnndsl.recipe.checks import layers_named
 from cnndsl.recipe.pair import Pair
 from cnndsl.runtime import shared
 from cnndsl.runtime.data.feed import feed_for
@@ -24,9 +26,11 @@ from cnndsl.runtime.errors import TrainingError
 from cnndsl.runtime.learners import Descent
 from cnndsl.runtime.loop import Loop, own_seed
 from cnndsl.runtime.module import build_module
+from cnndsl.runtime.nodes import parts
 from cnndsl.runtime.objective import Objective
 from cnndsl.runtime.optimizing import penalties
 from cnndsl.runtime.processes import ALONE, Processes
+from cnndsl.runtime.starting import start_from
 from cnndsl.runtime.whitening import whiten
 
 
@@ -40,7 +44,8 @@ class Options(NamedTuple):
     `cnndsl.files.kept_files` gives them; keep: how many checkpoints are kept; deterministic: only algorithms that give
     the same bits each time; compiled: whether `torch.compile` is to make the network faster; sync_bn: whether batch
     norms see the batches of all processes; processes: those that train together, as this one sees them; given: arrays
-    that a Python program hands over, inputs and targets by parts (cnndsl.runtime.data.wanted).
+    that a Python program hands over, inputs and targets by parts (cnndsl.runtime.data.wanted); init_from: a run's
+    folder or a file of safetensors whose weights it starts with, as far as they fit.
     """
 
     data_root: str | None = None
@@ -59,11 +64,13 @@ class Options(NamedTuple):
     sync_bn: bool = False
     processes: Processes = ALONE
     given: dict[str, Any] | None = None
+    init_from: str | None = None
 
     def kept(self) -> dict[str, Any]:
         """What a run that goes on needs of them, as plain data."""
         root = None if self.data_root is None else os.path.abspath(self.data_root)
-        return {**{name: getattr(self, name) for name in _KEPT}, "data_root": root}
+        begun = None if self.init_from is None else os.path.abspath(self.init_from)
+        return {**{name: getattr(self, name) for name in _KEPT}, "data_root": root, "init_from": begun}
 
     def again(self, kept: Any) -> Options:
         """These options with what a run was begun with, as `kept` gave it; values that can't be are left out."""
@@ -71,7 +78,11 @@ class Options(NamedTuple):
         whole = {n: given[n] for n in ("limit", "keep") if type(given.get(n)) is int and given[n] > 0}
         switches = {n: given[n] for n in ("deterministic", "compiled", "sync_bn") if type(given.get(n)) is bool}
         root = given.get("data_root") if self.data_root is None else self.data_root
-        return self._replace(**whole, **switches, data_root=root if isinstance(root, str) else None)
+        begun = given.get("init_from")
+        made = self._replace(**whole, **switches)
+        return made._replace(
+            data_root=root if isinstance(root, str) else None, init_from=begun if isinstance(begun, str) else None
+        )
 
 
 _KEPT = ("limit", "keep", "deterministic", "compiled", "sync_bn")
@@ -156,25 +167,34 @@ def make(graph: Graph | Pair, recipe: Recipe, options: Options, device: torch.de
     split = prepared.split.each(lambda part: part.to(device))
     feed = feed_for(prepared.prepare, recipe, wanted, device, memory_format)
     whitened = whiten(module, graph, split.train, feed)
+    begun = start_from(module, options.init_from) if options.init_from is not None else []
     processes.alike((*module.parameters(), *module.buffers()))
     said = (*prepared.said, *(f"{name} starts by whitening patches of the training images" for name in whitened))
-    said += shared.said(graph, recipe, processes, sync_bn=options.sync_bn)
+    said += (*begun, *shared.said(graph, recipe, processes, sync_bn=options.sync_bn))
     depth = Depth(module, graph, recipe.droppath) if recipe.droppath.last is not None else None
     objective = Objective(recipe, graph)
     bf16 = computes_bf16(recipe.precision, device)
     given = (module, recipe, objective, penalties(graph, module), device)
+    further: dict[str, Any] = {"bf16": bf16, "depth": depth, "frozen": frozen(module, graph, recipe)}
     if processes.size == 1:
-        learner = Descent(*given, bf16=bf16, depth=depth)
+        learner = Descent(*given, **further)
     else:
-        learner = shared.Shared(
-            *given, bf16=bf16, depth=depth, processes=processes, unused=shared.unused(graph, recipe)
-        )
+        learner = shared.Shared(*given, **further, processes=processes, unused=shared.unused(graph, recipe))
     if options.compiled:
         learner.forward = torch.compile(learner.forward)
     if processes.rank:
         torch.manual_seed(own_seed(recipe.seed, processes.rank))
     loop = Loop(learner, recipe, split, feed, device, processes)
     return Job(graph, recipe, options, prepared._replace(said=said), loop)
+
+
+def frozen(module: nn.Module, graph: Graph, recipe: Recipe) -> list[nn.Module]:
+    """The modules of the layers and blocks that the recipe freezes."""
+    chosen = [node for name in recipe.freeze.layers for node in layers_named(graph, name)]
+    if not chosen:
+        return []
+    codes = node_codes(graph)
+    return [part for node in chosen if node.index in codes for _, part in parts(module, codes[node.index])]
 
 
 def memory_format_of(module: nn.Module, input: tuple[int, ...]) -> torch.memory_format:
@@ -192,6 +212,8 @@ def _make_pair(pair: Pair, recipe: Recipe, options: Options, device: torch.devic
     wanted = wanted_for_pair(pair, recipe, options.data_root)._replace(given=options.given)
     learner = Adversaries(pair, recipe, device, bf16=computes_bf16(recipe.precision, device))
     prepared = prepare(read(recipe.data, wanted), recipe, wanted.input, options.limit, wanted.task)
+    if options.init_from is not None:
+        prepared = prepared._replace(said=(*prepared.said, *start_from(learner.module, options.init_from)))
     split = prepared.split.each(lambda part: part.to(device))
     feed = feed_for(prepared.prepare, recipe, wanted, device, torch.contiguous_format)
 

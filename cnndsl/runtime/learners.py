@@ -88,7 +88,8 @@ class Descent:
     """Gradient descent on one network: the usual learner.
 
     penalties: weights whose squares are part of the loss, each with its factor. bf16: layers compute with 16 bits.
-    depth: what sets the shares of paths that are dropped, where the recipe does.
+    depth: what sets the shares of paths that are dropped, where the recipe does. frozen: modules whose weights and
+    statistics stay as they are, for as long as the recipe says.
     """
 
     def __init__(
@@ -101,7 +102,12 @@ class Descent:
         *,
         bf16: bool = False,
         depth: Depth | None = None,
+        frozen: Sequence[nn.Module] = (),
     ) -> None:
+        self.frozen = tuple(frozen)
+        self.held = [p for one in self.frozen for p in one.parameters() if p.requires_grad]
+        if not recipe.freeze.epochs:
+            self._freeze(True)
         self.module = module
         self.objective = objective
         self.recipe = recipe
@@ -124,6 +130,17 @@ class Descent:
 
     def begin(self, *, training: bool) -> None:
         self.module.train(training)
+        for one in self.frozen:
+            one.eval()
+
+    def _freeze(self, frozen: bool) -> None:
+        """Hold what is frozen, or let it go for good."""
+        for parameter in self.held:
+            parameter.requires_grad_(not frozen)
+        if not frozen:
+            for one in self.frozen:
+                one.train()
+            self.frozen = ()
 
     def begin_epoch(self, sample: Callable[[int], Batch]) -> None:
         chosen = self.recipe.optimizer
@@ -152,6 +169,8 @@ class Descent:
         self.optimizer.curve(parameters, curvature)
 
     def step(self, batches: Iterable[Batch], count: int, moment: Moment) -> Stepped:
+        if self.frozen and self.recipe.freeze.epochs:
+            self._freeze(moment.epochs < self.recipe.freeze.epochs)
         if self.depth is not None:
             self.depth.at(moment.epochs)
         for group in self.optimizer.param_groups:

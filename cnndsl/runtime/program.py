@@ -57,6 +57,7 @@ def train(
     device: str = "auto",
     limit: int | None = None,
     quiet: bool = False,
+    init_from: str | os.PathLike[str] | None = None,
     **settings: Any,
 ) -> Training:
     """Train a network by its recipe, and leave a run folder, as `cnndsl train` does.
@@ -67,6 +68,7 @@ def train(
     network is to give back, or a dictionary of those with `train` and, apart, `validation` and `test`. Images of bytes
     are fitted to the input, as N x H x W or with channels first or last; other numbers have its shape.
     settings: those of the recipe, each by its name with what its line would say: `epochs=3`, `optimizer="sgd lr=0.1"`.
+    init_from: a run's folder, or a file of safetensors, whose weights it starts with as far as they fit.
     resume: a run's folder to go on with instead of a spec; of the settings only `epochs` may change, and data that were
     given before are given again.
     The others are the command's options.
@@ -81,6 +83,7 @@ def train(
         limit=limit,
         quiet=quiet,
         given=None if data is None else _parts(data),
+        init_from=None if init_from is None else os.fspath(init_from),
     )
     if (spec is None) == (resume is None):
         raise ValueError("give a spec, or the folder of a run as `resume`")

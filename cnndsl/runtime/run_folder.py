@@ -181,6 +181,19 @@ def write_weights(run: Path, module: torch.nn.Module, about: dict[str, str]) -> 
     write_file(run / WEIGHTS, save(tensors, {"cnndsl": json.dumps(about, sort_keys=True)}))
 
 
+def read_tensors(path: Path) -> dict[str, torch.Tensor]:
+    """The tensors of a file of safetensors, by their names. Raises RunError."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return dict(load_file(path))
+    except FileNotFoundError:
+        raise RunError(f"there is no file {path}") from None
+    except (SafetensorError, OSError, ValueError, json.JSONDecodeError) as error:
+        raise RunError(f"can't read {path}: {error}") from None
+
+
 def environment(device: torch.device) -> dict[str, Any]:
     """What a result may depend on besides the recipe."""
     import torch

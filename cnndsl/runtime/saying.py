@@ -43,6 +43,7 @@ def _settings(recipe: Recipe, loop: Loop) -> list[str]:
     schedule = recipe.schedule
     said = [f"schedule {schedule}"] if schedule.name != "constant" or schedule.warmup else []
     said += [f"clip {recipe.clip:g}"] if recipe.clip else []
+    said += [f"frozen {', '.join(recipe.freeze.layers)}{_how_long(recipe)}"] if recipe.freeze.layers else []
     said += [str(recipe.ema)] if recipe.ema.decay else []
     said += [str(recipe.early_stopping)] if recipe.early_stopping.patience else []
     said += [str(recipe.droppath)] if recipe.droppath.last is not None else []
@@ -51,6 +52,10 @@ def _settings(recipe: Recipe, loop: Loop) -> list[str]:
     said += [f"precision {recipe.precision}"] if recipe.precision == "bf16" else []
     said += [str(recipe.tta)] if recipe.tta.mirror or recipe.tta.shift else []
     return said
+
+
+def _how_long(recipe: Recipe) -> str:
+    return f" for {recipe.freeze.epochs:g} epochs" if recipe.freeze.epochs else ""
 
 
 def _batches(recipe: Recipe, loop: Loop) -> str:

@@ -92,7 +92,9 @@ def _marked(batches: Iterable[Batch]) -> Iterator[tuple[Batch, bool]]:
 
 
 def unused(graph: Graph, recipe: Recipe) -> bool:
-    """Whether the network computes something that no loss looks at."""
+    """Whether some weights have no gradients for a while: what they make is in no loss, or they are frozen at first."""
+    if recipe.freeze.layers and recipe.freeze.epochs:
+        return True
     seen = {name for term in terms(recipe, graph) for name in term.outputs}
     return any(end.name not in seen for end in ends(graph))
 

@@ -76,6 +76,8 @@ def resume(run: Path, graph: Graph | Pair, recipe: Recipe, options: Options = DE
     threads = about.get("environment", {}).get("threads")
     threads = processes.threads or (threads if isinstance(threads, int) else None)
     options = options.again(about.get("options"))
+    if checkpoints.found(run):
+        options = options._replace(init_from=None)
     with seeded(recipe.seed, device, threads, deterministic=options.deterministic):
         with watched(graph, recipe, device), processes.watched():
             job = make(graph, recipe, options, device)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -65,13 +64,7 @@ def load_trained(run: Path, device: str = "auto") -> Trained:
 
 def read_weights(run: Path) -> dict[str, Tensor]:
     """What model.safetensors holds. Raises RunError."""
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
     path = run / run_folder.WEIGHTS
     if not path.exists():
         raise RunError(f"{run} has no weights yet: it never came to its end", f"cnndsl train --resume {run}")
-    try:
-        return dict(load_file(path))
-    except (SafetensorError, OSError, ValueError, json.JSONDecodeError) as error:
-        raise RunError(f"can't read {path}: {error}") from None
+    return run_folder.read_tensors(path)
