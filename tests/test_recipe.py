@@ -94,7 +94,7 @@ def test_a_recipe_as_people_write_it() -> None:
         "ema decay=0.99 warmup=false",
         "early_stopping patience=5 on=top5 by=0",
         "droppath last=none rise=0",
-        "freeze layers=[] epochs=0",
+        "freeze epochs=0",
         "tta mirror=true shift=1",
         "precision bf16",
         "checkpoint every=500",

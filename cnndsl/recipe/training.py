@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cnndsl.layers.arguments import Argument, Count, Flag, ListOf, Number, Text
-from cnndsl.recipe.base import Option
+from cnndsl.recipe.base import Option, plain
 
 
 class Ema(Option):
@@ -102,6 +102,9 @@ class Freeze(Option):
     )
     layers: tuple[str, ...]
     epochs: float
+
+    def __str__(self) -> str:
+        return " ".join((self.name, *self.layers, f"epochs={plain(self.epochs)}"))
 
 
 class Checkpoints(Option):
