@@ -6,18 +6,22 @@ from collections.abc import Iterator, Sequence
 from itertools import combinations, pairwise
 from math import dist
 
-from cnndsl.draw.geometry import area_of, marks_of, overlap
-from cnndsl.draw.scene import Area, Point, Scene, Text, box
+from cnndsl.draw.geometry import area_of, corners_of, marks_of, overlap
+from cnndsl.draw.scene import Area, Line, Point, Polygon, Rect, Scene, Text, box
 
 TOUCHING = 2.0
 """Arrows that are shorter are between boxes that stand in each other's perspective."""
+BESIDE = 0.6
+"""From what is drawn of a box to where an arrow at it ends, at most."""
+CLEAR = 0.7
+"""White between a label's letters and a line beside them, at least."""
 SLACK = 0.05
 """Points by which two areas may overlap, as numbers are rounded."""
 
 
 def broken(scene: Scene) -> list[str]:
     """All rules that a picture breaks."""
-    rules = (leaving, named, colliding, covered, loose, passing, struck)
+    rules = (leaving, named, colliding, covered, loose, floating, passing, struck, ruled)
     return [f"{rule.__name__}: {said}" for rule in rules for said in rule(scene)]
 
 
@@ -68,6 +72,18 @@ def loose(scene: Scene) -> Iterator[str]:
                 yield f"{arrow.source} to {arrow.target} at {name}: {point} not on {areas[name]}"
 
 
+def floating(scene: Scene) -> Iterator[str]:
+    """Arrow heads that end within the bounds of their box, but on nothing that is drawn of it."""
+    things = {thing.id: thing for thing in scene.things}
+    for arrow in scene.arrows:
+        if not arrow.line.head or arrow.target not in things:
+            continue
+        end = arrow.line.points[-1]
+        drawn = [mark for mark in things[arrow.target].marks if isinstance(mark, Rect | Polygon)]
+        if drawn and min(_away(end, mark) for mark in drawn) > BESIDE:
+            yield f"{arrow.source} to {arrow.target}: {end}"
+
+
 def passing(scene: Scene) -> Iterator[str]:
     """Arrows that run through boxes."""
     boxes = [(thing.id, box(thing.area, around=-1.0)) for thing in scene.things if not thing.holds]
@@ -88,6 +104,16 @@ def struck(scene: Scene) -> Iterator[str]:
                 yield f"{text.text!r} by {arrow.line.points}"
 
 
+def ruled(scene: Scene) -> Iterator[str]:
+    """Lines that belong to labels, such as brackets, and touch the text of one."""
+    lines = [mark for mark in marks_of(scene) if isinstance(mark, Line) and mark.role == "muted"]
+    for text in [mark for mark in marks_of(scene) if isinstance(mark, Text)]:
+        area = box(area_of(text), around=CLEAR)
+        for line in lines:
+            if _through(area, line.points):
+                yield f"{text.text!r} by {line.points}"
+
+
 def small(scene: Scene, size: float) -> Iterator[str]:
     """Text that is too small to read."""
     yield from (f"{m.text!r} of {m.size}" for m in marks_of(scene) if isinstance(m, Text) and m.size < size)
@@ -100,6 +126,24 @@ def crossings(scene: Scene) -> int:
         any(_cut(pair, other) for pair in pairwise(a.points) for other in pairwise(b.points))
         for a, b in combinations(skips, 2)
     )
+
+
+def _away(point: Point, mark: Rect | Polygon) -> float:
+    """How far a point is from a mark; 0 within it."""
+    corners = corners_of(mark)
+    sides = [*pairwise(corners), (corners[-1], corners[0])]
+    turns = [(b[0] - a[0]) * (point[1] - a[1]) - (b[1] - a[1]) * (point[0] - a[0]) for a, b in sides]
+    if all(turn >= 0 for turn in turns) or all(turn <= 0 for turn in turns):
+        return 0.0
+    return min(_from_side(point, a, b) for a, b in sides)
+
+
+def _from_side(point: Point, a: Point, b: Point) -> float:
+    """The distance of a point from a line between two others."""
+    dx, dy = b[0] - a[0], b[1] - a[1]
+    along = ((point[0] - a[0]) * dx + (point[1] - a[1]) * dy) / (dx * dx + dy * dy or 1.0)
+    t = min(max(along, 0.0), 1.0)
+    return dist(point, (a[0] + t * dx, a[1] + t * dy))
 
 
 def _through(area: Area, points: Sequence[Point]) -> bool:

@@ -19,6 +19,7 @@ from cnndsl.draw.outline import Item, outline
 from cnndsl.draw.picture import Subject, View, picture
 from cnndsl.draw.scene import Area, Rect, Scene, Text, Thing
 from cnndsl.draw.styles import layers, paper, volumes
+from cnndsl.draw.styles.labels import lines
 from cnndsl.draw.styles.scales import LEAST_STEP, scale
 from cnndsl.draw.wanted import SMALLEST, Wanted
 from cnndsl.pipeline import check
@@ -110,7 +111,7 @@ def test_chains_keep_the_rules(name: str, width: float | None) -> None:
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-@pytest.mark.parametrize("name", [*DEEP, "LeNet5", "vgg16", "conv_autoencoder"])
+@pytest.mark.parametrize("name", [*DEEP, "LeNet5", "vgg16", "conv_autoencoder", "crnn"])
 def test_volumes_keep_the_rules(name: str, width: float | None) -> None:
     scene = volume(name, width=width)
     assert kept(scene, width) == []
@@ -167,6 +168,37 @@ def test_what_the_rules_find() -> None:
     across = good.arrows[0]._replace(source=first.id, target=others[-1].id)
     line = across.line._replace(points=(first.area.middle, others[-1].area.middle))
     assert any(said.startswith("passing") for said in broken(good._replace(arrows=(across._replace(line=line),))))
+
+
+@pytest.mark.parametrize("name", ["inception_v3", "inception_v4", "googlenet", "xception", "resnet18"])
+def test_arms_within_blocks_do_not_cross_their_neighbours(name: str) -> None:
+    scene = volume(name)
+    insets = {one.id for one in scene.things if one.id.endswith("(drawn once)")}
+    parents = {one.id: one.parent for one in scene.things}
+    for inset in insets:
+        held = {inset, *(one for one, parent in parents.items() if parent == inset)}
+        inner = tuple(a._replace(skip=True) for a in scene.arrows if a.source in held and a.target in held)
+        assert inner
+        assert crossings(scene._replace(arrows=inner)) == 0
+
+
+def test_towers_end_their_rows_together() -> None:
+    """The halves of a siamese network stand above each other in a column, too."""
+    scene = volume("siamese", width=COLUMN)
+    rows = Counter(round(one.area.middle[1]) for one in scene.things if one.kind not in ("connector", "absdiff"))
+    assert [rows[y] for y in sorted(rows)] == [5, 5, 5, 4]  # the third has the layer behind both towers
+    (comes,) = [one for one in scene.arrows if one.source.startswith("a →")]
+    assert len({round(y, 3) for _, y in comes.line.points}) == 1
+
+
+def test_a_legend_is_as_large_as_the_labels() -> None:
+    sizes = {mark.size for mark in marks_of(volume("unet", width=COLUMN)) if isinstance(mark, Text)}
+    assert sizes == {SMALLEST}
+
+
+def test_a_stride_stays_with_its_operation() -> None:
+    assert lines(("3×3 max pool", "/2"), 8.0, 44.0) == ("3×3 max pool /2",)
+    assert lines(("4×4 deconv", "/2", "BN", "ReLU"), 8.0, 44.0) == ("4×4 deconv /2,", "BN, ReLU")
 
 
 def test_the_same_network_gives_the_same_figure() -> None:

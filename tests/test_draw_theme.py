@@ -140,6 +140,11 @@ def test_roles_can_be_told_apart(mode: str, sight: str, roles: list[str]) -> Non
     assert nearest >= (8.0,)
 
 
+def test_convolution_and_pooling_differ_in_greyscale() -> None:
+    """They alternate in most figures; a lightness (L*) of 1 is just seen."""
+    assert lab(LIGHT["convolution"])[0] - lab(LIGHT["pooling"])[0] >= 9
+
+
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("sight", SIGHT)
 def test_scales_grow_evenly(mode: str, sight: str) -> None:

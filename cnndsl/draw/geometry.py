@@ -55,6 +55,14 @@ def around(points: Iterable[Point], margin: float = 0.0) -> Area:
     return Area(left, top, max(xs) + margin - left, max(ys) + margin - top)
 
 
+def corners_of(mark: Polygon | Rect) -> tuple[Point, ...]:
+    """The corners of a filled mark, one after the other."""
+    if isinstance(mark, Polygon):
+        return mark.points
+    area = mark.area
+    return (area.x, area.y), (area.right, area.y), (area.right, area.bottom), (area.x, area.bottom)
+
+
 def united(areas: Iterable[Area]) -> Area:
     """The smallest area that holds all of them; empty at the origin if there are none."""
     known = list(areas)

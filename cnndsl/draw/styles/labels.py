@@ -56,6 +56,8 @@ _HIDDEN = (
     "bias",
 )
 LONGEST_WORD = 14
+STRIDE_ROOM = 1.4
+"""How much longer than others a line may be that a stride ends: it says little on a line of its own."""
 
 
 def size_text(shape: Shape | None) -> str:
@@ -134,8 +136,9 @@ def lines(parts: tuple[str, ...], size: float, room: float) -> tuple[str, ...]:
     """The parts of a label in lines of about `room` points, none of them broken."""
     found: list[str] = []
     for part in parts:
-        longer = f"{found[-1]}{' ' if part.startswith('/') else ', '}{part}" if found else part
-        if found and width(longer, size) <= room:
+        stride = part.startswith("/")
+        longer = f"{found[-1]}{' ' if stride else ', '}{part}" if found else part
+        if found and width(longer, size) <= (room * STRIDE_ROOM if stride else room):
             found[-1] = longer
         else:
             found.append(part)

@@ -9,7 +9,7 @@ from cnndsl.draw import text as letters
 from cnndsl.draw.facts import Colors, facts, said
 from cnndsl.draw.geometry import moved, moved_area
 from cnndsl.draw.outline import OUTSIDE, Item
-from cnndsl.draw.scene import Area, Arrow, Line, Mark, Point, Scene, Text, Thing
+from cnndsl.draw.scene import Area, Arrow, Line, Mark, Point, Rect, Scene, Text, Thing
 from cnndsl.draw.styles import paper
 from cnndsl.draw.styles.flow import Flow, absorbed, flow, is_quiet
 from cnndsl.draw.styles.labels import ACTIVE, BARE, FULL, kernel_sides, lines, operation, size_text
@@ -329,20 +329,30 @@ class _Drawing:
     def _return(self, a: Placed, b: Placed) -> Line:
         """The line from the end of a row to the start of the next, around what stands between them."""
         start, end = moved_area(a.element.body.area, *a.at), moved_area(b.element.body.area, *b.at)
+        leaves, comes = (_height_at_edge(p.element.body, right=p is a) + p.at[1] for p in (a, b))
         right, _ = self.returns[a.row]
         _, between = self.returns[b.row]
         return Line(
             (
-                (start.right, start.middle[1]),
-                (right, start.middle[1]),
+                (start.right, leaves),
+                (right, leaves),
                 (right, between),
                 (0.0, between),
-                (0.0, end.middle[1]),
-                (end.x, end.middle[1]),
+                (0.0, comes),
+                (end.x, comes),
             ),
             radius=4.0,
             head=True,
         )
+
+
+def _height_at_edge(body: Body, *, right: bool) -> float:
+    """Where a line meets the left or right end of a body: as near to its middle as the sheet there reaches."""
+    end, middle = (body.area.right if right else body.area.x), body.area.height / 2
+    areas = [mark.area for mark in body.marks if isinstance(mark, Rect)]
+    sheets = [area for area in areas if abs((area.right if right else area.x) - end) < 0.1]
+    kept = [min(max(middle, sheet.y + sheet.height / 4), sheet.bottom - sheet.height / 4) for sheet in sheets]
+    return min(kept, key=lambda y: abs(y - middle), default=middle)
 
 
 def _windowed(before: Element, after: Element, start: Area, end: Area, sides: tuple[int, ...]) -> list[Mark]:

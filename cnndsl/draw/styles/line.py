@@ -17,6 +17,8 @@ from cnndsl.record import Record
 
 SIZE_PAD = 3.0
 BELOW_PAD = 2.0
+RULE_PAD = 2.0
+"""From a line over a size to the size."""
 SYSTEMS_APART = 12.0
 RETURN = 9.0
 """How far the line from one row to the next goes out to the sides."""
@@ -28,6 +30,8 @@ TOO_WIDE = 20.0
 """What it costs to be wider than the page, in rows."""
 CROSSING = 0.4
 """What a line costs that goes on in another row, in rows."""
+RAGGED = 0.15
+"""What it costs to part stations that stand above each other, in rows."""
 
 
 class Cut(Record):
@@ -87,6 +91,8 @@ def _chunks(figure: Figure, whole: _System, room: float, spine: set[Pair]) -> li
         if (a, b) not in spine:
             for cut in range(rank[a] + 1, rank[b] + 1):
                 crossings[cut] += CROSSING
+    for cut in range(1, len(order)):
+        crossings[cut] += RAGGED if starts[cut] < max(ends[:cut]) else 0.0
     best: list[tuple[float, int]] = [(0.0, 0)]
     for end in range(1, len(order) + 1):
         choices = []
@@ -178,9 +184,21 @@ class _System:
                 leaves = self.index[path.exit] if last and path.exit in self.index and path.exit is not None else None
                 found.append(Path(nodes, entry, leaves))
         for i, (n, what, _) in enumerate(self.keys):
-            if what:
+            if what and not self._lengthened(found, i, self.index[n], what):
                 found.append(Path((i,), None, self.index[n]) if what < 0 else Path((i,), self.index[n], None))
         return found
+
+    def _lengthened(self, found: list[Path], end: int, at: int, what: int) -> bool:
+        """Whether the end of a link at a station goes on straight with an arm that begins or ends there. what: -1 for
+        a link that comes, 1 for one that leaves."""
+        for number, arm in enumerate(found[1:], 1):
+            if what < 0 and arm.nodes[0] == at and arm.entry is None:
+                found[number] = arm._replace(nodes=(end, *arm.nodes))
+                return True
+            if what > 0 and arm.nodes[-1] == at and arm.exit is None:
+                found[number] = arm._replace(nodes=(*arm.nodes, end))
+                return True
+        return False
 
     def _groups(self, path: Path) -> list[list[int]]:
         """The stations of one stage, by their indices: those of one size that stand together."""
@@ -212,7 +230,7 @@ class _System:
         for path in self.paths:
             row = [s for s in map(self._station, path.nodes) if s is not None]
             under = labels_height(row, figure.size) + (
-                figure.leading + BELOW_PAD if self.groups and self.lanes else 0.0
+                figure.leading + BELOW_PAD + RULE_PAD if self.groups and self.lanes else 0.0
             )
             before: Station | None = None
             for index in path.nodes:
@@ -272,8 +290,8 @@ class _System:
             y += figure.leading + 4.0
         groups = [group for group in self.groups if group[0] in xs]
         if self.lanes and groups:
-            self._sizes(groups, y + BELOW_PAD, labels)
-            y += figure.leading + BELOW_PAD
+            self._sizes(groups, y + BELOW_PAD + RULE_PAD, labels)
+            y += figure.leading + BELOW_PAD + RULE_PAD
         elif groups:
             top = axis + min(s.body.y for s in stations.values()) - SIZE_PAD - figure.leading
             self._sizes(groups, top, labels)
@@ -293,7 +311,7 @@ class _System:
             labels[first].append(self.figure.text(middle, y, size))
             if len(group) > 1:
                 # A line says how far the size holds.
-                under = y + self.figure.leading + 0.5 if not self.lanes else y - 0.5
+                under = y + self.figure.leading + 0.5 if not self.lanes else y - RULE_PAD
                 ends = ((x - a.body_before, under), (u + b.body_after, under))
                 labels[first].append(Line(ends, "muted", 0.5))
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from cnndsl.draw import text as letters
 from cnndsl.draw.facts import Colors, said
 from cnndsl.draw.fold import every
-from cnndsl.draw.geometry import moved, moved_area, united
+from cnndsl.draw.geometry import corners_of, moved, moved_area, united
 from cnndsl.draw.outline import Item
-from cnndsl.draw.scene import Area, Mark
+from cnndsl.draw.scene import Area, Mark, Polygon, Rect
 from cnndsl.draw.styles.boxes import MERGE, Scales, Slice, box, is_map, lengths, merge
 from cnndsl.draw.styles.labels import NONE, NORMS, QUIET, SHORT, lines, operation, plane_text
 from cnndsl.draw.styles.plan import Plan, key, name_of
@@ -246,6 +247,25 @@ def gap_between(one: Station | None, other: Station, factor: float) -> float:
     return gap * max(factor, SMALLEST_GAPS)
 
 
+def reach(station: Station, x: float) -> tuple[float, float]:
+    """From where to where a station is drawn at x: the faces of boxes in perspective slant."""
+    return _met(station, 0, x, (station.body.y, station.body.bottom))
+
+
+def _met(station: Station, axis: int, at: float, whole: tuple[float, float]) -> tuple[float, float]:
+    """Where a line meets what is drawn of a station first and last; `whole` if it misses all of it. axis: 0 for the
+    upright line at x, 1 for the level one at y."""
+    marks = [mark for piece in station.pieces for mark in piece.marks if isinstance(mark, Polygon | Rect)]
+    sides = [pair for corners in map(corners_of, marks) for pair in pairwise((*corners, corners[0]))]
+    along = 1 - axis
+    met = [
+        a[along] + (b[along] - a[along]) * (at - a[axis]) / (b[axis] - a[axis])
+        for a, b in sides
+        if min(a[axis], b[axis]) <= at <= max(a[axis], b[axis]) and a[axis] != b[axis]
+    ]
+    return (min(met), max(met)) if met else whole
+
+
 def labels_height(stations: Sequence[Station], size: float) -> float:
     """How much room labels need under the boxes of a row."""
     leading = letters.LEADING * size
@@ -258,6 +278,8 @@ def labels_height(stations: Sequence[Station], size: float) -> float:
 def node_of(station: Station, before: Station | None, over: float, under: float, size: float, factor: float) -> Node:
     """A station as the layout sees it; over, under: room for labels beyond its body."""
     body = station.body
+    upper, lower = reach(station, 0.0)
+    near, far = _met(station, 1, 0.0, (body.x, body.right))
     ends = [(x, letters.width(text, size)) for x, text in station.channels]
     half = letters.widest(station.operation, size) / 2
     if station.times > 1:
@@ -265,10 +287,10 @@ def node_of(station: Station, before: Station | None, over: float, under: float,
     left = max([-body.x, half, *(wide / 2 - x + 1.0 for x, wide in ends)])
     right = max([body.right, half, *(wide / 2 + x + 1.0 for x, wide in ends)])
     return Node(
-        -body.x,
-        body.right,
-        -body.y,
-        body.bottom,
+        -near,
+        far,
+        -upper,
+        lower,
         left + LABEL_PAD / 2 if half > body.width / 2 else left,
         right + LABEL_PAD / 2 if half > body.width / 2 else right,
         -body.y + over,

@@ -10,7 +10,7 @@ that passes boxes of its own row by takes a lane on the smaller side of the row.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 from cnndsl.draw.scene import Point
@@ -19,6 +19,8 @@ from cnndsl.record import Record
 CHANNEL = 5.0
 """Beside a box, for lines across the rows."""
 LANE = 7.0
+ENTRY = 7.5
+"""From a line across the rows to the box that it enters, so that its arrow has a straight end."""
 ROWS_APART = 8.0
 PAD = 3.0
 """Between what belongs to two neighbours."""
@@ -156,10 +158,9 @@ class _Layout:
         return float(start), float(end)
 
     def _rows(self) -> None:
-        inner = sorted(self.paths[1:], key=lambda p: (self._span(p)[1] - self._span(p)[0], p.nodes[0]))
-        for path in inner:
-            row = self._free_row(self._span(path), self._side(path))
-            self.row.update(dict.fromkeys(path.nodes, row))
+        within = {path.nodes: self._within(path) for path in self.paths[1:]}
+        for path in self._shortest_first(path for path in self.paths[1:] if within[path.nodes] is None):
+            self._put(path, 0, within)
         for pair in self.links:
             if self.roles[pair] == "other":
                 if self.row[pair[0]] == self.row[pair[1]]:
@@ -167,6 +168,20 @@ class _Layout:
                 else:
                     self.roles[pair] = "wire"
                     self.wires[pair] = self._free_row((float(pair[0]), float(pair[1])), 1)
+
+    def _shortest_first(self, arms: Iterable[Path]) -> list[Path]:
+        return sorted(arms, key=lambda p: (self._span(p)[1] - self._span(p)[0], p.nodes[0]))
+
+    def _within(self, path: Path) -> Path | None:
+        """The arm that a path leaves and comes back to; None where that is the spine, or there is none."""
+        return next((p for p in self.paths[1:] if path.entry in p.nodes and path.exit in p.nodes), None)
+
+    def _put(self, path: Path, beyond: int, within: dict[tuple[int, ...], Path | None]) -> None:
+        """Give an arm a row beyond another, and its own arms the rows behind it, so that none crosses its neighbours."""
+        row = self._free_row(self._span(path), self._side(path), beyond)
+        self.row.update(dict.fromkeys(path.nodes, row))
+        for arm in self._shortest_first(arm for arm in self.paths[1:] if within[arm.nodes] is path):
+            self._put(arm, row, within)
 
     def _side(self, path: Path) -> int:
         """-1 for an arm that comes before the spine's own nodes, where both sides are used; else 1."""
@@ -179,8 +194,8 @@ class _Layout:
         after = spine.index(path.entry) + 1
         return -1 if after < len(spine) and path.nodes[0] < spine[after] else 1
 
-    def _free_row(self, span: tuple[float, float], side: int) -> int:
-        row = side
+    def _free_row(self, span: tuple[float, float], side: int, beyond: int = 0) -> int:
+        row = beyond + side
         while any(start < span[1] and span[0] < end for start, end in self.taken.get(row, [])):
             row += side
         self.taken.setdefault(row, []).append(span)
@@ -242,7 +257,7 @@ class _Layout:
             for a, b in incoming:
                 role = self.roles[a, b]
                 if role == "entry":
-                    x = max(x, self._tap(a) + CHANNEL + node.body_before, self._tap(a) + PAD + node.before)
+                    x = max(x, self._tap(a) + ENTRY + node.body_before, self._tap(a) + PAD + node.before)
                 elif role == "along":
                     if self._crosses(a):
                         x = max(x, self._tap(a) + PAD + node.before)

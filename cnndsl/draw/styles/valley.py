@@ -7,12 +7,13 @@ from itertools import pairwise
 from math import fsum, log2
 
 from cnndsl.draw import text as letters
-from cnndsl.draw.scene import Arrow, Mark, Point, Thing
+from cnndsl.draw.geometry import united
+from cnndsl.draw.scene import Arrow, Mark, Point, Rect, Thing
 from cnndsl.draw.styles.boxes import is_map
 from cnndsl.draw.styles.figure import Figure, bounded
 from cnndsl.draw.styles.insets import Panel
-from cnndsl.draw.styles.stations import Station, gap_between
-from cnndsl.draw.styles.tracks import Pair
+from cnndsl.draw.styles.stations import Station, gap_between, reach
+from cnndsl.draw.styles.tracks import ENTRY, Pair
 from cnndsl.record import Record
 
 DEEP = 2
@@ -181,8 +182,10 @@ class Layout:
         return self._middle(n, 0)
 
     def _middle(self, n: int, piece: int) -> float:
-        area = self.figure.stations[n].pieces[piece].area
-        return area.x + area.width / 2
+        """The middle of a box's front, whose lower end is level."""
+        one = self.figure.stations[n].pieces[piece]
+        fronts = united(mark.area for mark in one.marks if isinstance(mark, Rect))
+        return fronts.x + fronts.width / 2
 
     def _extents(self, n: int) -> tuple[float, float]:
         """From a station's point to the ends of all that belongs to it."""
@@ -377,7 +380,7 @@ class Layout:
         y, v = self.axes[self.valley.level[a]], self.axes[self.valley.level[b]]
         x, left = self.x[a] + self._turn(a), self.x[b] + other.body.x
         start = (x, y + one.body.bottom)
-        port = self.x[b] - self._extents(b)[0] - self.channel / 2
+        port = min(self.x[b] - self._extents(b)[0] - self.channel / 2, left - ENTRY)
         if port >= x:
             return [start, (x, v), (left, v)]
         between = self.betweens[self.valley.level[a]]
@@ -387,7 +390,7 @@ class Layout:
         one, other = self.figure.stations[a], self.figure.stations[b]
         y, v = self.axes[self.valley.level[a]], self.axes[self.valley.level[b]]
         right, x = self.x[a] + one.body.right, self.x[b] + self._arrival(b)
-        end = (x, v + other.body.bottom)
+        end = (x, v + reach(other, self._arrival(b))[1])
         if x >= right + self.channel - 0.1:
             return [(right, y), (x, y), end]
         port = self.x[a] + self._extents(a)[1] + self.channel / 2

@@ -54,8 +54,8 @@ def scene(network: Item, wanted: Wanted) -> Scene:
         arrows += [moved_arrow(arrow, dx, dy) for arrow in below.arrows]
         marks += [moved(mark, dx, dy) for mark in below.marks]
     # Where no operation is written, colours have to say what boxes are.
-    explained = wanted._replace(legend=True) if figure.words == NONE and wanted.labels else wanted
-    legend = _legend(planned, wanted)
+    explained = wanted._replace(legend=wanted.legend or (figure.words == NONE and wanted.labels), size=figure.size)
+    legend = _legend(planned, explained)
     scene = paper.picture(network, explained, things, arrows, marks, colors=colors, legend=legend)
     return paper.noted(scene, wanted, "Look into fewer blocks (--depth, --fold), or show less (--show, --no-labels).")
 
