@@ -177,7 +177,7 @@ class _Layout:
         return next((p for p in self.paths[1:] if path.entry in p.nodes and path.exit in p.nodes), None)
 
     def _put(self, path: Path, beyond: int, within: dict[tuple[int, ...], Path | None]) -> None:
-        """Give an arm a row beyond another, and its own arms the rows behind it, so that none crosses its neighbours."""
+        """Give an arm a row beyond another, and its own arms the rows behind it, so that none crosses others."""
         row = self._free_row(self._span(path), self._side(path), beyond)
         self.row.update(dict.fromkeys(path.nodes, row))
         for arm in self._shortest_first(arm for arm in self.paths[1:] if within[arm.nodes] is path):
