@@ -27,7 +27,7 @@ from cnndsl.runtime import checkpoints, run_folder
 from cnndsl.runtime.rebuild import read_run
 from cnndsl.runtime.train import Options, resume, train
 
-RECIPES = tuple(section for section in SECTIONS if re.search(r"(?m)^train\b|^    train\b", section.text))
+RECIPES = tuple(section for section in SECTIONS if re.search(r"(?m)^ *train( \w+)?:", section.text))
 
 SMALLER: dict[str, dict[str, str]] = {
     "UNet": {"width": "4"},
@@ -141,6 +141,16 @@ def test_recipe_trains(section: Section, data_root: Path, tmp_path: Path, monkey
     resumed = load_file(result.run / run_folder.WEIGHTS)
     assert all(torch.equal(ended[name], resumed[name]) for name in ended)
     shutil.rmtree(result.run)
+
+
+def test_two_networks_train_each_other(tmp_path: Path) -> None:
+    """As `cnndsl train dcgan-digits` has it, in fewer steps."""
+    (pair,) = check(source(NAMED["DigitsGenerator"].file)).pairs
+    assert pair.recipe is not None
+    result = train(pair.pair, pair.recipe._replace(epochs=2), Options(out=str(tmp_path), limit=128, quiet=True))
+    assert all(finite(row) for row in result.history)
+    assert result.run is not None
+    assert {path.name for path in result.run.iterdir()} >= LEFT | {"samples"}
 
 
 def weights(state: dict[str, Any]) -> dict[str, torch.Tensor]:

@@ -276,13 +276,13 @@ def test_templates(template: str) -> None:
     assert not found.diagnostics
     assert all(one.graph.name.startswith("MyNet2") for one in found.networks)
     assert "Name" not in text
-    trains = any(one.recipe for one in found.networks)
+    trains = any(one.recipe for one in (*found.networks, *found.pairs))
     assert done.stdout.splitlines() == [
         "wrote my-net2.cnn",
         "next: cnndsl check my-net2.cnn",
         *(["next: cnndsl train my-net2.cnn"] if trains else []),
     ]
-    assert trains == (template in ("mlp", "cnn", "resnet", "audio"))
+    assert trains == (template in ("mlp", "cnn", "resnet", "gan", "audio"))
     assert max(map(len, text.splitlines())) <= 120
     # One that has no recipe says what can be done instead.
     assert trains != ("cnndsl compile" in text)
@@ -305,7 +305,8 @@ def test_help_of_new_tells_every_template() -> None:
 def test_new_of_a_network() -> None:
     said = run("new", "mine.cnn", "--from", "resnet-18").stdout
     assert Path("mine.cnn").read_bytes() == (ROOT / "specs" / "resnet.cnn").read_bytes()
-    assert said == "wrote mine.cnn\nnext: cnndsl check mine.cnn:resnet18\n"
+    steps = ["check", "train"]
+    assert said == "wrote mine.cnn\n" + "".join(f"next: cnndsl {step} mine.cnn:resnet18\n" for step in steps)
     said = run("new", "a lenet", "--from", "lenet5").stdout
     assert said.splitlines()[1:] == ["next: cnndsl check 'a lenet.cnn'", "next: cnndsl train 'a lenet.cnn'"]
 

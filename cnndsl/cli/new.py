@@ -65,14 +65,14 @@ def new(name: str, template: str | None, origin: str | None) -> int:
 
 
 def _next_steps(path: str, start: Start) -> list[str]:
-    """What to do with the new file: check it, and train it if there is one network that says how."""
+    """What to do with the new file: check it, and train it if there is one recipe."""
     from shlex import quote
 
     from cnndsl.pipeline import Options, check
 
-    networks = check(Source(path, start.text), Options(network=start.network)).networks
+    checked = check(Source(path, start.text), Options(network=start.network))
     target = quote(f"{path}:{start.network}" if start.network else path)
-    trained = sum(network.recipe is not None for network in networks)
+    trained = sum(one.recipe is not None for one in (*checked.networks, *checked.pairs))
     return [f"check {target}", *([f"train {target}"] if trained == 1 else [])]
 
 
