@@ -250,9 +250,9 @@ def _asked(output: str | None, given: dict[str, Any]) -> Asked:
         raise click.UsageError(f"--dpi is for PNG; {chosen.upper()} has no pixels.")
     if given["no_preamble"] and chosen != "tikz":
         raise click.UsageError("--no-preamble is for --format tikz.")
+    style = _style(given, row)
     if given["engine"] == "dot":
         _need_dot()
-    style = _style(given, row)
     background = row.background if given["background"] is None else given["background"]
     paper = Paper(
         theme=given["theme"],
