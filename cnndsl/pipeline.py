@@ -98,7 +98,7 @@ def check(
     networks = []
     reported: set[Span] = set()
     for one in elaborated:
-        recipe, found = recipe_of(one)
+        recipe, found = recipe_of(one, declared=not (options.sets or options.input))
         diagnostics += found
         states = recipe.optimizer.states if recipe else ADAM_STATES
         analysis = analyse(one.graph, options.batch, states)
@@ -192,12 +192,12 @@ def _alignment(graph: Graph, analysis: Analysis, reported: set[Span]) -> list[Di
     return found
 
 
-def recipe_of(one: Elaborated) -> tuple[Recipe | None, list[Diagnostic]]:
+def recipe_of(one: Elaborated, *, declared: bool = True) -> tuple[Recipe | None, list[Diagnostic]]:
     """The network's recipe. The training vocabulary is only loaded for networks that have one."""
     if one.train is None:
         return None, []
     from cnndsl.recipe import read
 
-    recipe, found = read(one.settings, one.graph, one.train)
+    recipe, found = read(one.settings, one.graph, one.train, declared=declared)
     failed = any(d.severity == "error" for d in found)
     return None if failed else recipe, found

@@ -13,6 +13,7 @@ import torch
 from cnndsl.diagnostics import Diagnostic
 from cnndsl.elaborate import elaborate
 from cnndsl.layers.bind import Given
+from cnndsl.pipeline import Options, check
 from cnndsl.recipe import SETTINGS, Recipe, from_json, read
 from cnndsl.recipe.base import option
 from cnndsl.recipe.losses import LOSSES, CrossEntropy, Distance, HalfSquared, MapDistance, Mse
@@ -522,3 +523,16 @@ def test_a_network_that_gives_back_its_input_is_given_0_to_1() -> None:
     assert (
         recipe_of(with_train(net, "data mnist", "loss reconstruction", "normalize range"))[0].normalize.name == "range"
     )
+
+
+def test_a_recipe_is_for_the_network_as_it_is_declared() -> None:
+    text = "network Net(n=10)\ninput 8x8x1\ndense {n}\ntrain:\n    data digits\n"
+    other = check(Source("net.cnn", text), Options(sets=(("n", "7"),)))
+    assert other.ok
+    assert [d.code for d in other.diagnostics] == ["N649"]
+    assert check(Source("net.cnn", text), Options(sets=(("n", "10"),))).diagnostics == ()
+    declared = check(Source("net.cnn", text.replace("n=10", "n=7")))
+    assert [d.code for d in declared.diagnostics] == ["E606"]
+    # What is written wrong stays wrong.
+    misspelt = check(Source("net.cnn", text + "    epohcs 3\n"), Options(sets=(("n", "7"),)))
+    assert [d.code for d in misspelt.diagnostics] == ["N649", "E601"]

@@ -72,7 +72,8 @@ def _next_steps(path: str, start: Start) -> list[str]:
 
     checked = check(Source(path, start.text), Options(network=start.network))
     target = quote(f"{path}:{start.network}" if start.network else path)
-    trained = sum(one.recipe is not None for one in (*checked.networks, *checked.pairs))
+    trained = sum(one.recipe is not None for one in checked.networks)
+    trained += sum(one.recipe is not None for one in checked.pairs)
     return [f"check {target}", *([f"train {target}"] if trained == 1 else [])]
 
 

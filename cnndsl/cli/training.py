@@ -68,8 +68,8 @@ def choose(file: str, sets: Pairs, root: str | None, set_train: Pairs, color: st
     network, uses, diagnostics = _network(file, sets, root)
     recipe = None
     if network is not None and exit_code(diagnostics) == 0:
-        recipe, more = _recipe(network, set_train)
-        diagnostics = [*diagnostics, *more]
+        recipe, more = _recipe(network, set_train, changed=bool(sets))
+        diagnostics = [*(d for d in diagnostics if d.code != "N649"), *more]
     show([d for d in diagnostics if not quiet or d.severity == "error"], color)
     if network is None or recipe is None or exit_code(diagnostics):
         return exit_code(diagnostics)
@@ -127,12 +127,17 @@ def _network(
     return networks[0], kept_files(checked.library), diagnostics
 
 
-def _recipe(network: CheckedNetwork | CheckedPair, sets: Pairs) -> tuple[Recipe | None, list[Diagnostic]]:
-    """The network's recipe, or the default one, with what was set from outside; and what is wrong with that."""
+def _recipe(
+    network: CheckedNetwork | CheckedPair, sets: Pairs, *, changed: bool
+) -> tuple[Recipe | None, list[Diagnostic]]:
+    """The network's recipe, or the default one, with what was set from outside; and what is wrong with that.
+
+    changed: whether the network has other parameters than in its file: whether its recipe fits was not said then.
+    """
     from cnndsl.pipeline import CheckedPair
     from cnndsl.recipe import read as read_recipe
 
-    if network.recipe is not None and not sets:
+    if network.recipe is not None and not sets and not changed:
         return network.recipe, []
     from cnndsl.recipe.overrides import override, parse_settings
 

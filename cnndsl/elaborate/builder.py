@@ -49,6 +49,8 @@ class Builder:
         # What was reported, here or for a network that shares lines with this one.
         self.reported = reported
         self.troubled = False
+        # What is said of names of no kind or block; None where they look misspelt.
+        self.missing: dict[str, Diagnostic | None] = {}
         # The header of the instance whose base's lines are run.
         self.instance: Span | None = None
         self.prefixes = Names()
@@ -78,14 +80,20 @@ class Builder:
     def is_known_as_missing(self, name: str, span: Span) -> bool:
         """Whether it was said that no kind or block is called so, and what is missing is a definition: then each use is
         shown there, as long as they are few."""
-        for one in self.diagnostics:
-            if type(one).__name__ == "UnknownKind" and one.values["name"] == name and one.is_undefined():  # type: ignore[attr-defined]
-                again = Label(span, "here, too")
-                if one.span != span and again not in one.labels and len(one.labels) < MOST_SHOWN:
-                    one.labels = (*one.labels, again)
-                self.troubled = True
-                return one.span != span
-        return False
+        if name not in self.missing:
+            of_name = (d for d in self.diagnostics if type(d).__name__ == "UnknownKind" and d.values["name"] == name)
+            first: Any = next(of_name, None)
+            if first is None:
+                return False
+            self.missing[name] = first if first.is_undefined() else None
+        one = self.missing[name]
+        if one is None:
+            return False
+        again = Label(span, "here, too")
+        if one.span != span and again not in one.labels and len(one.labels) < MOST_SHOWN:
+            one.labels = (*one.labels, again)
+        self.troubled = True
+        return one.span != span
 
     def report_evaluation(self, error: EvaluationError, line: Line, frame: Frame, fallback: Any = None) -> None:
         node = error.node if error.node is not None else fallback

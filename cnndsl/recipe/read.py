@@ -19,10 +19,13 @@ from cnndsl.record import Record
 from cnndsl.source import Span
 
 
-def read(settings: Sequence[Setting], graph: Graph, span: Span) -> tuple[Recipe, list[Diagnostic]]:
+def read(
+    settings: Sequence[Setting], graph: Graph, span: Span, *, declared: bool = True
+) -> tuple[Recipe, list[Diagnostic]]:
     """The recipe that a `train:` block at `span` means for this network, and what is wrong with it.
 
-    A setting that is wrong has its default in the recipe. An empty list gives the default recipe.
+    A setting that is wrong has its default in the recipe. An empty list gives the default recipe. declared: whether the
+    network is as its file has it; of another one it is no error if the recipe does not fit.
     """
     settings = joined(settings)
     reading = read_settings(settings, {"outputs": _outputs(graph)})
@@ -31,7 +34,11 @@ def read(settings: Sequence[Setting], graph: Graph, span: Span) -> tuple[Recipe,
     # What follows from a mistake above is not reported: without the data or loss meant, nothing can be compared.
     meant = not reading.failed & {"data", "loss", "metrics"}
     if meant and graph.complete:
-        diagnostics += check(recipe, graph, span)
+        found = check(recipe, graph, span)
+        wrong = next((d for d in found if d.severity == "error"), None)
+        if wrong is not None and not declared:
+            found = [problem("RecipeNotApplicable", span, name=graph.name, why=wrong.message_text())]
+        diagnostics += found
     return recipe, diagnostics
 
 

@@ -1,4 +1,4 @@
-"""Problems of what is trained how: E628 to E648 and W610."""
+"""Problems of what is trained how: E628 to E648, N649 and W610."""
 
 from __future__ import annotations
 
@@ -175,6 +175,19 @@ class NothingFrozen(Diagnostic):
     message = "{why}"
     label = "the layers that don't learn"
     help = "did you mean `{near}`?"
+
+
+class RecipeNotApplicable(Diagnostic):
+    """A recipe is for the network as it is declared: with other parameters or another input its data need not fit.
+
+    Training asks for data that do: `cnndsl train --set classes=100 --set-train data=cifar100`.
+    """
+
+    code = "N649"
+    severity = "note"
+    title = "a recipe that doesn't apply"
+    message = "the recipe of `{name}` is not checked: it is for the sizes and parameters in the file"
+    label = "{why}"
 
 
 class NothingToDrop(Diagnostic):
