@@ -134,11 +134,13 @@ def seeded(
             if threads is not None and 0 < threads <= (os.cpu_count() or 1):
                 torch.set_num_threads(threads)
             cudnn.benchmark, cudnn.deterministic = not deterministic, deterministic
-            torch.use_deterministic_algorithms(deterministic)
+            if deterministic != enabled:  # the call itself imports half of PyTorch's compiler: 70 MB
+                torch.use_deterministic_algorithms(deterministic)
             torch.manual_seed(seed)
             yield device
         finally:
-            torch.use_deterministic_algorithms(enabled)
+            if deterministic != enabled:
+                torch.use_deterministic_algorithms(enabled)
             torch.set_num_threads(before)
             cudnn.benchmark, cudnn.deterministic = flags
 

@@ -190,10 +190,12 @@ class Descent:
 
     def _gradients(self, batches: Iterable[Batch], count: int) -> Tensor:
         """Make the gradients of a step on so many examples; the sums over them."""
-        sums: Any = 0
-        for index, batch in enumerate(batches):
-            sums = sums + self._backward(batch, batch.count / count, first=index == 0)
-        return sums  # type: ignore[no-any-return]
+        sums: Tensor | None = None
+        for batch in batches:
+            more = self._backward(batch, batch.count / count, first=sums is None)
+            sums = more if sums is None else sums + more
+        assert sums is not None
+        return sums
 
     def _backward(self, batch: Batch, share: float, *, first: bool) -> Tensor:
         """Add the gradients of one batch; the sums over its examples."""

@@ -25,6 +25,8 @@ from cnndsl.runtime.progress import Progress
 
 LOOK_EVERY = 50
 """Steps between two looks at whether the loss is still a number."""
+MOST_EVALUATED = 256
+"""Most examples in one batch of an evaluation, if training takes no larger ones."""
 EVALUATED_VALUES = 4_000_000
 """Most input values in one batch of an evaluation, which keeps no activations."""
 
@@ -71,7 +73,7 @@ def order(examples: int, seed: int, epoch: int) -> Tensor:
 
 def evaluated(examples: Examples, batch: int) -> list[tuple[int, int]]:
     """Where each batch of an evaluation begins and ends: larger ones than in training, `batch` at least."""
-    many = max(batch, min(1024, EVALUATED_VALUES // max(1, int(examples.inputs[0].numel()))))
+    many = max(batch, min(MOST_EVALUATED, EVALUATED_VALUES // max(1, int(examples.inputs[0].numel()))))
     return [(start, min(start + many, len(examples))) for start in range(0, len(examples), many)]
 
 

@@ -22,7 +22,8 @@ from cnndsl.runtime.data.parts import at_most, draw
 from cnndsl.runtime.errors import DataError
 
 FIT_ONCE = 1024**3
-"""Images that fill at most so many bytes after fitting are fitted once; larger sets batch by batch."""
+"""Images that fill at most so many bytes after resizing are resized once, larger sets batch by batch. So are those that
+are only padded or cut, which costs next to nothing."""
 _PIECE = 2**20
 """Values that are looked at together while a whole set is gone through."""
 FITS = ("none", "pad", "crop", "resize")
@@ -162,7 +163,7 @@ def prepare(
         said += _said_fit(fit, image, size, input)
     file_fit = getattr(recipe.data, "fit", "pad")
     bare = Prepare(fit, size, input, (1.0,), (0.0,), image, file_fit if file_fit in FITS else "pad", raw.names)
-    if image is not None and fit != "none":
+    if image is not None and fit == "resize":
         total = sum(len(part) for part in split if part is not None)
         if total * image[2] * size[0] * size[1] <= FIT_ONCE:
             split = split.each(lambda part: _changed(part, bare.fitted))
