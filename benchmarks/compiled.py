@@ -13,27 +13,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 import cnndsl
 from benchmarks.installed import ROOT
 from benchmarks.measure import Row, half_spread, in_turns, median
+from benchmarks.training.nets import LeNet5
 
 BATCH, STEPS, PAIRS = 64, 20, 40
-
-
-class LeNet5(nn.Module):
-    """LeNet-5 as a colleague would write it."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.conv1 = nn.Conv2d(1, 6, 5)
-        self.conv2 = nn.Conv2d(6, 16, 5)
-        self.fc1 = nn.Linear(400, 120)
-        self.fc2 = nn.Linear(120, 84)
-        self.fc3 = nn.Linear(84, 10)
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = F.avg_pool2d(torch.tanh(self.conv1(x)), 2)
-        x = F.avg_pool2d(torch.tanh(self.conv2(x)), 2)
-        x = torch.tanh(self.fc1(x.flatten(1)))
-        x = torch.tanh(self.fc2(x))
-        return self.fc3(x)
 
 
 class Recorded(TorchDispatchMode):
