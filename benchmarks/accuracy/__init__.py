@@ -1,7 +1,7 @@
 """Time to an accuracy: networks of this folder, each trained three times, each from its spec to its test's figure.
 
-Settings were chosen on 5,000 images of the training set (`--choose`); for the figures all 60,000 are trained on, and
-the test set is looked at once, when a run has ended.
+Settings are to be chosen on 5,000 images of the training set (`--choose`); for the figures all 60,000 are trained on,
+and the test set is looked at once, when a run has ended. RESULTS.md tells where that was not kept.
 """
 
 from __future__ import annotations
