@@ -29,7 +29,7 @@ from cnndsl.runtime.data.feed import Feed
 from cnndsl.runtime.data.prepare import Prepare
 from cnndsl.runtime.errors import NotFiniteError, RunError, TrainingError
 from cnndsl.runtime.learners import Descent
-from cnndsl.runtime.loop import Loop, Position, batches, order
+from cnndsl.runtime.loop import EVALUATED_VALUES, Loop, Position, batches, order
 from cnndsl.runtime.module import build_module
 from cnndsl.runtime.objective import Objective
 from cnndsl.runtime.optimizing import penalties
@@ -222,7 +222,7 @@ def test_evaluation_in_batches_is_that_of_the_whole(monkeypatch: pytest.MonkeyPa
     examples = Examples(torch.randn(50, 3), torch.arange(50) % 4)
     loop = loop_on(module, graph, recipe, examples)
     whole = loop.evaluate(examples)
-    monkeypatch.setattr("cnndsl.runtime.loop.EVALUATED_VALUES", 1)
+    monkeypatch.setitem(EVALUATED_VALUES, "cpu", 1)
     assert loop.evaluate(examples) == pytest.approx(whole, rel=1e-6)
     module.eval()
     with torch.no_grad():

@@ -24,6 +24,7 @@ class Loss(Option):
     decides: whether targets from 0 to 1 are classes too: those nearer to 1.
     takes: how many outputs of the network it compares at once; None: its own, and those that `gaussian` samples from.
     of_two: whether it is for two networks that are trained against each other (cnndsl.recipe.adversarial).
+    on_host: whether PyTorch needs numbers of the targets on the host for it, which a GPU has to be waited for.
     support: functions that its expressions call, in PyTorch's terms alone.
     """
 
@@ -33,6 +34,7 @@ class Loss(Option):
     decides = False
     takes: int | None = 1
     of_two = False
+    on_host = False
     support: tuple[Support, ...] = ()
     unsaid: ClassVar = {"weight": 1.0}
     weight: float
@@ -316,6 +318,7 @@ class Ctc(Loss):
         WEIGHT,
     )
     blank: int
+    on_host = True
     support = (
         Support(
             "ctc_loss",

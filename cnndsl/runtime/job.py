@@ -17,6 +17,7 @@ from cnndsl.recipe import Recipe
 from cnndsl.recipe.checks import layers_named
 from cnndsl.recipe.pair import Pair
 from cnndsl.runtime import shared
+from cnndsl.runtime.data import Examples
 from cnndsl.runtime.data.feed import feed_for
 from cnndsl.runtime.data.prepare import Prepared, prepare
 from cnndsl.runtime.data.sources import read
@@ -25,11 +26,13 @@ from cnndsl.runtime.depth import Depth
 from cnndsl.runtime.errors import TrainingError
 from cnndsl.runtime.learners import Descent
 from cnndsl.runtime.loop import Loop, own_seed
+from cnndsl.runtime.memory import free
 from cnndsl.runtime.module import build_module
 from cnndsl.runtime.nodes import parts
 from cnndsl.runtime.objective import Objective
 from cnndsl.runtime.optimizing import penalties
 from cnndsl.runtime.processes import ALONE, Processes
+from cnndsl.runtime.recorded import Recorded, recordable
 from cnndsl.runtime.starting import start_from
 from cnndsl.runtime.whitening import whiten
 
@@ -85,6 +88,8 @@ class Options(NamedTuple):
         )
 
 
+HELD = 0.5
+"""The share of a GPU's free memory that one part of the examples may fill."""
 _KEPT = ("limit", "keep", "deterministic", "compiled", "sync_bn")
 DEFAULTS = Options()
 
@@ -134,6 +139,9 @@ def seeded(
             if threads is not None and 0 < threads <= (os.cpu_count() or 1):
                 torch.set_num_threads(threads)
             cudnn.benchmark, cudnn.deterministic = not deterministic, deterministic
+            if deterministic and device.type == "cuda":
+                # cuBLAS gives the same bits only with workspaces of its own, which it asks the environment about.
+                os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
             if deterministic != enabled:  # the call itself imports half of PyTorch's compiler: 70 MB
                 torch.use_deterministic_algorithms(deterministic)
             torch.manual_seed(seed)
@@ -166,7 +174,7 @@ def make(graph: Graph | Pair, recipe: Recipe, options: Options, device: torch.de
         shared.compare(graph, recipe, prepared.split, processes)
     memory_format = memory_format_of(module, wanted.input)
     module = module.to(device).to(memory_format=memory_format)  # type: ignore[call-overload]
-    split = prepared.split.each(lambda part: part.to(device))
+    split = prepared.split.each(lambda part: held(part, device))
     feed = feed_for(prepared.prepare, recipe, wanted, device, memory_format)
     whitened = whiten(module, graph, split.train, feed)
     begun = start_from(module, options.init_from) if options.init_from is not None else []
@@ -179,7 +187,8 @@ def make(graph: Graph | Pair, recipe: Recipe, options: Options, device: torch.de
     given = (module, recipe, objective, penalties(graph, module), device)
     further: dict[str, Any] = {"bf16": bf16, "depth": depth, "frozen": frozen(module, graph, recipe)}
     if processes.size == 1:
-        learner = Descent(*given, **further)
+        recorded = device.type == "cuda" and recordable(graph, recipe)
+        learner = (Recorded if recorded else Descent)(*given, **further)
     else:
         learner = shared.Shared(*given, **further, processes=processes, unused=shared.unused(graph, recipe))
     if options.compiled:
@@ -188,6 +197,12 @@ def make(graph: Graph | Pair, recipe: Recipe, options: Options, device: torch.de
         torch.manual_seed(own_seed(recipe.seed, processes.rank))
     loop = Loop(learner, recipe, split, feed, device, processes)
     return Job(graph, recipe, options, prepared._replace(said=said), loop)
+
+
+def held(examples: Examples, device: torch.device) -> Examples:
+    """The examples on the device, if they leave it room; else where they are, to be brought there batch by batch."""
+    room = free(device) if device.type == "cuda" else None
+    return examples if room is not None and examples.bytes > room * HELD else examples.to(device)
 
 
 def frozen(module: nn.Module, graph: Graph, recipe: Recipe) -> list[nn.Module]:
@@ -216,7 +231,7 @@ def _make_pair(pair: Pair, recipe: Recipe, options: Options, device: torch.devic
     prepared = prepare(read(recipe.data, wanted), recipe, wanted.input, options.limit, wanted.task)
     if options.init_from is not None:
         prepared = prepared._replace(said=(*prepared.said, *start_from(learner.module, options.init_from)))
-    split = prepared.split.each(lambda part: part.to(device))
+    split = prepared.split.each(lambda part: held(part, device))
     feed = feed_for(prepared.prepare, recipe, wanted, device, torch.contiguous_format)
 
     def show(run: Path, epoch: int) -> None:

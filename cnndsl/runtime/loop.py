@@ -25,10 +25,10 @@ from cnndsl.runtime.progress import Progress
 
 LOOK_EVERY = 50
 """Steps between two looks at whether the loss is still a number."""
-MOST_EVALUATED = 256
-"""Most examples in one batch of an evaluation, if training takes no larger ones."""
-EVALUATED_VALUES = 4_000_000
-"""Most input values in one batch of an evaluation, which keeps no activations."""
+MOST_EVALUATED = {"cpu": 256, "cuda": 2048}
+"""Most examples in one batch of an evaluation, if training takes no larger ones, by the kind of device."""
+EVALUATED_VALUES = {"cpu": 4_000_000, "cuda": 16_000_000}
+"""Most input values in one batch of an evaluation, which keeps no activations, by the kind of device."""
 
 Row = dict[str, float]
 """The numbers of one epoch, by the names of metrics.csv's columns."""
@@ -71,9 +71,10 @@ def order(examples: int, seed: int, epoch: int) -> Tensor:
     return torch.randperm(examples, generator=random)
 
 
-def evaluated(examples: Examples, batch: int) -> list[tuple[int, int]]:
+def evaluated(examples: Examples, batch: int, device: torch.device) -> list[tuple[int, int]]:
     """Where each batch of an evaluation begins and ends: larger ones than in training, `batch` at least."""
-    many = max(batch, min(MOST_EVALUATED, EVALUATED_VALUES // max(1, int(examples.inputs[0].numel()))))
+    values = EVALUATED_VALUES[device.type] // max(1, int(examples.inputs[0].numel()))
+    many = max(batch, min(MOST_EVALUATED[device.type], values))
     return [(start, min(start + many, len(examples))) for start in range(0, len(examples), many)]
 
 
@@ -193,7 +194,7 @@ class Loop:
         """What an epoch is trained on, and the order in which it sees them."""
         count = len(self.split.train)
         rows = order(count, self.recipe.seed, epoch) if self.recipe.shuffle else torch.arange(count)
-        return self.split.train.in_epoch(self.recipe.seed, epoch), rows.to(self.device)
+        return self.split.train.in_epoch(self.recipe.seed, epoch), rows.to(self.split.train.inputs.device)
 
     def _look(self, losses: Tensor, done: int, *, weights: bool = False) -> None:
         """Raises NotFiniteError at the first step whose loss is no number; or if, after `done` steps, `weights` are
@@ -255,10 +256,10 @@ class Loop:
         """The loss and the metrics over all examples, in evaluation mode."""
         self.learner.begin(training=False)
         total = self._zeros()
-        for start, end in evaluated(examples, self.recipe.batch):
+        for start, end in evaluated(examples, self.recipe.batch, self.device):
             share = self.processes.share(end - start, self.recipe.batch)
             if not share.idle:
-                rows = torch.arange(start + share.start, start + share.end, device=self.device)
+                rows = torch.arange(start + share.start, start + share.end, device=examples.inputs.device)
                 total += self.learner.measure(self.feed(examples.pick(rows)))
         self.learner.begin(training=True)
         return self.learner.values(self.processes.added(total).tolist(), len(examples), training=False)

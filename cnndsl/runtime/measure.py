@@ -106,7 +106,7 @@ def network_of(graph: Graph, recipe: Recipe, module: nn.Module, feed: Feed, devi
 
 def judged(network: Network, examples: Examples) -> Iterator[Judged]:
     """The examples in order, in batches as the training loop evaluates them."""
-    for start, end in evaluated(examples, network.batch):
+    for start, end in evaluated(examples, network.batch, network.feed.device):
         stored = examples.pick(torch.arange(start, end, device=examples.inputs.device))
         batch = network.feed(stored)
         yield Judged(start, stored, batch, network.answers(network.module, batch))

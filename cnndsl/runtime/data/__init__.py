@@ -46,8 +46,14 @@ class Examples:
         many = max(1, values // max(1, self.inputs[0].numel()))
         yield from (self.inputs[start : start + many] for start in range(0, len(self), many))
 
+    @property
+    def bytes(self) -> int:
+        """How much memory they fill."""
+        there = (self.inputs, self.classes, self.values, *self.others)
+        return sum(tensor.nbytes for tensor in there if tensor is not None)
+
     def to(self, device: torch.device) -> Examples:
-        return self._with(lambda tensor: tensor.to(device, non_blocking=True))
+        return self._with(lambda tensor: _brought(tensor, device))
 
     def in_epoch(self, seed: int, epoch: int) -> Examples:
         """The examples as they are to be seen in this epoch: always the same ones here."""
@@ -98,6 +104,17 @@ class Mapped(Examples):
     def to(self, device: torch.device) -> Examples:
         """Itself: batches are brought to the device one by one."""
         return self
+
+
+PINNED = 256 * 1024**2
+"""Most bytes that are copied to a GPU by way of memory that it reads by itself."""
+
+
+def _brought(tensor: Tensor, device: torch.device) -> Tensor:
+    """The tensor on the device. A GPU that is at work is not waited for: it takes the batch when it comes to it."""
+    if device.type == "cuda" and tensor.device.type == "cpu" and tensor.nbytes <= PINNED:
+        tensor = tensor.pin_memory()
+    return tensor.to(device, non_blocking=True)
 
 
 class Batch(NamedTuple):

@@ -8,7 +8,7 @@ examples are normalized; holes, noise and mixing come last. All random numbers a
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from itertools import groupby
 from math import ceil, pi
 from typing import Any, NamedTuple
@@ -222,10 +222,16 @@ def displacements(one: Any, size: tuple[int, int], drawn: Drawn) -> Tensor:
     noise = drawn.uniform(-1, 1, 2, height, width)
     smooth: Tensor = _gaussian(height, one.sigma, drawn.device) @ noise @ _gaussian(width, one.sigma, drawn.device)
     smooth = smooth * (one.strength * drawn.coin(one.chance)).view(-1, 1, 1, 1)
-    half = torch.tensor([2 / width, 2 / height], device=drawn.device)
-    return smooth.movedim(1, 3) * half
+    return smooth.movedim(1, 3) * _constant((2 / width, 2 / height), drawn.device)
 
 
+@lru_cache(maxsize=64)
+def _constant(numbers: tuple[float, ...], device: torch.device) -> Tensor:
+    """Numbers on the device, brought there once: a GPU would be waited for each time."""
+    return torch.tensor(numbers, device=device)
+
+
+@lru_cache(maxsize=16)
 def _gaussian(size: int, sigma: float, device: torch.device) -> Tensor:
     """The convolution of `size` numbers, which begin again behind the last, with a Gaussian: a symmetric matrix."""
     reach = ceil(3 * sigma)
@@ -263,7 +269,7 @@ def _grey(x: Tensor) -> Tensor:
     """N x 1 x height x width."""
     if x.shape[1] != 3:
         return x.mean(1, keepdim=True)
-    return (x * torch.tensor(LUMA, device=x.device).view(1, 3, 1, 1)).sum(1, keepdim=True)
+    return (x * _constant(LUMA, x.device).view(1, 3, 1, 1)).sum(1, keepdim=True)
 
 
 def _mean_grey(x: Tensor) -> Tensor:

@@ -38,12 +38,13 @@ class Pairs(Examples):
         return Examples(first.inputs, alike, alike.unsqueeze(1).to(torch.float32), (second.inputs,), rows)
 
     def to(self, device: torch.device) -> Examples:
-        return Pairs(self.of.to(device), self.partners)
+        of = self.of.to(device)
+        return Pairs(of, self.partners.to(of.inputs.device))
 
     def in_epoch(self, seed: int, epoch: int) -> Examples:
         """The same examples with other partners: a function of the seed and the epoch alone."""
         assert self.classes is not None
-        return Pairs(self.of, partners(self.classes.cpu(), seed, epoch))
+        return Pairs(self.of, partners(self.classes.cpu(), seed, epoch).to(self.of.inputs.device))
 
 
 def pairs(examples: Examples, seed: int) -> Examples:
