@@ -20,7 +20,8 @@ from cnndsl.runtime import job
 from cnndsl.runtime.errors import TrainingError
 from cnndsl.runtime.job import Options, make, seeded
 from cnndsl.runtime.loop import Loop, Position, StopRequest
-from cnndsl.runtime.recorded import BEFORE, Recorded
+from cnndsl.runtime.recorded import Recorded
+from cnndsl.runtime.recorder import BEFORE, Recorder
 from cnndsl.runtime.train import train
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU here")
@@ -39,6 +40,13 @@ AUGMENTATIONS = (
 )
 
 
+def recorder_of(loop: Loop) -> Recorder:
+    """What records a loop's steps, all of which it could."""
+    assert isinstance(loop.learner, Recorded)
+    assert loop.learner.recorder.refused == ""
+    return loop.learner.recorder
+
+
 def made(graph: Graph, recipe: Recipe) -> Loop:
     torch.manual_seed(recipe.seed)
     return make(graph, recipe, QUIET, GPU).loop
@@ -50,12 +58,9 @@ def test_recorded_steps_are_the_same_steps(name: str, monkeypatch: pytest.Monkey
     with seeded(recipe.seed, GPU, deterministic=True):
         recorded = finished(made(graph, recipe))
         if name not in NOT_RECORDED:
-            assert isinstance(recorded.learner, Recorded)
-            assert recorded.learner.refused == ""
-            assert len(recorded.learner.recordings) == 1
-        monkeypatch.setattr(job, "recordable", lambda *_: False)
+            assert len(recorder_of(recorded).recordings) == 1
+        monkeypatch.setattr(Recorder, "__call__", lambda _, key, work, inputs: work(inputs))
         usual = finished(made(graph, recipe))
-        assert not isinstance(usual.learner, Recorded)
         assert numbers(recorded) == numbers(usual)
         same_tensors(recorded.state(), usual.state())
 
@@ -66,8 +71,7 @@ def test_each_shape_of_batches_has_its_recording() -> None:
     )
     with seeded(recipe.seed, GPU):
         loop = finished(made(graph, recipe))
-        assert isinstance(loop.learner, Recorded)
-        assert sorted(len(one.batch.inputs[0]) for one in loop.learner.recordings.values()) == [20, 50]
+        assert sorted(len(one.inputs[0]) for one in recorder_of(loop).recordings.values()) == [20, 50]
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -131,6 +135,22 @@ def test_no_augmentation_waits_for_the_gpu(augment: str, where: str, monkeypatch
         assert loop.split.train.inputs.is_cuda == (where == "on the GPU")
         waits_for_nothing(loop)
         finished(loop)
+        (one,) = {key[0] for key in recorder_of(loop).recordings}
+        assert one == ("update" if where == "on the GPU" else "gradients")
+
+
+def test_what_is_augmented_is_the_same_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
+    graph, recipe = network(
+        "network N\ninput 12x12x1\nconv 3x3x4, relu\ndense 10\ntrain:\n    data digits\n    epochs 4\n    batch 40\n"
+        "    augment flip alternate, crop 2, affine 10 0.1, mixup 0.3  # allow W650\n"
+    )
+    with seeded(recipe.seed, GPU, deterministic=True):
+        recorded = finished(made(graph, recipe))
+        assert len(recorder_of(recorded).recordings) == 2  # mirrored in one epoch, not in the next
+        monkeypatch.setattr(Recorder, "__call__", lambda _, key, work, inputs: work(inputs))
+        usual = finished(made(graph, recipe))
+        assert numbers(recorded) == numbers(usual)
+        same_tensors(recorded.state(), usual.state())
 
 
 def test_the_numbers_are_those_of_a_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -157,9 +177,9 @@ def test_what_pytorch_cant_record_trains_as_usual(monkeypatch: pytest.MonkeyPatc
         loop.learner.module.register_forward_hook(lambda _, __, outputs: print(float(outputs.sum())))
         finished(loop)
         assert isinstance(loop.learner, Recorded)
-        assert loop.learner.refused
-        assert not loop.learner.recordings
-        monkeypatch.setattr(job, "recordable", lambda *_: False)
+        assert loop.learner.recorder.refused
+        assert not loop.learner.recorder.recordings
+        monkeypatch.setattr(Recorder, "__call__", lambda _, key, work, inputs: work(inputs))
         usual = finished(made(graph, recipe))
         same_tensors(loop.state(), usual.state())
 

@@ -17,15 +17,17 @@ from benchmarks.training.lean import stored
 from benchmarks.training.nets import NETS
 
 
-def by_hand(name: str, root: Path, limit: int, batch: int) -> Callable[[], None]:
+def by_hand(name: str, root: Path, limit: int, batch: int, device: str = "cpu") -> Callable[[], None]:
     """An action: an epoch of the first images by the loop below."""
     torch.manual_seed(0)
-    images, labels = stored(name, str(root))
-    loop = Fastest(NETS[name](), images[:limit], labels[:limit], batch, augment=name != "lenet5")
+    images, labels = (part[:limit].to(device) for part in stored(name, str(root)))
+    loop = Fastest(NETS[name]().to(device), images, labels, batch, augment=name != "lenet5")
     return lambda: loop.run(limit // batch)
 
 
-def ours(spec: str, root: Path, limit: int, settings: tuple[tuple[str, str], ...]) -> Callable[[], object]:
+def ours(
+    spec: str, root: Path, limit: int, settings: tuple[tuple[str, str], ...], device: str = "cpu"
+) -> Callable[[], object]:
     """An action: an epoch as `cnndsl train` runs it."""
     from cnndsl.cli.training import Chosen, choose
     from cnndsl.runtime.job import Options, make
@@ -35,7 +37,7 @@ def ours(spec: str, root: Path, limit: int, settings: tuple[tuple[str, str], ...
     assert isinstance(chosen, Chosen)
     torch.manual_seed(0)
     options = Options(data_root=str(root), limit=limit)
-    loop = make(chosen.graph, chosen.recipe, options, torch.device("cpu")).loop
+    loop = make(chosen.graph, chosen.recipe, options, torch.device(device)).loop
     with open("/dev/null", "w", encoding="utf-8") as nowhere:
         progress = Progress(nowhere, quiet=True)
     return lambda: loop.run_epoch(progress, lambda: False)
@@ -53,13 +55,13 @@ class Fastest:
         self.shift = (-mean / deviation).view(1, -1, 1, 1)
         self.augment = augment
         self.optimizer = torch.optim.SGD(net.parameters(), lr=0.01, momentum=0.9, fused=True)
-        self.sums = torch.zeros(2, dtype=torch.float64)
+        self.sums = torch.zeros(2, dtype=torch.float64, device=images.device)
         self.rows = self._rows()
 
     def _rows(self) -> Iterator[Tensor]:
         """The rows of each step, epoch after epoch."""
         while True:
-            order = torch.randperm(len(self.images))
+            order = torch.randperm(len(self.images), device=self.images.device)
             whole = len(order) // self.batch * self.batch
             yield from order[:whole].split(self.batch)
 
@@ -67,6 +69,8 @@ class Fastest:
         self.net.train()
         for _ in range(steps):
             self.step(next(self.rows))
+        if self.sums.is_cuda:
+            torch.cuda.synchronize()
 
     def step(self, rows: Tensor) -> None:
         images, labels = self.images.index_select(0, rows), self.labels.index_select(0, rows)
@@ -87,13 +91,14 @@ def cropped(images: Tensor, by: int) -> Tensor:
     """Each image moved by up to so many pixels, with zeros where nothing is: one gather for the whole batch."""
     count, channels, height, width = images.shape
     padded = nn.functional.pad(images, (by, by, by, by))
-    down, right = torch.randint(2 * by + 1, (2, count, 1, 1, 1))
-    ys = (torch.arange(height).view(1, 1, -1, 1) + down).expand(count, channels, height, padded.shape[3])
-    xs = (torch.arange(width).view(1, 1, 1, -1) + right).expand(count, channels, height, width)
+    down, right = torch.randint(2 * by + 1, (2, count, 1, 1, 1), device=images.device)
+    ys, xs = (torch.arange(size, device=images.device) for size in (height, width))
+    ys = (ys.view(1, 1, -1, 1) + down).expand(count, channels, height, padded.shape[3])
+    xs = (xs.view(1, 1, 1, -1) + right).expand(count, channels, height, width)
     return padded.gather(2, ys).gather(3, xs)
 
 
 def flipped(images: Tensor) -> Tensor:
     """Half of the images mirrored."""
-    mirrored: Any = torch.rand(len(images), 1, 1, 1) < 0.5
+    mirrored: Any = torch.rand(len(images), 1, 1, 1, device=images.device) < 0.5
     return torch.where(mirrored, images.flip(3), images)

@@ -173,20 +173,29 @@ class Descent:
             self._freeze(moment.epochs < self.recipe.freeze.epochs)
         if self.depth is not None:
             self.depth.at(moment.epochs)
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.recipe.optimizer.lr * moment.factor
+        for number in range(len(self.optimizer.param_groups)):
+            self._set_rate(number, self.recipe.optimizer.lr * moment.factor)
         if isinstance(self.optimizer, DiagonalLevenbergMarquardt) and not self.optimizer.curved:
             # A step by itself, as when a rate is looked for: by the curvature of its own examples.
             batches = list(batches)
             self._curve(batches[0])
+        sums = self._update(batches, count)
+        if self.average is not None:
+            self.average.update(moment.number)
+        return Stepped(sums[0] / count, sums)
+
+    def _set_rate(self, number: int, rate: float) -> None:
+        """The learning rate of a group of parameters, for the next step."""
+        self.optimizer.param_groups[number]["lr"] = rate
+
+    def _update(self, batches: Iterable[Batch], count: int) -> Tensor:
+        """Move the weights by so many examples; the sums over them."""
         self.optimizer.zero_grad(set_to_none=True)
         sums = self._gradients(batches, count)
         if self.recipe.clip:
             nn.utils.clip_grad_norm_(self.parameters, self.recipe.clip)
         self.optimizer.step()
-        if self.average is not None:
-            self.average.update(moment.number)
-        return Stepped(sums[0] / count, sums)
+        return sums
 
     def _gradients(self, batches: Iterable[Batch], count: int) -> Tensor:
         """Make the gradients of a step on so many examples; the sums over them."""

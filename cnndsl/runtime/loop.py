@@ -17,7 +17,7 @@ from torch import Tensor
 
 from cnndsl.recipe import Recipe
 from cnndsl.runtime.data import Batch, Examples, Split
-from cnndsl.runtime.data.feed import Feed
+from cnndsl.runtime.data.feed import Batches, Feed
 from cnndsl.runtime.errors import NotFiniteError, TrainingError
 from cnndsl.runtime.learners import Learner, LossIsNoNumber, Moment
 from cnndsl.runtime.processes import ALONE, Processes
@@ -165,7 +165,8 @@ class Loop:
         size = self.recipe.batch
         # A single example that joins a batch stays with it; of several batches to a step each has its own size.
         pieces = [rows] if self.recipe.accumulate == 1 else [rows[a:b] for a, b in batches(len(rows), size)]
-        made = (self._batch(examples, piece, position.epoch) for piece in pieces)
+        source = self.feed.source(examples, position.epoch) if self.processes.size == 1 else None
+        made = Batches(lambda piece: self._batch(examples, piece, position.epoch), pieces, source, (self.feed.random,))
         moment = Moment(number, number / len(self.cuts), self.factor(number))
         try:
             stepped = self.learner.step(made, len(rows), moment)

@@ -1,16 +1,14 @@
-"""Steps on a GPU recorded once, as a CUDA graph, and played again: the GPU never waits for Python to start kernels.
+"""Gradient descent on a GPU by recorded steps (cnndsl.runtime.recorder).
 
-Recorded is what makes the gradients: the forward pass, the losses, the metrics' sums and the backward pass. What
-changes from step to step in ways that a recording can't follow stays outside: the batch's making, the optimizer, the
-mean of the weights. The kernels are those of a step that is not recorded, in the same order, and draw the same random
-numbers.
+Where examples lie on the GPU and the optimizer's rule is one kernel, a whole step is a recording: it takes rows, makes
+the batch, and moves the weights. Otherwise the forward and the backward pass are one, on a batch made as usual. What
+changes from step to step in ways that no tensor holds stays outside, such as the mean of the weights.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable
-from typing import Any, NamedTuple
+from collections.abc import Hashable, Iterable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -19,98 +17,90 @@ from cnndsl.graph import Graph
 from cnndsl.recipe import Recipe
 from cnndsl.recipe.ends import terms
 from cnndsl.runtime.data import Batch
+from cnndsl.runtime.data.feed import Batches
 from cnndsl.runtime.learners import Descent
+from cnndsl.runtime.recorder import Recorder, shapes
 
-BEFORE = 3
-"""Steps on batches of a shape before one is recorded: libraries choose kernels and take memory in the first ones."""
-
-
-class Recording(NamedTuple):
-    """A step's gradients as a graph: play it after copying a batch into `batch`."""
-
-    graph: Any
-    batch: Batch
-    sums: Tensor
-    gradients: list[Tensor | None]
-
-    def play(self, batch: Batch) -> None:
-        for ours, given in zip(_tensors(self.batch), _tensors(batch), strict=True):
-            ours.copy_(given)
-        self.graph.replay()
+IN_ONE_KERNEL = (torch.optim.SGD, torch.optim.Adam, torch.optim.AdamW)
+"""Optimizers whose step can be recorded: all that they keep lies on the GPU, and their learning rate may, too."""
 
 
 class Recorded(Descent):
-    """Descent on a GPU by recorded steps, one recording for each shape of batches.
-
-    The first steps on a shape are taken as usual, and so is everything where PyTorch can't record a network.
-    """
+    """Descent by recorded steps."""
 
     def __init__(self, *given: Any, **further: Any) -> None:
         super().__init__(*given, **further)
-        self.stream = torch.cuda.Stream(self.device)  # type: ignore[no-untyped-call]
-        self.pool = torch.cuda.graph_pool_handle()
-        self.seen: Counter[Any] = Counter()
-        self.recordings: dict[Any, Recording] = {}
-        self.refused = ""  # why PyTorch can't record this network, if it has been tried
+        self.recorder = Recorder(self.device)
+        self.whole = isinstance(self.optimizer, IN_ONE_KERNEL)
+        self.now = [float(group["lr"]) for group in self.optimizer.param_groups]
+        self.rates = [torch.tensor(rate, device=self.device) for rate in self.now]
+        self._make_recordable()
 
-    def _gradients(self, batches: Iterable[Batch], count: int) -> Tensor:
-        given = list(batches)
-        if self.refused or len(given) > 1:
-            return super()._gradients(given, count)
-        # All on one stream that is not the default one: a recording may not depend on another.
-        outside = torch.cuda.current_stream(self.device)
-        self.stream.wait_stream(outside)
-        with torch.cuda.stream(self.stream):
-            sums = self._recorded(given[0], count)
-        outside.wait_stream(self.stream)
+    def _make_recordable(self) -> None:
+        """Learning rates are read from the GPU, so that a recording sees them change."""
+        for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
+            if self.whole:
+                group["lr"] = rate
+            if "capturable" in group:
+                group["capturable"] = True
+
+    def _set_rate(self, number: int, rate: float) -> None:
+        if not self.whole:
+            super()._set_rate(number, rate)
+        elif rate != self.now[number]:
+            self.rates[number].fill_(rate)
+        self.now[number] = rate
+
+    def _update(self, batches: Iterable[Batch], count: int) -> Tensor:
+        if not self.whole or not isinstance(batches, Batches) or batches.source is None or len(batches.rows) > 1:
+            return super()._update(batches, count)
+        self.recorder.random = list(batches.random)
+
+        def work(rows: Sequence[Tensor]) -> Tensor:
+            return Descent._update(self, batches.of(rows), count)
+
+        key = ("update", batches.source, self._settings(), shapes(batches.rows))
+        sums: Tensor = self.recorder(key, work, batches.rows)
         return sums
 
-    def _recorded(self, batch: Batch, count: int) -> Tensor:
-        key = self._key(batch)
-        if key not in self.recordings:
-            self.seen[key] += 1
-            if self.seen[key] <= BEFORE or not self._record(key, batch):
-                return super()._gradients([batch], count)
-        recording = self.recordings[key]
-        recording.play(batch)
-        for parameter, gradient in zip(self.parameters, recording.gradients, strict=True):
+    def _gradients(self, batches: Iterable[Batch], count: int) -> Tensor:
+        if not isinstance(batches, Batches) or len(batches.rows) > 1:
+            return super()._gradients(batches, count)
+        (batch,) = batches
+
+        def work(tensors: Sequence[Tensor]) -> tuple[Tensor, list[Tensor | None]]:
+            sums = Descent._gradients(self, [batch.filled(tensors)], count)
+            return sums, [parameter.grad for parameter in self.parameters]
+
+        key = ("gradients", self._settings(), shapes(batch.tensors))
+        sums, gradients = self.recorder(key, work, batch.tensors)
+        for parameter, gradient in zip(self.parameters, gradients, strict=True):
             parameter.grad = gradient
-        return recording.sums
+        found: Tensor = sums
+        return found
 
-    def _key(self, batch: Batch) -> Any:
-        """What a recording is good for."""
-        shapes = tuple((tuple(one.shape), one.dtype) for one in _tensors(batch))
-        return shapes, bool(self.frozen), torch.backends.cudnn.deterministic
+    def _settings(self) -> Hashable:
+        """What a step depends on besides examples, weights and rates."""
+        return tuple(p.requires_grad for p in self.parameters), torch.backends.cudnn.deterministic
 
-    def _record(self, key: Any, batch: Batch) -> bool:
-        """Record the step on a batch of this kind, without taking it; whether that was possible."""
-        classes, values = (None if one is None else one.clone() for one in (batch.classes, batch.values))
-        held = Batch(tuple(one.clone() for one in batch.inputs), classes, values)
-        graph = torch.cuda.CUDAGraph()
-        try:
-            with torch.cuda.graph(graph, pool=self.pool, stream=self.stream):
-                sums = self._backward(held, 1.0, first=True)
-        except RuntimeError as error:  # running out of memory is one, too
-            self._give_up(error)
-            return False
-        self.recordings[key] = Recording(graph, held, sums, [parameter.grad for parameter in self.parameters])
-        return True
+    def state(self) -> dict[str, Any]:
+        kept = super().state()
+        for group, rate in zip(kept["optimizer"]["param_groups"], self.now, strict=True):
+            group["lr"] = rate
+            if "capturable" in group:
+                group["capturable"] = False
+        return kept
 
-    def _give_up(self, error: RuntimeError) -> None:
-        self.refused = str(error).splitlines()[0] or type(error).__name__
-        self.recordings.clear()
-        self.optimizer.zero_grad(set_to_none=True)
-        # A recording that broke off leaves PyTorch's generator waiting for its end.
-        generator = torch.cuda.default_generators[self.device.index or 0]
-        generator.graphsafe_set_state(generator.clone_state())
-        torch.cuda.synchronize(self.device)
+    def restore(self, state: dict[str, Any]) -> None:
+        super().restore(state)
+        self.recorder.forget()  # the optimizer's state lies elsewhere now
+        for number, group in enumerate(self.optimizer.param_groups):
+            self.now[number] = float(group["lr"])
+            self.rates[number].fill_(self.now[number])
+        self._make_recordable()
 
 
 def recordable(graph: Graph, recipe: Recipe) -> bool:
     """Whether each step does the same but for its batch: no share of dropped paths that rises, and no loss that needs
     the host."""
     return recipe.droppath.last is None and not any(term.loss.on_host for term in terms(recipe, graph))
-
-
-def _tensors(batch: Batch) -> list[Tensor]:
-    return [*batch.inputs, *(one for one in (batch.classes, batch.values) if one is not None)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -136,6 +136,22 @@ class Batch(NamedTuple):
     def count(self) -> int:  # type: ignore[override]  # hides tuple.count, which nobody wants of a batch
         """How many examples there are."""
         return len(self.inputs[0])
+
+    @property
+    def tensors(self) -> list[Tensor]:
+        """All that there are, the inputs first."""
+        return [*self.inputs, *(getattr(self, name) for name in self._targets)]
+
+    def filled(self, tensors: Sequence[Tensor]) -> Batch:
+        """A batch of others of the same kind, in the order of `tensors`."""
+        given = iter(tensors)
+        inputs = tuple(next(given) for _ in self.inputs)
+        targets: dict[str, Any] = {name: next(given) for name in self._targets}
+        return self._replace(inputs=inputs, **targets)
+
+    @property
+    def _targets(self) -> list[str]:
+        return [name for name in ("classes", "values") if getattr(self, name) is not None]
 
     def cut(self, start: int, end: int) -> Batch:
         """These of its examples."""

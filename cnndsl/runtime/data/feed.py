@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -85,6 +85,16 @@ class Feed:
                 classes, values = self._mixed(classes, values, mixture)
         return Batch(tuple(self.laid_out(x) for x in inputs), classes, values)
 
+    def source(self, examples: Examples, epoch: int) -> Hashable:
+        """What the batches of these examples in training depend on besides their rows and random numbers; None if they
+        don't lie on the device as they are, so that more than its kernels is needed."""
+        there = (examples.inputs, examples.classes, examples.values, *examples.others)
+        tensors = [one for one in there if one is not None]
+        if type(examples) is not Examples or any(one.device.type != self.device.type for one in tensors):
+            return None
+        alternates = any(getattr(one, "alternate", False) for one in self.augment)
+        return tuple(one.data_ptr() for one in tensors), epoch % 2 if alternates else 0
+
     def _moved(self, inputs: list[Tensor], classes: Tensor | None, drawn: Drawn) -> tuple[list[Tensor], Tensor | None]:
         """Inputs after the augmentations that move what is in them, and maps of classes along with them."""
         maps = classes if classes is not None and classes.shape[1:] == inputs[0].shape[2:] else None
@@ -117,6 +127,33 @@ class Feed:
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from a `state()`. Raises KeyError, TypeError or RuntimeError if it is none."""
         self.random.set_state(state["random"].cpu())
+
+
+class Batches:
+    """The batches of a step, each made when it is asked for.
+
+    make: from the rows of a batch to the batch; rows: those of each; source: `Feed.source` of the examples, None where
+    batches can't be made by kernels alone; random: the generators that they are made with.
+    """
+
+    def __init__(
+        self,
+        make: Callable[[Tensor], Batch],
+        rows: Sequence[Tensor],
+        source: Hashable = None,
+        random: Sequence[torch.Generator] = (),
+    ) -> None:
+        self.make = make
+        self.rows = rows
+        self.source = source
+        self.random = random
+
+    def __iter__(self) -> Iterator[Batch]:
+        return map(self.make, self.rows)
+
+    def of(self, rows: Sequence[Tensor]) -> list[Batch]:
+        """The batches of other rows."""
+        return [self.make(one) for one in rows]
 
 
 def feed_for(
