@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,7 @@ def test_a_first_run(folder: Path) -> None:
     run = folder / "runs" / "Small-1"
     assert {path.name for path in run.iterdir()} == {
         "spec.cnn", "recipe.json", "model.py", "metrics.csv", "metrics.jsonl", "checkpoints",
-        "model.safetensors", "result.json", "plots",
+        "model.safetensors", "result.json", "plots", *(["tensorboard"] if find_spec("tensorboard") else ()),
     }  # fmt: skip
     rows = list(csv.DictReader((run / "metrics.csv").open()))
     assert [row["epoch"] for row in rows] == ["1", "2"]

@@ -183,7 +183,7 @@ def _go(job: Job, run: Path, progress: Progress) -> Result:
                     if processes.leads:
                         if job.show is not None:
                             job.show(run, int(row["epoch"]))
-                        board.add(row)
+                        board.add(loop.history)
                     progress.line(saying.epoch_line(row, loop))
             except StopRequest:
                 return _stop(job, run, progress)
