@@ -127,8 +127,8 @@ def test_no_augmentation_waits_for_the_gpu(augment: str, where: str, monkeypatch
     if where == "in main memory":
         monkeypatch.setattr(job, "HELD", 0.0)
     graph, recipe = network(
-        "network N\ninput 12x12x1\nconv 3x3x4, relu\ndense 10\ntrain:\n    data digits\n"
-        f"    epochs 2\n    batch 60\n    augment {augment}  # allow W650\n"
+        "network N\ninput 12x12x1\nconv 3x3x4, relu\ndense 10\ntrain:\n    data synthetic 500\n"
+        f"    epochs 2\n    batch 60\n    validation 0\n    augment {augment}\n"
     )
     with seeded(recipe.seed, GPU):
         loop = made(graph, recipe)
@@ -141,8 +141,8 @@ def test_no_augmentation_waits_for_the_gpu(augment: str, where: str, monkeypatch
 
 def test_what_is_augmented_is_the_same_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
     graph, recipe = network(
-        "network N\ninput 12x12x1\nconv 3x3x4, relu\ndense 10\ntrain:\n    data digits\n    epochs 4\n    batch 40\n"
-        "    augment flip alternate, crop 2, affine 10 0.1, mixup 0.3  # allow W650\n"
+        "network N\ninput 12x12x1\nconv 3x3x4, relu\ndense 10\ntrain:\n    data synthetic 500\n    epochs 4\n"
+        "    batch 40\n    validation 0\n    augment flip alternate, crop 2, affine 10 0.1, mixup 0.3\n"
     )
     with seeded(recipe.seed, GPU, deterministic=True):
         recorded = finished(made(graph, recipe))

@@ -94,7 +94,8 @@ def epoch_line(row: Row, loop: Loop) -> str:
         found = {name.removeprefix(part + "_"): value for name, value in row.items() if name.startswith(part + "_")}
         if found:
             parts.append(f"{part} {numbers(found, loop)}")
-    return "  ".join([*parts, f"{row['seconds']:.1f} s"])
+    seconds = row["seconds"]
+    return "  ".join([*parts, f"{seconds:.1f} s" if seconds >= 0.1 else f"{1000 * seconds:.0f} ms"])
 
 
 def numbers(values: dict[str, float], loop: Loop) -> str:

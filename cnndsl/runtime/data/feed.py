@@ -74,7 +74,7 @@ class Feed:
         if augment and self.moves:
             inputs, classes = self._moved(inputs, classes, drawn)
         classes = self._classes(classes)
-        inputs = [self.normalized(stored) for stored in inputs]
+        inputs = [self.normalized(self._ordered(stored)) for stored in inputs]
         if self.gives_back:
             values = self.laid_out(inputs[0]).reshape(len(inputs[0]), *self.output)
         if augment:
@@ -84,6 +84,11 @@ class Feed:
                 inputs[0] = mixture.inputs
                 classes, values = self._mixed(classes, values, mixture)
         return Batch(tuple(self.laid_out(x) for x in inputs), classes, values)
+
+    def _ordered(self, stored: Tensor) -> Tensor:
+        """On a GPU bytes are brought into the order of the input, a fourth of what floats would be. On a CPU numbers
+        are normalized faster in the order in which they are stored."""
+        return self.laid_out(stored) if self.device.type == "cuda" and stored.dim() == 4 else stored
 
     def source(self, examples: Examples, epoch: int) -> Hashable:
         """What the batches of these examples in training depend on besides their rows and random numbers; None if they
