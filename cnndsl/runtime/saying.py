@@ -95,7 +95,7 @@ def epoch_line(row: Row, loop: Loop) -> str:
         if found:
             parts.append(f"{part} {numbers(found, loop)}")
     seconds = row["seconds"]
-    return "  ".join([*parts, f"{seconds:.1f} s" if seconds >= 0.1 else f"{1000 * seconds:.0f} ms"])
+    return "  ".join([*parts, f"{seconds:.{1 if seconds >= 1 else 2}f} s"])
 
 
 def numbers(values: dict[str, float], loop: Loop) -> str:
