@@ -140,10 +140,10 @@ def matches(wanted: str, given: str, *, loosely: bool = False) -> bool:
 
 
 def _line_pattern(line: str, loosely: bool) -> str:
-    number = re.compile(r"[0-9]+\.[0-9]+(?:e-?[0-9]+)?|[0-9]+(?= threads)")
+    number = re.compile(r"[0-9]+\.[0-9]+(?:e-?[0-9]+)?|[0-9]+ threads?")
     if not loosely:
         return re.escape(line) + "\n"
-    return r"[0-9]+(?:\.[0-9]+)?(?:e-?[0-9]+)?".join(map(re.escape, number.split(line))) + "\n"
+    return r"[0-9]+(?:\.[0-9]+)?(?:e-?[0-9]+)?(?: threads?)?".join(map(re.escape, number.split(line))) + "\n"
 
 
 def write_files(page: Path, folder: Path, before: int) -> None:

@@ -24,6 +24,7 @@ from cnndsl.runtime.data.sources import read
 from cnndsl.runtime.data.wanted import wanted_for, wanted_for_pair
 from cnndsl.runtime.depth import Depth
 from cnndsl.runtime.errors import TrainingError
+from cnndsl.runtime.faster import compiled, probe
 from cnndsl.runtime.learners import Descent
 from cnndsl.runtime.loop import Loop, own_seed
 from cnndsl.runtime.memory import free
@@ -163,6 +164,9 @@ def make(graph: Graph | Pair, recipe: Recipe, options: Options, device: torch.de
             )
             raise processes.known(error)
         return _make_pair(graph, recipe, options, device)
+    if options.compiled:
+        with processes.together():
+            probe(device)
     with processes.together(), processes.one_by_one("data"):
         module = build_module(graph)
         wanted = wanted_for(graph, recipe, options.data_root)._replace(given=options.given)
@@ -192,7 +196,7 @@ def make(graph: Graph | Pair, recipe: Recipe, options: Options, device: torch.de
     else:
         learner = shared.Shared(*given, **further, processes=processes, unused=shared.unused(graph, recipe))
     if options.compiled:
-        learner.forward = torch.compile(learner.forward)
+        learner.forward = compiled(learner.forward)
     if processes.rank:
         torch.manual_seed(own_seed(recipe.seed, processes.rank))
     loop = Loop(learner, recipe, split, feed, device, processes)
@@ -231,6 +235,8 @@ def _make_pair(pair: Pair, recipe: Recipe, options: Options, device: torch.devic
     prepared = prepare(read(recipe.data, wanted), recipe, wanted.input, options.limit, wanted.task)
     if options.init_from is not None:
         prepared = prepared._replace(said=(*prepared.said, *start_from(learner.module, options.init_from)))
+    if options.compiled:
+        prepared = prepared._replace(said=(*prepared.said, "torch.compile is for one network: these two do without"))
     split = prepared.split.each(lambda part: held(part, device))
     feed = feed_for(prepared.prepare, recipe, wanted, device, torch.contiguous_format)
 

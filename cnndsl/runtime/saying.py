@@ -18,9 +18,10 @@ def plan(name: str, recipe: Recipe, loop: Loop, prepared: tuple[str, ...], progr
     split = loop.split
     count = sum(p.numel() for p in loop.learner.module.parameters() if p.requires_grad)
     threads = torch.get_num_threads()
-    where = "GPU" if loop.device.type == "cuda" else f"CPU, {threads} threads"
+    computing = f"CPU, {threads} {'thread' if threads == 1 else 'threads'}"
+    where = "GPU" if loop.device.type == "cuda" else computing
     if loop.processes.size > 1:
-        each = f"CPU, {threads} {'thread' if threads == 1 else 'threads'} for each process"
+        each = f"{computing} for each process"
         where = f"{loop.processes.size} GPUs" if loop.device.type == "cuda" else each
     progress.head(f"{name}: {count:,} parameters to train, on the {where}")
     parts = [f"{len(split.train):,} examples to train"]
