@@ -17,6 +17,7 @@ from cnndsl.recipe import Recipe
 from cnndsl.recipe.checks import layers_named
 from cnndsl.recipe.pair import Pair
 from cnndsl.runtime import shared
+from cnndsl.runtime.allocation import keep_freed_memory
 from cnndsl.runtime.data import Examples
 from cnndsl.runtime.data.feed import feed_for
 from cnndsl.runtime.data.prepare import Prepared, prepare
@@ -197,6 +198,8 @@ def make(graph: Graph | Pair, recipe: Recipe, options: Options, device: torch.de
         learner = shared.Shared(*given, **further, processes=processes, unused=shared.unused(graph, recipe))
     if options.compiled:
         learner.forward = compiled(learner.forward)
+    if device.type == "cpu":
+        keep_freed_memory()
     if processes.rank:
         torch.manual_seed(own_seed(recipe.seed, processes.rank))
     loop = Loop(learner, recipe, split, feed, device, processes)
