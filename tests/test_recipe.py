@@ -196,6 +196,18 @@ def test_names_with_hyphens() -> None:
         (with_train("network N\ninput 65\ndense 10\n", "data digits"), "InputMismatch", "input 65"),
         (with_train(NET.replace("32x32x1", "24x24x1"), "data mnist pad"), "InputTooSmallToPad", "data mnist pad"),
         (with_train("network N\ninput 8x8x1\nconv 3x3x10\n", "data digits"), "NotOnePrediction", "conv 3x3x10"),
+        (with_train("network N\ninput 8x8x1\ndense 3\n", "data shapes"), "NotAMap", "dense 3"),
+        (with_train("network N\ninput 8x8x1\ndense 3\n", 'data folder "x" masks="m"'), "NotAMap", "dense 3"),
+        (
+            with_train("network N\ninput 8x8x1\nconv 3x3x3 same\n", 'data folder "x"'),
+            "NotOnePrediction",
+            "conv 3x3x3 same",
+        ),
+        (
+            with_train("network N\ninput 8x8x1\nconv 3x3x3 same\n", 'data folder "x" images="m"'),
+            "NeedsArgument",
+            'images="m"',
+        ),
         (with_train("network N\ninput 8x8x1\npool 8\n", "data synthetic"), "NothingToTrain", "network N"),
         (with_train("network N\ninput 8x8x1\ndense 10 frozen\n", "data digits"), "NothingToTrain", "network N"),
         (with_train(VECTOR, "data table rows=[[1, 2, 3, 4]]"), "TableMismatch", "data table rows=[[1, 2, 3, 4]]"),

@@ -50,6 +50,7 @@ _OF_DATA = {
     "InputTooLargeToCrop",
     "ClassesMismatch",
     "NotOnePrediction",
+    "NotAMap",
     "TableMismatch",
     "SeveralEnds",
 }
@@ -187,6 +188,9 @@ def _check_target(recipe: Recipe, term: Term, end: End) -> list[Diagnostic]:
             return []
         values = {"shape": str(shape), "loss": term.loss.name, "data": data.name}
         return [problem("NotOnePrediction", end.node.span, labels=_label(recipe, "data"), **values)]
+    if data.gives == "map" and all(side == 1 for side in shape.spatial):
+        values = {"shape": str(shape), "data": data.name, "outputs": shape.channels}
+        return [problem("NotAMap", end.node.span, labels=_label(recipe, "data"), **values)]
     return _source_takes(recipe, term, end)
 
 

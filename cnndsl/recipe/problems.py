@@ -157,7 +157,23 @@ class NotOnePrediction(Diagnostic):
     title = "one prediction for each example is needed"
     message = "the network ends with {shape}, but `loss {loss}` on `{data}` needs one value for each class"
     label = "{shape}"
-    help = "end with `globalpool avg` or a `dense` layer; for a class at each place, train on data with masks"
+    help = (
+        "end with `globalpool avg` or a `dense` layer; for a class at each place, train on data with masks, such as "
+        '`data folder "…" masks="masks"`'
+    )
+
+
+class NotAMap(Diagnostic):
+    """Data with masks has a class for each place, which a network that gives one prediction does not tell.
+
+    Wrong: `dense 3` at the end, with `data shapes`. Right: `conv 1x1x3` on maps as large as the input.
+    """
+
+    code = "E617"
+    title = "a prediction for each place is needed"
+    message = "`{data}` has a class for each place, but the network ends with {shape}"
+    label = "{shape}"
+    help = "end with a map, such as `conv 1x1x{outputs}` on maps as large as the input; or choose data with classes"
 
 
 class SeveralEnds(Diagnostic):

@@ -18,6 +18,10 @@ class Folder(ImageSource):
     PNG, JPEG, BMP, GIF (the first picture), WebP, TIFF and PNM. The classes stand in the folder itself, or apart in its
     folders `train`, `val` (or `valid`, `validation`) and `test`; what is not apart is split off. Images are decoded
     once, made as large as the network's input, and kept in the user's cache; a folder that has changed is read again.
+
+    With `masks="masks"` each image has a mask instead, for networks that give a class for each place: a picture in the
+    folder of masks, of the image's name or with `_mask` behind it, whose values (or indexes into its palette) are the
+    classes.
     """
 
     name = "folder"
@@ -40,10 +44,32 @@ class Folder(ImageSource):
             help="images that can't be read: nothing is trained, or they are named and left out",
         ),
         share_for_test("where there is no folder `test`"),
+        Argument(
+            "masks",
+            Text("a folder's name in quotes"),
+            default="",
+            help="the folder of masks, in the one named first or in each of its parts; without it, images have classes",
+        ),
+        Argument(
+            "images",
+            Text("a folder's name in quotes"),
+            default="",
+            help="the folder of the images that have masks; by itself: the one beside the masks",
+        ),
     )
     folder: str
     corrupt: str
     test: float | int
+    masks: str
+    images: str
+
+    @property
+    def gives(self) -> str:  # type: ignore[override]
+        return "map" if self.masks else "class"
+
+    def check(self) -> None:
+        if self.images and not self.masks:
+            raise LayerError("NeedsArgument", "images", name="images", needs="`masks=`, the folder of their masks")
 
 
 class Npz(ImageSource):

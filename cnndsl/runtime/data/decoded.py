@@ -18,6 +18,7 @@ from torch import Tensor
 from cnndsl.datasets import decoded_folder
 from cnndsl.files import write_whole
 from cnndsl.runtime.data import Examples, Mapped
+from cnndsl.runtime.data.masks import masked_all
 from cnndsl.runtime.data.pictures import PictureError, decoded_all
 from cnndsl.runtime.errors import WriteError
 
@@ -40,19 +41,32 @@ class Decoded(NamedTuple):
             return Mapped(self.images, classes, chosen=rows)
         return Examples(self.images.index_select(0, rows), classes)
 
+    def masked(self, rows: Tensor) -> Examples:
+        """The images of these rows whose last channel is their mask. Masks are held in memory."""
+        images, masks = self.images[:, :-1], self.images[:, -1].index_select(0, rows)
+        if self.images.numel() > IN_MEMORY:
+            return Mapped(images, masks, chosen=rows)
+        return Examples(images.index_select(0, rows), masks)
+
 
 def decoded(
-    folder: Path, files: list[str], shape: tuple[int, int, int], fit: str, say: Callable[[str], None]
+    folder: Path,
+    files: list[str],
+    shape: tuple[int, int, int],
+    fit: str,
+    say: Callable[[str], None],
+    masks: list[str] | None = None,
 ) -> Decoded:
     """The images of these files below `folder`, each of `shape` (channels, height, width); decoded if they are not in
-    the cache, or have changed. Raises WriteError where they can't be kept."""
-    print_of = _fingerprint(folder, files)
+    the cache, or have changed. masks: the files of their masks, which then are the last channel. Raises WriteError
+    where they can't be kept."""
+    print_of = _fingerprint(folder, [*files, *(masks or [])])
     place = decoded_folder() / _name(folder.resolve(), shape, fit)
     about = _about(place, print_of, shape)
     if about is None:
         if len(files) >= _SAID_FROM:
             say(f"decoding {len(files):,} images, once; they are kept in {place.parent}")
-        about = _fill(place, folder, files, shape, fit, print_of)
+        about = _fill(place, folder, files, shape, fit, print_of, masks)
     count = len(files) - len(about["bad"])
     bad = {int(number): str(why) for number, why in about["bad"].items()}
     return Decoded(_mapped(place.with_suffix(".u8"), (count, *shape)), bad)
@@ -94,14 +108,23 @@ def _about(place: Path, print_of: str, shape: tuple[int, ...]) -> dict[str, Any]
 
 
 def _fill(
-    place: Path, folder: Path, files: list[str], shape: tuple[int, int, int], fit: str, print_of: str
+    place: Path,
+    folder: Path,
+    files: list[str],
+    shape: tuple[int, int, int],
+    fit: str,
+    print_of: str,
+    masks: list[str] | None,
 ) -> dict[str, Any]:
     """Decode everything into the cache. Raises WriteError; then the cache is as it was."""
     bad: dict[str, str] = {}
 
     def good() -> Iterator[bytes]:
-        paths = [folder / file for file in files]
-        for number, picture in enumerate(decoded_all(paths, shape[1:], shape[0], fit)):
+        if masks is None:
+            pictures = decoded_all([folder / file for file in files], shape[1:], shape[0], fit)
+        else:
+            pictures = masked_all(folder, list(zip(files, masks, strict=True)), shape[1:], shape[0] - 1, fit)
+        for number, picture in enumerate(pictures):
             if isinstance(picture, PictureError):
                 bad[str(number)] = str(picture)
             else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -61,18 +61,24 @@ def read_pictures(paths: Sequence[Path], prepare: Prepare) -> Tensor:
 def decoded_all(
     paths: Sequence[Path], size: tuple[int, int], channels: int, fit: str
 ) -> Iterator[Picture | PictureError]:
-    """Each file decoded as `decode` does it, or why it can't be, in their order. Several are decoded at a time."""
+    """Each file decoded as `decode` does it, or why it can't be, in their order."""
+    return several(lambda path: decode(path, size, channels, fit), paths)
 
-    def one(path: Path) -> Picture | PictureError:
+
+def several(decode: Callable[[Any], Picture], wanted: Sequence[Any]) -> Iterator[Picture | PictureError]:
+    """What `decode` makes of each, or the PictureError that it raises, in their order. Several are decoded at a
+    time."""
+
+    def one(item: Any) -> Picture | PictureError:
         try:
-            return decode(path, size, channels, fit)
+            return decode(item)
         except PictureError as error:
             return error
 
     with _quiet(), ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
         # A bounded number is under way, so that a large set never waits in memory.
-        for start in range(0, len(paths), _CHUNK):
-            yield from pool.map(one, paths[start : start + _CHUNK])
+        for start in range(0, len(wanted), _CHUNK):
+            yield from pool.map(one, wanted[start : start + _CHUNK])
 
 
 @contextmanager
@@ -89,6 +95,16 @@ def decode(path: Path, size: tuple[int, int], channels: int, fit: str) -> Pictur
     size: height and width; channels: 1 (grey) or 3; fit: `crop` scales it to cover the size and takes the middle, `pad`
     scales it to fit inside and puts black around it, anything else stretches it. Raises PictureError.
     """
+    with opened(path) as image:
+        # A JPEG can be decoded at an eighth, a quarter or half its size: here never below twice what is wanted.
+        image.draft("L" if channels == 1 else "RGB", (2 * max(size), 2 * max(size)))
+        values = shaped(_plain(image, channels), size, fit)
+        return values[None] if values.ndim == 2 else np.ascontiguousarray(values.transpose(2, 0, 1))
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Any]:
+    """The picture in a file, not decoded yet, within bounds. What Pillow raises meanwhile becomes a PictureError."""
     from PIL import Image, UnidentifiedImageError
 
     try:
@@ -99,9 +115,7 @@ def decode(path: Path, size: tuple[int, int], channels: int, fit: str) -> Pictur
                 raise PictureError(
                     f"claims {image.width:,}x{image.height:,} pixels; at most {MAX_PIXELS:,} are decoded"
                 )
-            # A JPEG can be decoded at an eighth, a quarter or half its size: here never below twice what is wanted.
-            image.draft("L" if channels == 1 else "RGB", (2 * max(size), 2 * max(size)))
-            return _shaped(_plain(image, channels), size, fit)
+            yield image
     except PictureError:
         raise
     except UnidentifiedImageError:
@@ -138,17 +152,17 @@ def _plain(image: Any, channels: int) -> Any:
     return upright.convert("L" if channels == 1 else "RGB")
 
 
-def _shaped(image: Any, size: tuple[int, int], fit: str) -> Picture:
+def shaped(image: Any, size: tuple[int, int], fit: str, *, nearest: bool = False) -> NDArray[np.uint8]:
+    """A picture at another size, as `decode` does it, height x width (x channels); nearest: only values that it has."""
     from PIL import Image, ImageOps
 
     height, width = size
-    bilinear = Image.Resampling.BILINEAR
+    method = Image.Resampling.NEAREST if nearest else Image.Resampling.BILINEAR
     if image.size != (width, height):
         if fit == "crop":
-            image = ImageOps.fit(image, (width, height), bilinear)
+            image = ImageOps.fit(image, (width, height), method)
         elif fit == "pad":
-            image = ImageOps.pad(image, (width, height), bilinear)
+            image = ImageOps.pad(image, (width, height), method)
         else:
-            image = image.resize((width, height), bilinear)
-    values = np.asarray(image, np.uint8)
-    return values[None] if values.ndim == 2 else np.ascontiguousarray(values.transpose(2, 0, 1))
+            image = image.resize((width, height), method)
+    return np.asarray(image, np.uint8)
