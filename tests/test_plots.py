@@ -15,20 +15,22 @@ import torch
 from geometry import text_faults
 from PIL import Image as Pillow
 from runs import NETS, text_of, trained_run
-from sklearn.metrics import confusion_matrix
+from sklearn.metrics import confusion_matrix, r2_score
 
 from cnndsl.cli import main
 from cnndsl.draw.formats import PAGE, Paper, renderer
 from cnndsl.draw.formats.pixels import as_png, runs
 from cnndsl.draw.geometry import marks_of
 from cnndsl.draw.scene import Area, Image, Line, Rect, Scene, Text
+from cnndsl.runtime.data import Examples
 from cnndsl.runtime.measure import with_data
 from cnndsl.runtime.plots.axes import axis_of, whole_axis
 from cnndsl.runtime.plots.confusion import confusion
 from cnndsl.runtime.plots.curves import curves
 from cnndsl.runtime.plots.grid import Section, Tile, around_zero, grid, of_image, spread
 from cnndsl.runtime.plots.mistakes import look
-from cnndsl.runtime.plots.of_run import of_folder, scenes
+from cnndsl.runtime.plots.of_run import Subject, of_folder, scenes
+from cnndsl.runtime.saved_pictures import CLASS_COLORS
 from cnndsl.runtime.trained import load_trained
 
 RANDOM = np.random.default_rng(0)
@@ -215,11 +217,11 @@ def test_every_kind_of_run_is_drawn(name: str, tmp_path: Path) -> None:
     wanted = {
         "classes": {"curves", "confusion", "mistakes", "kernels", "features"},
         "averaged": {"curves", "confusion", "mistakes", "kernels", "features"},
-        "values": {"curves"},
-        "maps": {"curves", "confusion", "kernels", "features"},
-        "input": {"curves", "kernels", "features"},
+        "values": {"curves", "predicted"},
+        "maps": {"curves", "confusion", "segmentations", "kernels", "features"},
+        "input": {"curves", "reconstructions", "kernels", "features"},
         "pairs": {"curves", "confusion", "kernels"},
-        "decision": {"curves", "confusion", "kernels", "features"},
+        "decision": {"curves", "confusion", "segmentations", "kernels", "features"},
         "rows": {"curves", "kernels", "features"},
     }
     assert there == wanted[name]
@@ -276,6 +278,71 @@ def test_maps_and_kernels_are_the_modules_own(tmp_path: Path) -> None:
     for mark, one in zip(shown[1:], maps[0], strict=True):
         pixels = np.frombuffer(mark.pixels[::3], np.uint8).astype(int)
         assert np.abs(pixels - spread(one).astype(int).flatten()).max() <= 1
+
+
+def outputs_of(run: Path) -> tuple[Subject, torch.Tensor, torch.Tensor, Examples]:
+    """A run, and of its validation part what the network takes and gives, by PyTorch alone."""
+    trained = load_trained(run, "cpu")
+    _, split = with_data(trained)
+    assert split.validation is not None
+    with torch.no_grad():
+        x = trained.prepare.on(torch.device("cpu"))(split.validation.inputs)
+        return of_folder(trained), x, trained.module(x), split.validation
+
+
+def test_dots_stand_at_true_and_predicted_values(tmp_path: Path) -> None:
+    subject, _, given, part = outputs_of(trained_run(tmp_path, "values"))
+    assert part.values is not None
+    made = scenes(subject)["predicted"]
+    dots = [m.area.middle for m in made.marks if isinstance(m, Rect) and m.fill == "validation"]
+    frames = [m.area for m in made.marks if isinstance(m, Rect) and m.fill is None]
+    assert (len(dots), len(frames)) == (3 * len(part), 3)
+    for output, frame in enumerate(frames):
+        true, predicted = part.values[:, output], given[:, output]
+        assert f"output {output + 1}, R² {r2_score(true, predicted):.3f}" in {t.text for t in texts(made)}
+        here = np.array(dots[output * len(part) : (output + 1) * len(part)])
+        # One scale for both directions: from the places of dots to values is one straight line.
+        scale, shift = np.polyfit(here[:, 0], true, 1)
+        assert scale * here[:, 0] + shift == pytest.approx(true.numpy(), abs=1e-4)
+        assert scale * (frame.x + frame.bottom - here[:, 1]) + shift == pytest.approx(predicted.numpy(), abs=1e-4)
+        ends = ((frame.x, frame.bottom), (frame.right, frame.y))
+        assert any(isinstance(m, Line) and m.points == ends for m in made.marks)
+
+
+def test_reconstructions_are_the_pixels_given_and_given_back(tmp_path: Path) -> None:
+    subject, x, given, part = outputs_of(trained_run(tmp_path, "input"))
+    made = scenes(subject)["reconstructions"]
+    rows = [n * len(part) // 6 for n in range(6)]
+    shown = [np.frombuffer(m.pixels[::3], np.uint8).astype(int) for m in made.marks if isinstance(m, Image)]
+    (scale,), (shift,) = subject.prepare.scale, subject.prepare.shift
+    for number, row in enumerate(rows):
+        assert shown[number].tolist() == part.inputs[row].flatten().tolist()
+        back = ((given[row] - shift) / scale).round().clamp(0, 255).flatten().numpy()
+        assert np.abs(shown[6 + number] - back).max() <= 1
+    missed = [t.text for t in texts(made) if re.fullmatch(r"missed [0-9.]+", t.text)]
+    assert missed == [f"missed {float(torch.nn.functional.mse_loss(given[row], x[row])):.3g}" for row in rows]
+
+
+@pytest.mark.parametrize("name", ["maps", "decision"])
+def test_segmentations_show_the_classes_of_places(name: str, tmp_path: Path) -> None:
+    subject, _, given, part = outputs_of(trained_run(tmp_path, name))
+    assert part.classes is not None
+    made = scenes(subject)["segmentations"]
+    taken = given.argmax(1) if name == "maps" else (given[:, 0] > 0).long()
+    shown = [m for m in made.marks if isinstance(m, Image) and m.columns > 1]
+    many = min(6, len(part))
+    assert len(shown) == 3 * many
+    colors = [bytes.fromhex(color) for color in CLASS_COLORS]
+    for number in range(many):
+        row = number * len(part) // many
+        for picture, classes in ((shown[many + number], part.classes[row]), (shown[2 * many + number], taken[row])):
+            assert picture.pixels == b"".join(colors[int(c)] for c in classes.flatten())
+        right = float((taken[row] == part.classes[row]).float().mean())
+        assert [t.text for t in texts(made) if t.text.endswith("right")][number] == f"{right:.1%} right"
+
+
+def texts(scene: Scene) -> list[Text]:
+    return [mark for mark in scene.marks if isinstance(mark, Text)]
 
 
 def test_the_test_part_is_looked_at_only_where_there_is_no_other(tmp_path: Path) -> None:

@@ -22,14 +22,14 @@ FORMATS = ("svg", "pdf", "png", "tikz")
 @color_option
 def plot(run: Path, format: str, data_root: str | None, device: str, color: str) -> int:
     """Draw a run into its folder plots: losses and metrics by epoch, which classes are taken for which, the worst
-    mistakes, the first layer's weights, and the maps that an example becomes.
+    mistakes, predictions beside the truth, the first layer's weights, and the maps that an example becomes.
 
     \b
     cnndsl plot runs/LeNet5-1
     cnndsl plot runs/LeNet5-1 --format pdf
 
     RUN is a run's folder. A run that has ended has been drawn already; this draws one that was stopped, or in another
-    format. Mistakes and confusions are those on the validation part; on the test's, if there is none.
+    format. Mistakes, confusions and predictions are those on the validation part; on the test's, if there is none.
     """
     need_torch()
 

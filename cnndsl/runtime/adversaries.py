@@ -25,6 +25,7 @@ from cnndsl.runtime.files import write_error, write_file
 from cnndsl.runtime.learners import LossIsNoNumber, Moment, Stepped
 from cnndsl.runtime.module import build_module
 from cnndsl.runtime.optimizing import Average, groups, optimizer, penalties
+from cnndsl.runtime.saved_pictures import pictured
 
 SAMPLES = "samples"
 """The folder of pictures of what the generator makes after each epoch."""
@@ -189,15 +190,7 @@ def picture(samples: Tensor, prepare: Prepare) -> bytes:
     """Images that a network made, in rows of eight, as a PNG file: their values as the data's images have them."""
     from PIL import Image
 
-    values = samples.detach().cpu()
-    if prepare.image is not None:
-        shape = (1, -1, 1, 1)
-        shift, scale = (torch.tensor(numbers).view(shape) for numbers in (prepare.shift, prepare.scale))
-        values = (values - shift) / scale
-    else:
-        low, high = values.min(), values.max()
-        values = (values - low) / (high - low).clamp_min(1e-12) * 255
-    images = values.round().clamp(0, 255).to(torch.uint8)
+    images = pictured(samples, prepare)
     images = images.repeat_interleave(max(1, 48 // images.shape[2]), 2)
     images = images.repeat_interleave(images.shape[2] // samples.shape[2], 3)
     count, channels, height, width = images.shape

@@ -23,6 +23,7 @@ from cnndsl.runtime.errors import DataError
 from cnndsl.runtime.job import memory_format_of
 from cnndsl.runtime.measure import Network, class_names, network_of
 from cnndsl.runtime.objective import Outputs
+from cnndsl.runtime.saved_pictures import pictured
 from cnndsl.runtime.trained import Trained
 
 ARRAYS = (".npy", ".npz", ".csv")
@@ -250,12 +251,9 @@ class Predictor:
         if image.dim() != 3 or image.shape[0] not in (1, 3):
             return None
         if self.kind == "input" and prepare.image is not None:
-            scale, shift = (torch.tensor(v).view(-1, 1, 1) for v in (prepare.scale, prepare.shift))
-            image = (image - shift) / scale
-        else:
-            low, high = min(0.0, float(image.min())), max(1.0, float(image.max()))
-            image = (image - low) / (high - low) * 255
-        return image.round().clamp(0, 255).to(torch.uint8).movedim(0, -1)
+            return pictured(image[None], prepare)[0].movedim(0, -1)
+        low, high = min(0.0, float(image.min())), max(1.0, float(image.max()))
+        return ((image - low) / (high - low) * 255).round().clamp(0, 255).to(torch.uint8).movedim(0, -1)
 
     def _read(self, scores: Tensor) -> tuple[str, ...]:
         """The best output of every place, repeats and blanks left out. scores: outputs x places, the first for none."""

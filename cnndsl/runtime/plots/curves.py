@@ -80,7 +80,7 @@ def _panel(
     left = max(letters.width(label, SMALLEST) for _, label in up.ticks) + 4.0
     over = max(0.0, letters.width(across.ticks[-1][1], SMALLEST) / 2 - 4.0)
     frame = Area(place.x + left, place.y + _HEADING * letters.LEADING + 4.0, place.width - left - over, _HIGH)
-    marks += _frame(frame, across, up)
+    marks += framed(frame, across, up, "epoch")
     if best is not None:
         marks += _best(frame, across, best)
     for part in PARTS:
@@ -109,8 +109,8 @@ def _dash(part: str) -> tuple[float, ...]:
     return (3.0, 1.5) if part == "train" else ()
 
 
-def _frame(frame: Area, across: Axis, up: Axis) -> list[Mark]:
-    """The frame, faint lines at the marks of the upright axis, and the labels of both."""
+def framed(frame: Area, across: Axis, up: Axis, below_it: str) -> list[Mark]:
+    """The frame, faint lines at the marks of the upright axis, the labels of both, and what the lower one shows."""
     marks: list[Mark] = []
     for value, label in up.ticks:
         y = frame.bottom - up.share(value) * frame.height
@@ -122,7 +122,7 @@ def _frame(frame: Area, across: Axis, up: Axis) -> list[Mark]:
         marks.append(Line(((x, frame.bottom), (x, frame.bottom + 2.5)), "outline", 0.5))
         marks.append(Text(x, below + 1.0, label, SMALLEST))
     marks.append(Rect(frame, None, "outline", 0.5))
-    marks.append(Text(frame.middle[0], below + SMALLEST * letters.LEADING + 1.0, "epoch", SMALLEST, role="muted"))
+    marks.append(Text(frame.middle[0], below + SMALLEST * letters.LEADING + 1.0, below_it, SMALLEST, role="muted"))
     return marks
 
 

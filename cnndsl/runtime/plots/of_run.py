@@ -21,6 +21,7 @@ from cnndsl.runtime.job import Job
 from cnndsl.runtime.learners import Descent
 from cnndsl.runtime.listing import history_of, result_of
 from cnndsl.runtime.measure import Network, with_data
+from cnndsl.runtime.plots.answers import answers
 from cnndsl.runtime.plots.confusion import confusion
 from cnndsl.runtime.plots.curves import curves
 from cnndsl.runtime.plots.inside import features, kernels
@@ -104,6 +105,7 @@ def _of_network(subject: Subject, graph: Graph, network: Network, split: Split) 
             note = f"{places}{len(examples):,} {part} examples; a cell is the darker, the more of its row it holds"
             made["confusion"] = confusion(f"{subject.name}: confusions", note, seen.confusion.tolist(), seen.names)
         made["mistakes"] = mistakes(f"{subject.name}: worst mistakes", f"{part} examples, the worst first", seen)
+        made |= answers(subject.name, part, network, examples, subject.prepare)
     made["kernels"] = kernels(f"{subject.name}: first weights", graph, network.module, subject.prepare)
     made["features"] = _features(subject, graph, network, examples if examples is not None else split.train, part)
     return made
