@@ -21,7 +21,7 @@ from cnndsl.runtime.data.digits import digits
 from cnndsl.runtime.data.folders import find_files, inside
 from cnndsl.runtime.data.idx import read_idx
 from cnndsl.runtime.data.parts import evenly
-from cnndsl.runtime.data.prepare import Prepare, prepare, statistics
+from cnndsl.runtime.data.prepare import FIT_ONCE, Prepare, prepare, statistics
 from cnndsl.runtime.data.sources import read
 from cnndsl.runtime.data.wanted import Wanted
 from cnndsl.runtime.errors import DataError
@@ -374,7 +374,7 @@ def test_inputs_of_other_sizes(shape: tuple[int, ...]) -> None:
 def test_fitting_batch_by_batch_gives_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     raw = read(source("digits"), wanted((1, 32, 32)))  # type: ignore[arg-type]
     once = prepare(raw, recipe(), (1, 32, 32))
-    monkeypatch.setattr("cnndsl.runtime.data.prepare.FIT_ONCE", 0)
+    monkeypatch.setattr("cnndsl.runtime.data.prepare.FIT_ONCE", dict.fromkeys(FIT_ONCE, 0))
     each = prepare(raw, recipe(), (1, 32, 32))
     assert once.split.train.inputs.shape[2:] == (32, 32)
     assert each.split.train.inputs.shape[2:] == (8, 8)

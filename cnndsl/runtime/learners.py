@@ -18,6 +18,7 @@ from cnndsl.runtime.answers import Answers
 from cnndsl.runtime.curvature import DiagonalLevenbergMarquardt, diagonal, given_to_distances, trained_layers
 from cnndsl.runtime.data import Batch
 from cnndsl.runtime.depth import Depth
+from cnndsl.runtime.fused import Fused
 from cnndsl.runtime.objective import Objective
 from cnndsl.runtime.optimizing import Average, groups, optimizer
 
@@ -116,6 +117,7 @@ class Descent:
         self.forward: Any = module
         self.parameters = [p for p in module.parameters() if p.requires_grad]
         self.optimizer = optimizer(recipe.optimizer, groups(module, recipe.optimizer))
+        self.fused = Fused(self.optimizer)
         self.average = Average(module, recipe.ema) if recipe.ema.decay else None
         self.answers = Answers(recipe, objective, device, bf16=bf16)
         self.depth = depth
@@ -190,11 +192,12 @@ class Descent:
 
     def _update(self, batches: Iterable[Batch], count: int) -> Tensor:
         """Move the weights by so many examples; the sums over them."""
-        self.optimizer.zero_grad(set_to_none=True)
+        for parameter in self.parameters:
+            parameter.grad = None
         sums = self._gradients(batches, count)
         if self.recipe.clip:
             nn.utils.clip_grad_norm_(self.parameters, self.recipe.clip)
-        self.optimizer.step()
+        self.fused.step()
         return sums
 
     def _gradients(self, batches: Iterable[Batch], count: int) -> Tensor:
@@ -239,5 +242,6 @@ class Descent:
     def restore(self, state: dict[str, Any]) -> None:
         self.module.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
+        self.fused.forget()
         if self.average is not None:
             self.average.module.load_state_dict(state["average"])

@@ -165,7 +165,8 @@ class Loop:
         size = self.recipe.batch
         # A single example that joins a batch stays with it; of several batches to a step each has its own size.
         pieces = [rows] if self.recipe.accumulate == 1 else [rows[a:b] for a, b in batches(len(rows), size)]
-        source = self.feed.source(examples, position.epoch) if self.processes.size == 1 else None
+        recorded = self.device.type == "cuda" and self.processes.size == 1
+        source = self.feed.source(examples, position.epoch) if recorded else None
         made = Batches(lambda piece: self._batch(examples, piece, position.epoch), pieces, source, (self.feed.random,))
         moment = Moment(number, number / len(self.cuts), self.factor(number))
         try:

@@ -34,12 +34,19 @@ class Examples:
 
     def pick(self, rows: Tensor) -> Examples:
         """The examples of these rows, in their order."""
-        picked = self._with(lambda tensor: tensor.index_select(0, rows.to(tensor.device)))
-        return picked if self.rows is not None else replace(picked, rows=rows)
+        there = rows.to(self.inputs.device)
+        inputs, classes, values = self.inputs.index_select(0, there), self.classes, self.values
+        return Examples(
+            inputs,
+            None if classes is None else classes.index_select(0, there),
+            None if values is None else values.index_select(0, there),
+            tuple(other.index_select(0, there) for other in self.others),
+            there if self.rows is None else self.rows.index_select(0, there),
+        )
 
     def part(self, rows: Tensor) -> Examples:
-        """As `pick`, for many of them: what lies in a file stays there."""
-        return self.pick(rows)
+        """As `pick`, for many of them, which are a whole of their own: what lies in a file stays there."""
+        return replace(self.pick(rows), rows=None)
 
     def pieces(self, values: int) -> Iterator[Tensor]:
         """All inputs in order, a few at a time: of about so many values together."""

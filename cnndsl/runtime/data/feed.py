@@ -67,6 +67,8 @@ class Feed:
         several processes, where in the whole batch they begin, and how many it has."""
         if examples.inputs.device.type != self.device.type:
             examples = examples.to(self.device)
+        if not (self.augment and epoch is not None) and not self.gives_back:
+            return self._as_they_are(examples)
         inputs = [self.prepare.fitted(stored) for stored in (examples.inputs, *examples.others)]
         classes, values = examples.classes, examples.values
         augment = self.augment if epoch is not None else ()
@@ -84,6 +86,15 @@ class Feed:
                 inputs[0] = mixture.inputs
                 classes, values = self._mixed(classes, values, mixture)
         return Batch(tuple(self.laid_out(x) for x in inputs), classes, values)
+
+    def _as_they_are(self, examples: Examples) -> Batch:
+        """Neither augmented nor to be given back: what most small networks see, so that no time is lost."""
+        first = self._input(examples.inputs)
+        others = tuple(self._input(other) for other in examples.others)
+        return Batch((first, *others), self._classes(examples.classes), examples.values)
+
+    def _input(self, stored: Tensor) -> Tensor:
+        return self.laid_out(self.normalized(self._ordered(self.prepare.fitted(stored))))
 
     def _ordered(self, stored: Tensor) -> Tensor:
         """On a GPU bytes are brought into the order of the input, a fourth of what floats would be. On a CPU numbers

@@ -21,9 +21,9 @@ from cnndsl.runtime.data.pairs import pairs
 from cnndsl.runtime.data.parts import at_most, draw
 from cnndsl.runtime.errors import DataError
 
-FIT_ONCE = 1024**3
-"""Images that fill at most so many bytes after resizing are resized once, larger sets batch by batch. So are those that
-are only padded or cut, which costs next to nothing."""
+FIT_ONCE = {"resize": 1024**3, "pad": 64 * 1024**2, "crop": 1024**3}
+"""Images that fill at most so many bytes when they are fitted are fitted once, larger sets batch by batch. Padding
+costs little then, and makes sets larger."""
 _PIECE = 2**20
 """Values that are looked at together while a whole set is gone through."""
 FITS = ("none", "pad", "crop", "resize")
@@ -163,9 +163,9 @@ def prepare(
         said += _said_fit(fit, image, size, input)
     file_fit = getattr(recipe.data, "fit", "pad")
     bare = Prepare(fit, size, input, (1.0,), (0.0,), image, file_fit if file_fit in FITS else "pad", raw.names)
-    if image is not None and fit == "resize":
-        total = sum(len(part) for part in split if part is not None)
-        if total * image[2] * size[0] * size[1] <= FIT_ONCE:
+    if image is not None and fit in FIT_ONCE:
+        most = max(len(part) for part in split if part is not None)
+        if most * image[2] * size[0] * size[1] <= FIT_ONCE[fit]:
             split = split.each(lambda part: _changed(part, bare.fitted))
     scale, shift = _affine(recipe, split.train, bare)
     made = bare._replace(scale=scale, shift=shift)

@@ -1,0 +1,121 @@
+"""An optimizer's step as one call of PyTorch's fused kernel for each group of parameters.
+
+`torch.optim` looks at every parameter anew at each step, which takes as long as a small network's layer. Here that is
+done once, and again when something has changed. Rule, state and its names are those of `torch.optim`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+Kernel = Callable[[dict[str, Any], "Parameters", list[Tensor]], None]
+
+
+class Parameters(NamedTuple):
+    """A group's parameters, and of each what the optimizer keeps for it, by its names."""
+
+    group: dict[str, Any]
+    tensors: list[Tensor]
+    state: dict[str, list[Tensor]]
+
+
+def _sgd(group: dict[str, Any], given: Parameters, gradients: list[Tensor]) -> None:
+    torch._fused_sgd_(
+        given.tensors,
+        gradients,
+        given.state.get("momentum_buffer", []),
+        weight_decay=group["weight_decay"],
+        momentum=group["momentum"],
+        lr=group["lr"],
+        dampening=group["dampening"],
+        nesterov=group["nesterov"],
+        maximize=group["maximize"],
+        is_first_step=False,
+    )
+
+
+def _adam(kernel: Any) -> Kernel:
+    def moved(group: dict[str, Any], given: Parameters, gradients: list[Tensor]) -> None:
+        steps = given.state["step"]
+        torch._foreach_add_(steps, 1)
+        first, second = group["betas"]
+        kernel(
+            given.tensors,
+            gradients,
+            given.state["exp_avg"],
+            given.state["exp_avg_sq"],
+            [],
+            steps,
+            amsgrad=False,
+            lr=group["lr"],
+            beta1=first,
+            beta2=second,
+            weight_decay=group["weight_decay"],
+            eps=group["eps"],
+            maximize=group["maximize"],
+        )
+
+    return moved
+
+
+_KERNELS: dict[type, Kernel] = {
+    torch.optim.SGD: _sgd,
+    torch.optim.Adam: _adam(torch._fused_adam_),
+    torch.optim.AdamW: _adam(torch._fused_adamw_),
+}
+
+
+class Fused:
+    """Calls an optimizer's kernel directly where it can, and the optimizer where it can't: on first steps, where a
+    parameter has no gradient, for other rules."""
+
+    def __init__(self, optimizer: torch.optim.Optimizer) -> None:
+        self.optimizer = optimizer
+        one = type(optimizer) in _KERNELS and optimizer.defaults.get("fused") and not optimizer.defaults.get("amsgrad")
+        self._kernel = _KERNELS[type(optimizer)] if one else None
+        self._collected: list[Parameters] | None = None
+
+    def step(self) -> None:
+        """Move the parameters by their gradients."""
+        collected = self._groups()
+        gradients = [[p.grad for p in one.tensors] for one in collected] if collected is not None else []
+        if self._kernel is None or collected is None or any(g is None for part in gradients for g in part):
+            self.forget()
+            self.optimizer.step()
+            return
+        with torch.no_grad():
+            for one, given in zip(collected, gradients, strict=True):
+                self._kernel(one.group, one, given)  # type: ignore[arg-type]
+
+    def forget(self) -> None:
+        """The optimizer's groups or its state have become others."""
+        self._collected = None
+
+    def _groups(self) -> list[Parameters] | None:
+        """The groups with their state; None before there is any."""
+        if self._kernel is not None and self._collected is None:
+            found = [_collected(group, self.optimizer.state) for group in self.optimizer.param_groups]
+            if all(one is not None for one in found):
+                self._collected = [one for one in found if one is not None]
+        return self._collected
+
+
+def _names(group: dict[str, Any]) -> tuple[str, ...]:
+    """What is kept for each parameter of a group."""
+    if "betas" in group:
+        return ("step", "exp_avg", "exp_avg_sq")
+    return ("momentum_buffer",) if group["momentum"] else ()
+
+
+def _collected(group: dict[str, Any], state: Any) -> Parameters | None:
+    tensors = group["params"]
+    kept = [state.get(parameter, {}) for parameter in tensors]
+    names = _names(group)
+    alike = len({(p.device, p.dtype) for p in tensors}) == 1
+    if not alike or any(one.get(name) is None for one in kept for name in names):
+        return None
+    return Parameters(group, tensors, {name: [one[name] for one in kept] for name in names})
