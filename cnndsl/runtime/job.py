@@ -22,7 +22,7 @@ from cnndsl.runtime.data import Examples
 from cnndsl.runtime.data.feed import feed_for
 from cnndsl.runtime.data.prepare import Prepared, prepare
 from cnndsl.runtime.data.sources import read
-from cnndsl.runtime.data.wanted import wanted_for, wanted_for_pair
+from cnndsl.runtime.data.wanted import beside_spec, wanted_for, wanted_for_pair
 from cnndsl.runtime.depth import Depth
 from cnndsl.runtime.errors import TrainingError
 from cnndsl.runtime.faster import compiled, probe
@@ -42,7 +42,8 @@ from cnndsl.runtime.whitening import whiten
 class Options(NamedTuple):
     """What belongs to a run but not to the recipe.
 
-    data_root: folder of the data sets; out: where run folders are made; device: `cpu`, `cuda` or `auto`;
+    data_root: folder of the data sets; beside: that of the spec, where data are looked for last, if it is not the one that the
+    spec's name says, as in a run's folder; out: where run folders are made; device: `cpu`, `cuda` or `auto`;
     limit: at most so many examples of each part; dry_run: say what would be done, and do nothing;
     stream: where progress is written (standard output), color: `auto`, `always` or `never`; settings: the
     parameters set from outside, as written, that `resume` sets again; uses: the files that the spec used, as
@@ -54,6 +55,7 @@ class Options(NamedTuple):
     """
 
     data_root: str | None = None
+    beside: str | None = None
     out: str = "runs"
     device: str = "auto"
     limit: int | None = None
@@ -71,23 +73,32 @@ class Options(NamedTuple):
     given: dict[str, Any] | None = None
     init_from: str | None = None
 
-    def kept(self) -> dict[str, Any]:
-        """What a run that goes on needs of them, as plain data."""
+    def kept(self, graph: Graph | Pair) -> dict[str, Any]:
+        """What a run on a network that goes on needs of them, as plain data."""
         root = None if self.data_root is None else os.path.abspath(self.data_root)
         begun = None if self.init_from is None else os.path.abspath(self.init_from)
-        return {**{name: getattr(self, name) for name in _KEPT}, "data_root": root, "init_from": begun}
+        beside = self.beside or beside_spec(graph)
+        places = {"data_root": root, "beside": None if beside is None else os.path.abspath(beside), "init_from": begun}
+        return {**{name: getattr(self, name) for name in _KEPT}, **places}
 
     def again(self, kept: Any) -> Options:
         """These options with what a run was begun with, as `kept` gave it; values that can't be are left out."""
         given = kept if isinstance(kept, dict) else {}
         whole = {n: given[n] for n in ("limit", "keep") if type(given.get(n)) is int and given[n] > 0}
         switches = {n: given[n] for n in ("deterministic", "compiled", "sync_bn") if type(given.get(n)) is bool}
-        root = given.get("data_root") if self.data_root is None else self.data_root
         begun = given.get("init_from")
-        made = self._replace(**whole, **switches)
-        return made._replace(
-            data_root=root if isinstance(root, str) else None, init_from=begun if isinstance(begun, str) else None
-        )
+        made = self._replace(**whole, **switches, init_from=begun if isinstance(begun, str) else None)
+        return made.found(given)
+
+    def found(self, kept: Any) -> Options:
+        """These options with the places where a run had its data, as far as they are there, unless others are named."""
+        given = kept if isinstance(kept, dict) else {}
+        there = {
+            name: given[name]
+            for name in ("data_root", "beside")
+            if isinstance(given.get(name), str) and os.path.isdir(given[name]) and getattr(self, name) is None
+        }
+        return self._replace(**there)
 
 
 HELD = 0.5
@@ -170,7 +181,7 @@ def make(graph: Graph | Pair, recipe: Recipe, options: Options, device: torch.de
             probe(device)
     with processes.together(), processes.one_by_one("data"):
         module = build_module(graph)
-        wanted = wanted_for(graph, recipe, options.data_root)._replace(given=options.given)
+        wanted = wanted_for(graph, recipe, options.data_root, options.beside)._replace(given=options.given)
         raw = read(recipe.data, wanted)
         prepared = prepare(raw, recipe, wanted.input, options.limit, wanted.task)
         if options.sync_bn:
@@ -233,7 +244,7 @@ def _make_pair(pair: Pair, recipe: Recipe, options: Options, device: torch.devic
     """Two networks that train each other, their data and the loop."""
     from cnndsl.runtime.adversaries import Adversaries, save_samples
 
-    wanted = wanted_for_pair(pair, recipe, options.data_root)._replace(given=options.given)
+    wanted = wanted_for_pair(pair, recipe, options.data_root, options.beside)._replace(given=options.given)
     learner = Adversaries(pair, recipe, device, bf16=computes_bf16(recipe.precision, device))
     prepared = prepare(read(recipe.data, wanted), recipe, wanted.input, options.limit, wanted.task)
     if options.init_from is not None:

@@ -18,7 +18,7 @@ from cnndsl.runtime.data.prepare import prepare
 from cnndsl.runtime.data.sources import read
 from cnndsl.runtime.data.wanted import wanted_for
 from cnndsl.runtime.errors import DataError
-from cnndsl.runtime.job import computes_bf16, memory_format_of
+from cnndsl.runtime.job import Options, computes_bf16, memory_format_of
 from cnndsl.runtime.loop import evaluated
 from cnndsl.runtime.objective import Objective, Outputs
 from cnndsl.runtime.trained import Trained
@@ -75,14 +75,16 @@ def measure(trained: Trained, part: str = "test", data_root: str | None = None, 
 
 
 def with_data(trained: Trained, data_root: str | None = None, limit: int | None = None) -> tuple[Network, Split]:
-    """The network ready to be judged, and its recipe's data as the run had it. Raises TrainingError."""
+    """The network ready to be judged, and its recipe's data as the run had it, where the run found it unless another
+    root is named. Raises TrainingError."""
     graph, recipe = trained.graph, trained.recipe
-    wanted = wanted_for(graph, recipe, data_root)
+    kept = trained.about.get("options") or {}
+    places = Options(data_root=data_root).found(kept)
+    wanted = wanted_for(graph, recipe, places.data_root, places.beside)
     raw = read(recipe.data, wanted)
     if raw.names != trained.prepare.names:
         raise DataError(_other_names(raw.names, trained.prepare.names), "name the data of the run with --data-root")
-    kept = (trained.about.get("options") or {}).get("limit")
-    prepared = prepare(raw, recipe, wanted.input, kept if limit is None else limit, wanted.task)
+    prepared = prepare(raw, recipe, wanted.input, kept.get("limit") if limit is None else limit, wanted.task)
     memory_format = memory_format_of(trained.module, wanted.input)
     trained.module.to(memory_format=memory_format)  # type: ignore[call-overload]
     feed = feed_for(trained.prepare, recipe, wanted, trained.device, memory_format)

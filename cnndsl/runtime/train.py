@@ -156,7 +156,7 @@ def _folder(job: Job) -> Path:
         "settings": dict(options.settings),
         "recipe": recipe.to_json(),
         "prepare": job.prepared.prepare.to_json(),
-        "options": options.kept(),
+        "options": options.kept(graph),
         "device": job.loop.device.type,
         "environment": run_folder.environment(job.loop.device),
         "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),

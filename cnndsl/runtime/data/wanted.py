@@ -53,9 +53,16 @@ class Wanted(NamedTuple):
 
 
 def wanted_for(
-    graph: Graph, recipe: Recipe, data_root: str | None = None, say: Callable[[str], None] = _silent
+    graph: Graph,
+    recipe: Recipe,
+    data_root: str | None = None,
+    beside: str | None = None,
+    say: Callable[[str], None] = _silent,
 ) -> Wanted:
-    """What a complete graph and its recipe want of their data; what does not fit it raises MismatchError."""
+    """What a complete graph and its recipe want of their data; what does not fit it raises MismatchError.
+
+    beside: the folder of the spec, where that is not the one that its name says.
+    """
     task = task_of(recipe.data, recipe.loss, graph)
     output = channels_first(task.output)
     if all(side == 1 for side in output[1:]):
@@ -67,16 +74,21 @@ def wanted_for(
         if errors:
             raise MismatchError(errors)
 
-    spec = Path(graph.span.source.name)
-    beside = spec.parent if spec.is_file() else None
+    place = beside_spec(graph) if beside is None else Path(beside)
     return Wanted(
-        data_root, recipe.seed, channels_first(task.input), output, task.kind, task.tokens, beside, None, agree, say
+        data_root, recipe.seed, channels_first(task.input), output, task.kind, task.tokens, place, None, agree, say
     )
 
 
-def wanted_for_pair(pair: Pair, recipe: Recipe, data_root: str | None = None) -> Wanted:
+def beside_spec(graph: Graph | Pair) -> Path | None:
+    """The folder of the file that a network was read from; None where it was read from none."""
+    spec = Path(graph.span.source.name)
+    return spec.parent if spec.is_file() else None
+
+
+def wanted_for_pair(pair: Pair, recipe: Recipe, data_root: str | None = None, beside: str | None = None) -> Wanted:
     """What two networks that train each other want of their data: examples for the discriminator, without targets."""
-    wanted = wanted_for(pair.discriminator, recipe, data_root)
+    wanted = wanted_for(pair.discriminator, recipe, data_root, beside)
 
     def agree(source: Source) -> None:
         found = check_pair(recipe._replace(data=source), pair)
