@@ -42,8 +42,8 @@ from cnndsl.runtime.whitening import whiten
 class Options(NamedTuple):
     """What belongs to a run but not to the recipe.
 
-    data_root: folder of the data sets; beside: that of the spec, where data are looked for last, if it is not the one that the
-    spec's name says, as in a run's folder; out: where run folders are made; device: `cpu`, `cuda` or `auto`;
+    data_root: folder of the data sets; beside: that of the spec, where data are looked for last, if it is not the one
+    that the spec's name says, as in a run's folder; out: where run folders are made; device: `cpu`, `cuda` or `auto`;
     limit: at most so many examples of each part; dry_run: say what would be done, and do nothing;
     stream: where progress is written (standard output), color: `auto`, `always` or `never`; settings: the
     parameters set from outside, as written, that `resume` sets again; uses: the files that the spec used, as
