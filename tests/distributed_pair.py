@@ -42,6 +42,9 @@ RECIPES = {
     # A loss that is a sum, weights in the loss, a head for training, a path that no loss looks at, whitened kernels.
     "sum": ("input 8x8x1\nconv 3x3x4 l2=1e-2, relu\ndense 10", "batch 26\nloss half_squared\noptimizer sgd 0.001"),
     "curved": (DENSE, "batch 30\noptimizer sdlm"),
+    # Some weights have gradients in the first epoch alone, others in all but that.
+    "frozen later": (f"{DENSE} as head", "batch 30\noptimizer sgd 0.05 momentum=0.9\nfreeze head.weight after=1"),
+    "frozen first": (f"{DENSE} as head", "batch 30\noptimizer sgd 0.05 momentum=0.9\nfreeze head.weight epochs=1"),
     "heads": (
         "input 8x8x1\nconv 2x2x8 init=whiten frozen=weight, gelu\noutput early training:\n    dense 10\ndense 10",
         "batch 30\nloss early focal weight=0.5\nmetrics accuracy",

@@ -104,7 +104,9 @@ def test_curvature_is_looked_at_once_an_epoch_and_kept_in_checkpoints() -> None:
     assert len(before) == 6
     kept = optimizer.state_dict()["state"]
     assert all(torch.equal(kept[number]["curvature"], h) for number, h in enumerate(before))
-    loop.learner.begin_epoch(lambda count: Batch((torch.randn(min(count, 5), 7),), torch.zeros(5, dtype=torch.int64)))
+    loop.learner.begin_epoch(
+        lambda count: Batch((torch.randn(min(count, 5), 7),), torch.zeros(5, dtype=torch.int64)), 0
+    )
     assert any(
         not torch.equal(h, state["curvature"]) for h, state in zip(before, optimizer.state.values(), strict=True)
     )

@@ -44,6 +44,14 @@ RECIPES = {
         "input 8x8x1\nconv 2x2x8 init=whiten frozen=weight, gelu\noutput early training:\n    dense 10\ndense 10",
         "data digits\nprecision bf16\nloss early focal weight=0.5\nmetrics accuracy per_class",
     ),
+    "layers frozen later": (
+        "input 8x8x1\nconv 2x2x8 init=whiten frozen=weight as whiten, bn, gelu\ndense 24, tanh\ndense 10 as head",
+        "data digits\noptimizer sgd 0.05 momentum=0.9 weight_decay=0.01\nfreeze whiten.bias norms head.weight after=2",
+    ),
+    "curvature, and a layer frozen later": (
+        "input 8x8x1\ndense 24 as first, tanh\ndense 10",
+        "data digits\noptimizer sdlm examples=40\nfreeze first after=2",
+    ),
 }
 
 

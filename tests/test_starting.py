@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from test_train import loop_on, network, never, silent
 from torch import nn
+from torch.nn import functional
 
 import cnndsl
 from cnndsl.cli import main
 from cnndsl.pipeline import check
 from cnndsl.runtime.data import Examples
 from cnndsl.runtime.errors import RunError
-from cnndsl.runtime.job import frozen
+from cnndsl.runtime.freezing import Freezing
 from cnndsl.runtime.learners import Descent
+from cnndsl.runtime.loop import order
 from cnndsl.runtime.module import build_module
 from cnndsl.source import Source
 
@@ -47,8 +51,8 @@ def started(*lines: str) -> tuple[nn.Module, Descent, object]:
     module = build_module(graph)
     data = Examples(torch.randn(300, 1, 8, 8), torch.randint(0, 10, (300,)))
     loop = loop_on(module, graph, recipe, data)
-    given = frozen(module, graph, recipe)
-    learner = Descent(module, recipe, loop.learner.objective, (), loop.device, frozen=given)  # type: ignore[attr-defined]
+    given = Freezing(module, graph, recipe.freeze)
+    learner = Descent(module, recipe, loop.learner.objective, (), loop.device, freezing=given)  # type: ignore[attr-defined]
     loop.learner = learner
     return module, learner, loop
 
@@ -74,18 +78,76 @@ def test_frozen_for_a_while() -> None:
     assert changed(before, module) == set(before) - {"third.bias"}
 
 
+def test_layers_that_are_frozen_later() -> None:
+    module, learner, loop = started("freeze norms head.bias third after=1", "epochs 2")
+    loop.run_epoch(silent(), never)  # type: ignore[attr-defined]
+    before = {name: tensor.clone() for name, tensor in module.state_dict().items()}
+    loop.run_epoch(silent(), never)  # type: ignore[attr-defined]
+    # Norms that are named stay with their statistics; weight decay moves nothing that is frozen.
+    assert changed(before, module) == {"first.conv3x3.weight", "second.conv3x3.weight", "head.weight"}
+    assert len(learner.optimizer.state) == len(learner.parameters)
+
+
+def test_a_bias_frozen_later_is_pytorchs_without_its_gradient() -> None:
+    """Against a loop written out, which turns the gradient off as airbench94's does."""
+    text = (
+        "network N\ninput 6x6x2\nconv 3x3x4 frozen=weight as whiten, bn, gelu\ndense 5\ntrain:\n    data synthetic\n"
+        "    batch 16\n    epochs 4\n    optimizer sgd 0.1 momentum=0.85 nesterov weight_decay=0.01\n"
+        "    freeze whiten.bias after=2\n"
+    )
+    graph, recipe = network(text)
+    torch.manual_seed(0)
+    module = build_module(graph)
+    theirs = copy.deepcopy(module)
+    data = Examples(torch.randn(48, 2, 6, 6), torch.randint(0, 5, (48,)))
+    loop = loop_on(module, graph, recipe, data)
+    loop.learner.freezing = Freezing(module, graph, recipe.freeze)  # type: ignore[attr-defined]
+    reached: list[bool] = []
+    whiten: Any = module.get_submodule("whiten")
+    whiten.register_forward_hook(lambda _, __, output: reached.append(output.requires_grad))
+    optimizer = torch.optim.SGD(
+        [p for p in theirs.parameters() if p.requires_grad], 0.1, momentum=0.85, nesterov=True, weight_decay=0.01
+    )
+    assert data.classes is not None
+    for epoch in range(4):
+        loop.run_epoch(silent(), never)
+        theirs.get_parameter("whiten.bias").requires_grad_(epoch < 2)
+        for rows in order(48, 0, epoch).split(16):
+            optimizer.zero_grad()
+            functional.cross_entropy(theirs(data.inputs[rows]), data.classes[rows]).backward()
+            optimizer.step()
+    for (name, ours), other in zip(module.state_dict().items(), theirs.state_dict().values(), strict=True):
+        torch.testing.assert_close(ours, other, rtol=1e-4, atol=1e-6, msg=name)
+    # The backward pass goes no further than to what learns.
+    assert reached == [True] * 6 + [False] * 6
+    assert whiten.bias.grad is None
+    assert loop.learner.optimizer.state[whiten.bias]["momentum_buffer"].abs().max() > 0  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("line", ["freeze first epochs=1 after=2", "freeze after=2", "freeze epochs=1"])
+def test_when_is_frozen_what(line: str) -> None:
+    (found,) = check(Source("net.cnn", text(line))).diagnostics
+    assert found.code == "E605"
+
+
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("freeze frist", "there is no layer or block called `frist`"),
+        ("freeze frist", "there is no layer, block or parameter called `frist`"),
         ("freeze first.conv3x3_relu", "`first.conv3x3_relu` has no weights that learn"),
+        ("freeze third.bias after=3", "`third.bias` does not learn"),
+        ("freeze head.bais after=3", "there is no layer, block or parameter called `head.bais`"),
         ("freeze first second third head", "nothing would be left to learn"),
+        ("freeze first second third head after=1", "nothing would be left to learn after 1 epochs"),
+        ("freeze first second third.weight head epochs=1", "nothing would be left to learn in the first 1 epochs"),
     ],
 )
 def test_what_can_not_be_frozen_is_told(line: str, said: str) -> None:
     (found,) = check(Source("net.cnn", text(line))).diagnostics
     assert (found.code, found.span.text, found.message_text()) == ("E634", line, said)
-    assert ("did you mean `first`?" in (found.help_text() or "")) == ("frist" in line)
+    near = {"frist": "first", "head.bais": "head.bias"}
+    meant = next((right for wrong, right in near.items() if wrong in line), None)
+    assert found.help_text() == (None if meant is None else f"did you mean `{meant}`?")
 
 
 def test_a_net_for_other_classes_starts_with_what_fits(

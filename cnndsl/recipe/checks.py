@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from cnndsl.diagnostics import Diagnostic, Label, closest, problem
-from cnndsl.graph import Edge, Graph, Node
+from cnndsl.graph import Edge, Graph
 from cnndsl.layers.base import LayerError
 from cnndsl.recipe.augment_checks import check_augmentations
 from cnndsl.recipe.ends import End, Term, codes, ends, main_end, terms
 from cnndsl.recipe.recipe import Recipe
+from cnndsl.recipe.selection import learned, names, selected
 from cnndsl.shape import Shape
 from cnndsl.source import Span
 
@@ -219,43 +218,35 @@ def _label(recipe: Recipe, setting: str) -> tuple[Label, ...]:
 # --- the rest of the recipe -----------------------------------------------------------------------------------------
 
 
-def _trained(graph: Graph) -> Iterator[int]:
-    """The numbers of the nodes that have weights which training changes."""
-    for node in graph.nodes:
-        if node.layer is not None and node.shares is None:
-            inputs = [shape for edge in node.inputs if (shape := graph.shape_of(edge)) is not None]
-            if any(weight.kind == "parameter" for weight in node.layer.weights(*inputs)):
-                yield node.index
-
-
 def _check_weights(graph: Graph) -> list[Diagnostic]:
-    if any(True for _ in _trained(graph)):
+    if learned(graph):
         return []
     return [problem("NothingToTrain", graph.span, name=graph.name)]
 
 
-def layers_named(graph: Graph, name: str) -> list[Node]:
-    """The layers that a name stands for: the one of that name, or all in the block or blocks of that name."""
-    return [n for n in graph.nodes if n.name == name or n.name.startswith((f"{name}.", f"{name}["))]
-
-
 def _check_freeze(recipe: Recipe, graph: Graph) -> list[Diagnostic]:
-    place = recipe.place("freeze")
+    place, freeze = recipe.place("freeze"), recipe.freeze
     if place is None:
         return []
-    trained = set(_trained(graph))
-    frozen: set[int] = set()
+    learning = learned(graph)
+    left = {(index, parameter) for index, parameters in learning.items() for parameter in parameters}
     found = []
-    for name in recipe.freeze.layers:
-        own = {node.index for node in layers_named(graph, name)}
-        frozen |= own
-        if not own & trained:
-            known = dict.fromkeys(part for n in graph.nodes for part in (n.name, n.name.split(".")[0].split("[")[0]))
-            near = None if own else closest(name, known)
-            why = f"`{name}` has no weights that learn" if own else f"there is no layer or block called `{name}`"
+    for name in freeze.layers:
+        chosen = selected(graph, name)
+        own = {(n.index, p) for n, parameter in chosen for p in learning.get(n.index, ()) if parameter in (None, p)}
+        left -= own
+        if not own:
+            near = None if chosen else closest(name, names(graph))
+            why = f"there is no layer, block or parameter called `{name}`"
+            if chosen:
+                why = (
+                    f"`{name}` has no weights that learn" if chosen[0].parameter is None else f"`{name}` does not learn"
+                )
             found.append(problem("NothingFrozen", place, why=why, near=near))
-    if not found and trained and trained <= frozen and not recipe.freeze.epochs:
-        found.append(problem("NothingFrozen", place, why="nothing would be left to learn", near=None))
+    if not found and learning and freeze.layers and not left:
+        when = f" after {freeze.after:g} epochs" if freeze.after else ""
+        when = f" in the first {freeze.epochs:g} epochs" if freeze.epochs else when
+        found.append(problem("NothingFrozen", place, why=f"nothing would be left to learn{when}", near=None))
     return found
 
 
@@ -304,7 +295,7 @@ def _check_rule(recipe: Recipe, graph: Graph) -> list[Diagnostic]:
     """Rosenblatt's rule is one for a single layer."""
     if recipe.optimizer.name != "perceptron":
         return []
-    trained, node = list(_trained(graph)), main_end(graph).node
+    trained, node = list(learned(graph)), main_end(graph).node
     why, span = None, recipe.place("optimizer") or node.span
     if node.kind != "step":
         why, span = f"the network ends in `{node.kind}`", node.span
@@ -326,7 +317,7 @@ def _check_curvature(recipe: Recipe, graph: Graph) -> list[Diagnostic]:
         return []
     end = main_end(graph)
     why, span = None, end.node.span
-    other = next((graph.nodes[n] for n in _trained(graph) if graph.nodes[n].kind not in _SUMS), None)
+    other = next((graph.nodes[n] for n in learned(graph) if graph.nodes[n].kind not in _SUMS), None)
     if other is not None:
         why, span = f"the weights of `{other.kind}` are not factors of its inputs", other.span
     elif end.shape.elements != end.shape.channels or end.shape.channels > MOST_OUTPUTS:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cnndsl.layers.arguments import Argument, Count, Flag, ListOf, Number, Text
+from cnndsl.layers.base import LayerError
 from cnndsl.recipe.base import Option, plain
 
 
@@ -85,26 +86,52 @@ class StochasticDepth(Option):
 
 
 class Freeze(Option):
-    """Layers and blocks, by their names, whose weights stay as they are, throughout or for the first epochs: for what
-    was trained before (`--init-from`). The statistics of their batch norms stay, too."""
+    """Layers and blocks, by their names, whose weights stay as they are: throughout or for the first `epochs`, for what
+    was trained before (`--init-from`), or from when they were trained for so many epochs, `after`, which makes the rest
+    of a run faster. The statistics of their batch norms stay, too.
+
+    With a parameter's name behind a dot it is about that alone: `freeze whiten.bias after=3` is what airbench does with
+    the bias of its first convolution (Jordan 2024). `norms` stands for all normalization layers. No gradient is
+    computed for what is frozen.
+    """
 
     name = "freeze"
     gathers = True
     arguments = (
         Argument(
             "layers",
-            ListOf(Text("a layer's or block's name")),
+            ListOf(Text("the name of a layer, a block or a parameter")),
             default=(),
             positional=True,
             help="their names, in a row",
         ),
         Argument("epochs", Number(0), default=0.0, unit="epochs", help="how long; 0: throughout"),
+        Argument(
+            "after", Number(0), default=0.0, unit="epochs", help="how long they are trained before; 0: not at all"
+        ),
     )
     layers: tuple[str, ...]
     epochs: float
+    after: float
+
+    def check(self) -> None:
+        if self.epochs and self.after:
+            raise LayerError("NeedsArgument", "after", name="freeze", needs="either `epochs` or `after`, not both")
+        if (self.epochs or self.after) and not self.layers:
+            raise LayerError("NeedsArgument", None, name="freeze", needs="names of layers: `freeze stage1 epochs=2`")
+
+    @property
+    def throughout(self) -> bool:
+        """Whether what is frozen stays so from the first step to the last."""
+        return not self.epochs and not self.after
+
+    def holds(self, epochs: float) -> bool:
+        """Whether it is frozen when so many epochs are done."""
+        return epochs >= self.after if self.after else self.throughout or epochs < self.epochs
 
     def __str__(self) -> str:
-        return " ".join((self.name, *self.layers, f"epochs={plain(self.epochs)}"))
+        when = f"after={plain(self.after)}" if self.after else f"epochs={plain(self.epochs)}"
+        return " ".join((self.name, *self.layers, when))
 
 
 class Checkpoints(Option):

@@ -165,9 +165,10 @@ class NotForCurvature(Diagnostic):
 
 
 class NothingFrozen(Diagnostic):
-    """`freeze` names layers and blocks, as `check` lists them, whose weights are to stay as they are.
+    """`freeze` names layers and blocks, as `check` lists them, or parameters of theirs, which are to stay as they are.
 
-    Wrong: the name of a layer without weights, or all layers. Right: `freeze c1 stage1`, `freeze stage1 epochs=2`.
+    Wrong: the name of a layer without weights, or all layers. Right: `freeze c1 stage1`, `freeze stage1 epochs=2`,
+    `freeze c1.bias after=3`.
     """
 
     code = "E634"

@@ -272,11 +272,15 @@ def settings() -> str:
         value = (
             _wanted(kind.argument)
             if kind.argument
+            else f"[its arguments](#{kind.name})"
+            if kind.form
             else ", ".join(f"[`{o.name}`](#{_anchor(kind, o)})" for o in kind.options)
         )
         rows.append((f"`{kind.name}`", _cell(kind.help), value, _cell(kind.default)))
     parts.append(table(("setting", "says", "value", "without it"), rows))
     for kind in SETTINGS:
+        if kind.form:
+            parts += [f"## {kind.name}\n", *_described(kind.form)]
         if kind.options:
             parts.append(f"## {kind.name}\n\n{kind.help[0].upper()}{kind.help[1:]}. {_several(kind)}".rstrip() + "\n")
             parts += [option_page(kind, option) for option in kind.options]
@@ -295,7 +299,8 @@ def setting_page(kind: SettingKind) -> str:
     """The part about one setting."""
     values = [_wanted(kind.argument)] if kind.argument else [f"`{option.name}`" for option in kind.options]
     said = f"{kind.help[0].upper()}{kind.help[1:]}. {_several(kind)}".rstrip()
-    lines = [f"### {kind.name}\n", f"A setting of `train:` blocks. {said}\n", f"Its value: {', '.join(values)}."]
+    lines = [f"### {kind.name}\n", f"A setting of `train:` blocks. {said}\n"]
+    lines += _described(kind.form) if kind.form else [f"Its value: {', '.join(values)}."]
     return "\n".join([*lines, "" if kind.default == "" else f"Without it: {kind.default}.", ""])
 
 
@@ -305,11 +310,16 @@ def _anchor(kind: SettingKind, option: type[Option]) -> str:
 
 def option_page(kind: SettingKind, option: type[Option]) -> str:
     """The part about one choice of a setting."""
-    parts = [f"### {kind.name} {option.name}\n", _prose(option.__doc__)]
+    return "\n".join([f"### {kind.name} {option.name}\n", *_described(option)])
+
+
+def _described(option: type[Option]) -> list[str]:
+    """What a choice or a setting's own arguments mean."""
+    parts = [_prose(option.__doc__)]
     if option.arguments:
         rows = [(f"`{a.name}`", _short(a), _wanted(a), _default(a), _meaning(a)) for a in option.arguments]
         parts.append(table(("argument", "short form", "value", "default", "meaning"), rows))
-    return "\n".join(parts)
+    return parts
 
 
 # --- Markdown ---------------------------------------------------------------------------------------------------

@@ -100,7 +100,7 @@ class Adversaries:
         # Every measurement is made with the same random numbers, and takes none of training's.
         self.random = None if training else torch.Generator(self.device).manual_seed(self.recipe.seed)
 
-    def begin_epoch(self, sample: Callable[[int], Batch]) -> None:
+    def begin_epoch(self, sample: Callable[[int], Batch], epochs: int) -> None:
         """Nothing has to be looked at."""
 
     def made(self, module: nn.Module, noise: Tensor) -> Tensor:

@@ -11,10 +11,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
-from cnndsl.codegen import node_codes
 from cnndsl.graph import Graph
 from cnndsl.recipe import Recipe
-from cnndsl.recipe.checks import layers_named
 from cnndsl.recipe.pair import Pair
 from cnndsl.runtime import shared
 from cnndsl.runtime.allocation import keep_freed_memory
@@ -26,11 +24,11 @@ from cnndsl.runtime.data.wanted import beside_spec, wanted_for, wanted_for_pair
 from cnndsl.runtime.depth import Depth
 from cnndsl.runtime.errors import TrainingError
 from cnndsl.runtime.faster import compiled, probe
+from cnndsl.runtime.freezing import Freezing
 from cnndsl.runtime.learners import Descent
 from cnndsl.runtime.loop import Loop, own_seed
 from cnndsl.runtime.memory import free
 from cnndsl.runtime.module import build_module
-from cnndsl.runtime.nodes import parts
 from cnndsl.runtime.objective import Objective
 from cnndsl.runtime.optimizing import penalties
 from cnndsl.runtime.processes import ALONE, Processes
@@ -198,10 +196,11 @@ def make(graph: Graph | Pair, recipe: Recipe, options: Options, device: torch.de
     said = (*prepared.said, *(f"{name} starts by whitening patches of the training images" for name in whitened))
     said += (*begun, *shared.said(graph, recipe, processes, sync_bn=options.sync_bn))
     depth = Depth(module, graph, recipe.droppath) if recipe.droppath.last is not None else None
+    freezing = Freezing(module, graph, recipe.freeze) if recipe.freeze.layers else None
     objective = Objective(recipe, graph)
     bf16 = computes_bf16(recipe.precision, device)
     given = (module, recipe, objective, penalties(graph, module), device)
-    further: dict[str, Any] = {"bf16": bf16, "depth": depth, "frozen": frozen(module, graph, recipe)}
+    further: dict[str, Any] = {"bf16": bf16, "depth": depth, "freezing": freezing}
     if processes.size == 1:
         recorded = device.type == "cuda" and recordable(graph, recipe)
         learner = (Recorded if recorded else Descent)(*given, **further)
@@ -221,15 +220,6 @@ def held(examples: Examples, device: torch.device) -> Examples:
     """The examples on the device, if they leave it room; else where they are, to be brought there batch by batch."""
     room = free(device) if device.type == "cuda" else None
     return examples if room is not None and examples.bytes > room * HELD else examples.to(device)
-
-
-def frozen(module: nn.Module, graph: Graph, recipe: Recipe) -> list[nn.Module]:
-    """The modules of the layers and blocks that the recipe freezes."""
-    chosen = [node for name in recipe.freeze.layers for node in layers_named(graph, name)]
-    if not chosen:
-        return []
-    codes = node_codes(graph)
-    return [part for node in chosen if node.index in codes for _, part in parts(module, codes[node.index])]
 
 
 def memory_format_of(module: nn.Module, input: tuple[int, ...]) -> torch.memory_format:

@@ -19,6 +19,7 @@ from cnndsl.runtime.curvature import DiagonalLevenbergMarquardt, diagonal, given
 from cnndsl.runtime.data import Batch
 from cnndsl.runtime.depth import Depth
 from cnndsl.runtime.fused import Fused
+from cnndsl.runtime.freezing import Freezing
 from cnndsl.runtime.objective import Objective
 from cnndsl.runtime.optimizing import Average, groups, optimizer
 
@@ -69,8 +70,9 @@ class Learner(Protocol):
     def begin(self, *, training: bool) -> None:
         """Training or evaluation begins."""
 
-    def begin_epoch(self, sample: Callable[[int], Batch]) -> None:
-        """An epoch of training begins; `sample` gives at most so many of its examples, as they are."""
+    def begin_epoch(self, sample: Callable[[int], Batch], epochs: int) -> None:
+        """An epoch of training begins, so many being done; `sample` gives at most so many of its examples, as they
+        are."""
 
     def values(self, sums: Sequence[float], count: float, *, training: bool) -> dict[str, float]:
         """The losses and metrics by name, of sums over so many examples, taken in training or in evaluation."""
@@ -89,8 +91,8 @@ class Descent:
     """Gradient descent on one network: the usual learner.
 
     penalties: weights whose squares are part of the loss, each with its factor. bf16: layers compute with 16 bits.
-    depth: what sets the shares of paths that are dropped, where the recipe does. frozen: modules whose weights and
-    statistics stay as they are, for as long as the recipe says.
+    depth: what sets the shares of paths that are dropped, where the recipe does. freezing: what holds weights and
+    statistics as they are, while the recipe says so.
     """
 
     def __init__(
@@ -103,12 +105,11 @@ class Descent:
         *,
         bf16: bool = False,
         depth: Depth | None = None,
-        frozen: Sequence[nn.Module] = (),
+        freezing: Freezing | None = None,
     ) -> None:
-        self.frozen = tuple(frozen)
-        self.held = [p for one in self.frozen for p in one.parameters() if p.requires_grad]
-        if not recipe.freeze.epochs:
-            self._freeze(True)
+        self.freezing = freezing
+        if freezing is not None and recipe.freeze.throughout:
+            freezing.at(0.0)  # what never learns is not among the optimizer's parameters
         self.module = module
         self.objective = objective
         self.recipe = recipe
@@ -132,19 +133,12 @@ class Descent:
 
     def begin(self, *, training: bool) -> None:
         self.module.train(training)
-        for one in self.frozen:
-            one.eval()
+        if self.freezing is not None and self.freezing.held:
+            self.freezing.stop_statistics()
 
-    def _freeze(self, frozen: bool) -> None:
-        """Hold what is frozen, or let it go for good."""
-        for parameter in self.held:
-            parameter.requires_grad_(not frozen)
-        if not frozen:
-            for one in self.frozen:
-                one.train()
-            self.frozen = ()
-
-    def begin_epoch(self, sample: Callable[[int], Batch]) -> None:
+    def begin_epoch(self, sample: Callable[[int], Batch], epochs: int) -> None:
+        if self.freezing is not None:
+            self.freezing.at(epochs)
         chosen = self.recipe.optimizer
         if isinstance(chosen, Sdlm):
             self._curve(sample(chosen.examples))
@@ -165,14 +159,14 @@ class Descent:
         self.module.eval()
         with given_to_distances(self.module) as codes:
             curvature = diagonal(self.module, layers, batch.inputs, summed)
-        self.module.train()
+        self.begin(training=True)
         parameters = [p for layer in layers for p in layer.parameters() if p.requires_grad]
         assert isinstance(self.optimizer, DiagonalLevenbergMarquardt)
         self.optimizer.curve(parameters, curvature)
 
     def step(self, batches: Iterable[Batch], count: int, moment: Moment) -> Stepped:
-        if self.frozen and self.recipe.freeze.epochs:
-            self._freeze(moment.epochs < self.recipe.freeze.epochs)
+        if self.freezing is not None:
+            self.freezing.at(moment.epochs)
         if self.depth is not None:
             self.depth.at(moment.epochs)
         for number in range(len(self.optimizer.param_groups)):

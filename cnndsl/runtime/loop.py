@@ -131,7 +131,7 @@ class Loop:
         title = f"epoch {epoch + 1}/{self.recipe.epochs}"
         self.learner.begin(training=True)
         if not first:
-            self.learner.begin_epoch(lambda count: self.feed(train.pick(rows[:count])))
+            self.learner.begin_epoch(lambda count: self.feed(train.pick(rows[:count])), epoch)
         progress.begin()
         for step in range(first, len(self.cuts)):
             start, end = self.cuts[step]

@@ -47,6 +47,10 @@ def optimizer(chosen: Optimizer, parameters: list[dict[str, Any]]) -> torch.opti
     elif call.function == "torch.optim.RMSprop":
         call = call._replace(kwargs=(*call.kwargs, ("foreach", True)))
     made: torch.optim.Optimizer = function(call)(parameters)
+    if isinstance(made, torch.optim.SGD) and chosen.values().get("momentum"):
+        # PyTorch's fused form wants a buffer of all parameters or of none, and some may have no gradient at first.
+        for parameter in (p for group in made.param_groups for p in group["params"]):
+            made.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
     return made
 
 

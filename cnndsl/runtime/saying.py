@@ -56,7 +56,12 @@ def _settings(recipe: Recipe, loop: Loop) -> list[str]:
 
 
 def _how_long(recipe: Recipe) -> str:
-    return f" for {recipe.freeze.epochs:g} epochs" if recipe.freeze.epochs else ""
+    first, after = recipe.freeze.epochs, recipe.freeze.after
+    return f" for {_epochs(first)}" if first else f" after {_epochs(after)}" if after else ""
+
+
+def _epochs(count: float) -> str:
+    return "1 epoch" if count == 1 else f"{count:g} epochs"
 
 
 def _batches(recipe: Recipe, loop: Loop) -> str:

@@ -70,9 +70,9 @@ class Shared(Descent):
         if not training:
             self._share_buffers()
 
-    def begin_epoch(self, sample: Callable[[int], Batch]) -> None:
+    def begin_epoch(self, sample: Callable[[int], Batch], epochs: int) -> None:
         self._share_buffers()
-        super().begin_epoch(sample)
+        super().begin_epoch(sample, epochs)
 
     def _share_buffers(self) -> None:
         """Each process' batch norms have seen its own share; as everywhere with DDP the first one's count."""
@@ -92,8 +92,8 @@ def _marked(batches: Iterable[Batch]) -> Iterator[tuple[Batch, bool]]:
 
 
 def unused(graph: Graph, recipe: Recipe) -> bool:
-    """Whether some weights have no gradients for a while: what they make is in no loss, or they are frozen at first."""
-    if recipe.freeze.layers and recipe.freeze.epochs:
+    """Whether some weights have no gradients for a while: what they make is in no loss, or they are frozen then."""
+    if recipe.freeze.layers and not recipe.freeze.throughout:
         return True
     seen = {name for term in terms(recipe, graph) for name in term.outputs}
     return any(end.name not in seen for end in ends(graph))
