@@ -22,7 +22,7 @@ from cnndsl.runtime.learners import Descent
 from cnndsl.runtime.loop import Loop, order
 from cnndsl.runtime.module import build_module
 from cnndsl.runtime.objective import Objective
-from cnndsl.runtime.optimizing import groups, penalties
+from cnndsl.runtime.optimizing import groups, penalties, rates
 from cnndsl.runtime.train import Options, train
 from cnndsl.runtime.views import views
 from cnndsl.runtime.whitening import kernels
@@ -142,6 +142,42 @@ def test_groups_move_as_pytorchs() -> None:
         functional.cross_entropy(plain(data.inputs), data.classes).backward()  # type: ignore[arg-type]
         optimizer.step()
     assert same(module, plain, rtol=1e-4, atol=1e-6)
+
+
+def test_rates_of_their_own_are_pytorchs() -> None:
+    """Groups of PyTorch's AdamW with the rates written out; in all of them weights shrink by 0.01 * 0.5."""
+    data = examples(16)
+    lines = "    optimizer adamw lr=0.01 weight_decay=0.5\n    rate c 0.5\n    rate norms.bias 64\n    rate norms 2\n"
+    module, loop = started(NET + lines, data)
+    plain = copy.deepcopy(module)
+    factors = {"c.weight": 0.5, "c_bn.weight": 2.0, "c_bn.bias": 128.0}
+    assert set(factors) < {name for name, _ in plain.named_parameters()}
+    optimizer = torch.optim.AdamW(
+        [
+            {"params": [p], "lr": 0.01 * factors.get(name, 1), "weight_decay": 0.5 / factors.get(name, 1)}
+            for name, p in plain.named_parameters()
+        ]
+    )
+    for _ in range(4):
+        loop.run_epoch(silent(), never)
+        optimizer.zero_grad()
+        functional.cross_entropy(plain(data.inputs), data.classes).backward()  # type: ignore[arg-type]
+        optimizer.step()
+    assert same(module, plain, rtol=1e-4, atol=1e-6)
+
+
+def test_decay_of_weights_alone_and_rates_go_together() -> None:
+    graph, recipe = network(
+        NET + "    optimizer sgd 0.1 weight_decay=0.1 decay=weights\n    rate norms 4\n    rate c 2\n"
+    )
+    module = build_module(graph)
+    found = groups(module, recipe.optimizer, rates(module, graph, recipe))
+    assert [(len(g["params"]), g.get("rate"), g.get("weight_decay")) for g in found] == [
+        (1, 2.0, 0.05),  # the convolution
+        (1, None, None),  # the dense layer's weight
+        (2, 4.0, 0.0),  # the norm
+        (1, None, 0.0),  # the dense layer's bias
+    ]
 
 
 # --- views ----------------------------------------------------------------------------------------------------------

@@ -84,6 +84,7 @@ def test_a_recipe_as_people_write_it() -> None:
         "loss cross_entropy smoothing=0.1",
         "optimizer sgd lr=0.1 momentum=0.9 nesterov=true weight_decay=0.0005",
         "schedule cosine final=0 warmup=2",
+        "rate off",
         "metrics accuracy top5",
         "epochs 20",
         "batch 128",
@@ -155,6 +156,11 @@ def test_a_switch_may_be_true_or_false() -> None:
         (["data table rows=[[1, 2, 3], [4, 5]]"], "RaggedRows", "rows=[[1, 2, 3], [4, 5]]"),
         (["data table rows=[[1, 2]] targets=2"], "NeedsArgument", "targets=2"),
         (["data mnist pad resize"], "ArgumentTwice", "resize"),
+        (["rate 64"], "MissingArgument", "rate 64"),
+        (["rate dense10"], "MissingArgument", "rate dense10"),
+        (["rate dense10 0"], "NeedsArgument", "0"),
+        (["rate dense10 2", "rate dense10 3"], "SettingTwice", "rate dense10 3"),
+        (["rate dense10.bais 2"], "RateOfNothing", "dense10.bais"),
     ],
 )
 def test_a_wrong_line_is_marked_where_it_is_wrong(lines: list[str], problem: str, place: str) -> None:
@@ -177,6 +183,17 @@ def test_did_you_mean(line: str, near: str) -> None:
     _, found = recipe_of(with_train(NET, line))
     assert found[0].help_text() == f"did you mean `{near}`?"
     assert [edit.text for fix in found[0].fixes for edit in fix.edits] == [near]
+
+
+def test_rates_are_for_parts() -> None:
+    recipe, found = recipe_of(with_train(NET, "rate dense10.bias 64", "rate dense10 0.5"))
+    assert found == []
+    assert [(part.name, part.value.factor) for part in recipe.parts] == [("dense10.bias", 64), ("dense10", 0.5)]
+    assert recipe.lines()[-2:] == ["rate dense10.bias factor=64", "rate dense10 factor=0.5"]
+    assert from_json(recipe.to_json())._replace(settings=recipe.settings) == recipe
+    recipe, found = recipe_of(with_train(NET, "rate off"))
+    assert found == []
+    assert (recipe.parts, recipe.rate.factor) == ((), 1)
 
 
 def test_names_with_hyphens() -> None:

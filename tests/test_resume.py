@@ -48,6 +48,10 @@ RECIPES = {
         "input 8x8x1\nconv 2x2x8 init=whiten frozen=weight as whiten, bn, gelu\ndense 24, tanh\ndense 10 as head",
         "data digits\noptimizer sgd 0.05 momentum=0.9 weight_decay=0.01\nfreeze whiten.bias norms head.weight after=2",
     ),
+    "rates of their own": (
+        "input 8x8x1\nconv 3x3x4, bn, relu\ndense 10 as head",
+        "data digits\noptimizer sgd 0.01 momentum=0.85 nesterov weight_decay=0.01\nrate norms.bias 64\nrate head 0.5",
+    ),
     "curvature, and a layer frozen later": (
         "input 8x8x1\ndense 24 as first, tanh\ndense 10",
         "data digits\noptimizer sdlm examples=40\nfreeze first after=2",

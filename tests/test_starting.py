@@ -18,7 +18,6 @@ from cnndsl.cli import main
 from cnndsl.pipeline import check
 from cnndsl.runtime.data import Examples
 from cnndsl.runtime.errors import RunError
-from cnndsl.runtime.freezing import Freezing
 from cnndsl.runtime.learners import Descent
 from cnndsl.runtime.loop import order
 from cnndsl.runtime.module import build_module
@@ -51,10 +50,8 @@ def started(*lines: str) -> tuple[nn.Module, Descent, object]:
     module = build_module(graph)
     data = Examples(torch.randn(300, 1, 8, 8), torch.randint(0, 10, (300,)))
     loop = loop_on(module, graph, recipe, data)
-    given = Freezing(module, graph, recipe.freeze)
-    learner = Descent(module, recipe, loop.learner.objective, (), loop.device, freezing=given)  # type: ignore[attr-defined]
-    loop.learner = learner
-    return module, learner, loop
+    assert isinstance(loop.learner, Descent)
+    return module, loop.learner, loop
 
 
 def changed(before: dict[str, torch.Tensor], module: nn.Module) -> set[str]:
@@ -101,7 +98,6 @@ def test_a_bias_frozen_later_is_pytorchs_without_its_gradient() -> None:
     theirs = copy.deepcopy(module)
     data = Examples(torch.randn(48, 2, 6, 6), torch.randint(0, 5, (48,)))
     loop = loop_on(module, graph, recipe, data)
-    loop.learner.freezing = Freezing(module, graph, recipe.freeze)  # type: ignore[attr-defined]
     reached: list[bool] = []
     whiten: Any = module.get_submodule("whiten")
     whiten.register_forward_hook(lambda _, __, output: reached.append(output.requires_grad))

@@ -28,11 +28,12 @@ from cnndsl.runtime.data import Examples, Split
 from cnndsl.runtime.data.feed import Feed
 from cnndsl.runtime.data.prepare import Prepare
 from cnndsl.runtime.errors import NotFiniteError, RunError, TrainingError
+from cnndsl.runtime.freezing import Freezing
 from cnndsl.runtime.learners import Descent
 from cnndsl.runtime.loop import EVALUATED_VALUES, Loop, Position, batches, order
 from cnndsl.runtime.module import build_module
 from cnndsl.runtime.objective import Objective
-from cnndsl.runtime.optimizing import penalties
+from cnndsl.runtime.optimizing import penalties, rates
 from cnndsl.runtime.progress import Progress
 from cnndsl.runtime.rebuild import read_run
 from cnndsl.runtime.train import Options, resume, train
@@ -66,7 +67,9 @@ def network(text: str) -> tuple[Graph, Recipe]:
 
 def loop_on(module: nn.Module, graph: Graph, recipe: Recipe, examples: Examples) -> Loop:
     as_they_are = Feed(Prepare("none", (0, 0), tuple(examples.inputs.shape[1:]), (1.0,), (0.0,)), CPU)
-    learner = Descent(module, recipe, Objective(recipe, graph), penalties(graph, module), CPU)
+    given = (module, recipe, Objective(recipe, graph), penalties(graph, module), CPU)
+    freezing = Freezing(module, graph, recipe.freeze) if recipe.freeze.layers else None
+    learner = Descent(*given, freezing=freezing, rates=rates(module, graph, recipe))
     return Loop(learner, recipe, Split(examples, None, None), as_they_are, CPU)
 
 

@@ -10,6 +10,8 @@ from cnndsl.layers.bind import Given, bind_values
 from cnndsl.record import Record
 
 _SAID: Any = object()
+LAYERS = "layers"
+"""The parts that a line of a setting for some layers is about."""
 
 
 class Option:
@@ -74,7 +76,8 @@ class SettingKind(Record):
     `chained` lets more follow behind commas, each with arguments of its own; either makes a tuple. A setting
     without options has one `argument`, or the arguments of its `form`. What holds if a recipe says nothing: `default`
     says it in words, `initial` is its value unless that depends on other settings.
-    parts: what a line may be about alone, named by its first word: `outputs` or `networks`; empty if nothing.
+    parts: what a line may be about alone, named by its first word: `outputs` or `networks`; `layers` if it must be
+    about some; empty if nothing.
     """
 
     name: str

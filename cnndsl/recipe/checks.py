@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from cnndsl.diagnostics import Diagnostic, Label, closest, problem
+from collections.abc import Iterator
+
+from cnndsl.diagnostics import Diagnostic, Edit, Fix, Label, closest, problem
 from cnndsl.graph import Edge, Graph
 from cnndsl.layers.base import LayerError
 from cnndsl.recipe.augment_checks import check_augmentations
 from cnndsl.recipe.ends import End, Term, codes, ends, main_end, terms
 from cnndsl.recipe.recipe import Recipe
-from cnndsl.recipe.selection import learned, names, selected
+from cnndsl.recipe.selection import Selected, learned, names, selected
 from cnndsl.shape import Shape
 from cnndsl.source import Span
 
@@ -33,6 +35,7 @@ def check(recipe: Recipe, graph: Graph, span: Span) -> list[Diagnostic]:
         *found,
         *_check_weights(graph),
         *_check_freeze(recipe, graph),
+        *_check_rates(recipe, graph),
         *_check_metrics(recipe, graph),
         *_check_endings(recipe, graph),
         *_check_rule(recipe, graph),
@@ -224,30 +227,45 @@ def _check_weights(graph: Graph) -> list[Diagnostic]:
     return [problem("NothingToTrain", graph.span, name=graph.name)]
 
 
+def _not_learning(graph: Graph, name: str) -> tuple[str, str | None] | None:
+    """Why nothing learns of what a line is about, and the name that may be meant; None if something does."""
+    chosen = selected(graph, name)
+    if not chosen:
+        return f"there is no layer, block or parameter called `{name}`", closest(name, names(graph))
+    if _learning(graph, chosen):
+        return None
+    return f"`{name}` does not learn" if chosen[0].parameter else f"`{name}` has no weights that learn", None
+
+
+def _learning(graph: Graph, chosen: list[Selected]) -> set[tuple[int, str]]:
+    """The parameters among these that learn: the number of the layer, and the name."""
+    has = learned(graph)
+    return {(node.index, p) for node, only in chosen for p in has.get(node.index, ()) if only in (None, p)}
+
+
 def _check_freeze(recipe: Recipe, graph: Graph) -> list[Diagnostic]:
     place, freeze = recipe.place("freeze"), recipe.freeze
-    if place is None:
+    if place is None or not freeze.layers:
         return []
-    learning = learned(graph)
-    left = {(index, parameter) for index, parameters in learning.items() for parameter in parameters}
-    found = []
-    for name in freeze.layers:
-        chosen = selected(graph, name)
-        own = {(n.index, p) for n, parameter in chosen for p in learning.get(n.index, ()) if parameter in (None, p)}
-        left -= own
-        if not own:
-            near = None if chosen else closest(name, names(graph))
-            why = f"there is no layer, block or parameter called `{name}`"
-            if chosen:
-                why = (
-                    f"`{name}` has no weights that learn" if chosen[0].parameter is None else f"`{name}` does not learn"
-                )
-            found.append(problem("NothingFrozen", place, why=why, near=near))
-    if not found and learning and freeze.layers and not left:
-        when = f" after {freeze.after:g} epochs" if freeze.after else ""
-        when = f" in the first {freeze.epochs:g} epochs" if freeze.epochs else when
-        found.append(problem("NothingFrozen", place, why=f"nothing would be left to learn{when}", near=None))
-    return found
+    wrong = [found for name in freeze.layers if (found := _not_learning(graph, name)) is not None]
+    if wrong:
+        return [problem("NothingFrozen", place, why=why, near=near) for why, near in wrong]
+    left = {(index, p) for index, parameters in learned(graph).items() for p in parameters}
+    left -= {one for name in freeze.layers for one in _learning(graph, selected(graph, name))}
+    if left:
+        return []
+    when = f" after {freeze.after:g} epochs" if freeze.after else ""
+    when = f" in the first {freeze.epochs:g} epochs" if freeze.epochs else when
+    return [problem("NothingFrozen", place, why=f"nothing would be left to learn{when}", near=None)]
+
+
+def _check_rates(recipe: Recipe, graph: Graph) -> Iterator[Diagnostic]:
+    for part in recipe.parts:
+        place = recipe.place_of(part)
+        if part.setting == "rate" and place is not None and (wrong := _not_learning(graph, part.name)) is not None:
+            why, near = wrong
+            fixes = (Fix(f"did you mean `{near}`?", (Edit(place, near),)),) if near else ()
+            yield problem("RateOfNothing", place, fixes=fixes, why=why, near=near)
 
 
 def _check_metrics(recipe: Recipe, graph: Graph) -> list[Diagnostic]:

@@ -25,7 +25,7 @@ ENDS = {"tanh": Range, "sigmoid": Unit}
 """What examples are normalized to, by the layer with which the generator ends."""
 RATE, BETA1 = 2e-4, 0.5
 """Adam's for both networks, as DCGAN's paper has it (Radford et al. 2015, section 4)."""
-ALONE = ("accumulate", "droppath", "early_stopping", "freeze", "metrics", "test", "tta", "validation")
+ALONE = ("accumulate", "droppath", "early_stopping", "freeze", "metrics", "rate", "test", "tta", "validation")
 """Settings of one network that measures itself."""
 
 

@@ -10,7 +10,7 @@ from cnndsl.elaborate.settings import Setting
 from cnndsl.graph import Graph
 from cnndsl.layers.base import LayerError
 from cnndsl.layers.bind import Given, written
-from cnndsl.recipe.base import Option, SettingKind, option
+from cnndsl.recipe.base import LAYERS, Option, SettingKind, option
 from cnndsl.recipe.chains import joined
 from cnndsl.recipe.checks import check
 from cnndsl.recipe.recipe import Part, Recipe, complete, plain_value
@@ -96,6 +96,8 @@ def read_settings(settings: Sequence[Setting], known: dict[str, dict[str, str]])
 
 def _part(kind: SettingKind, setting: Setting, known: dict[str, str] | None) -> tuple[str | None, Setting]:
     """The part that a line is about, if its first word names one, and the line without that word."""
+    if kind.parts == LAYERS:
+        return _layers(kind, setting)
     words = [g.value for g in setting.given[:2] if g.form in ("word", "value") and isinstance(g.value, str)]
     if known is None or len(words) < 2:
         return None, setting
@@ -118,6 +120,20 @@ def _part(kind: SettingKind, setting: Setting, known: dict[str, str] | None) -> 
             )
         )
     return known[first], setting._replace(given=setting.given[1:], spans=setting.spans[1:])
+
+
+def _layers(kind: SettingKind, setting: Setting) -> tuple[str | None, Setting]:
+    """The layers that a line is about, by the name that it begins with; none where it is `off`."""
+    first = setting.given[0] if setting.given else None
+    if first is not None and first.form in ("word", "value") and isinstance(first.value, str):
+        if first.value == "off" and not setting.given[1:]:
+            return None, setting
+        return first.value, setting._replace(given=setting.given[1:], spans=setting.spans[1:])
+    meaning = "the name of a layer, a block or a parameter, or `norms`"
+    example = f"{kind.name} head 10"
+    raise _SettingError(
+        problem("MissingArgument", setting.span, kind=kind.name, name=LAYERS, meaning=meaning, example=example)
+    )
 
 
 class _SettingError(Exception):
@@ -234,6 +250,7 @@ CALLED_ELSEWHERE = {
     "loss_fn": "loss", "scheduler": "schedule", "lr_scheduler": "schedule", "optim": "optimizer", "metric": "metrics",
     "validation_split": "validation", "val_split": "validation", "clip_grad": "clip", "patience": "early_stopping",
     "amp": "precision", "mixed_precision": "precision",
+    "lr_mult": "rate", "lr_scale": "rate", "param_groups": "rate",
 }  # fmt: skip
 """What other libraries call settings and their choices."""
 OF_OPTIMIZERS = {"lr": "lr", "learning_rate": "lr", "momentum": "momentum", "weight_decay": "weight_decay"}

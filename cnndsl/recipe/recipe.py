@@ -17,7 +17,7 @@ from cnndsl.recipe.optimizers import Adam, Optimizer, Perceptron
 from cnndsl.recipe.schedules import Constant, Schedule
 from cnndsl.recipe.settings import BY_NAME, SETTINGS
 from cnndsl.recipe.sources import Digits, Source
-from cnndsl.recipe.training import Checkpoints, EarlyStopping, Ema, Freeze, StochasticDepth, Tta
+from cnndsl.recipe.training import Checkpoints, EarlyStopping, Ema, Freeze, Rate, StochasticDepth, Tta
 from cnndsl.record import Record
 from cnndsl.source import Span
 
@@ -31,6 +31,10 @@ class Part(Record):
     setting: str
     name: str
     value: Any
+
+    def __str__(self) -> str:
+        """As a recipe writes it."""
+        return f"{self.setting} {self.name} {_as_text(BY_NAME[self.setting], self.value)}"
 
 
 class Recipe(Record):
@@ -46,6 +50,7 @@ class Recipe(Record):
     loss: Loss
     optimizer: Optimizer
     schedule: Schedule
+    rate: Rate
     metrics: tuple[Metric, ...]
     epochs: int
     batch: int
@@ -69,6 +74,11 @@ class Recipe(Record):
         """The line that sets `name`, or None if that is by default."""
         return next((setting.span for setting in self.settings if setting.name == name), None)
 
+    def place_of(self, part: Part) -> Span | None:
+        """The name of a part in the line that is about it."""
+        lines = (s for s in self.settings if s.name == part.setting and s.given and s.given[0].value == part.name)
+        return next((setting.spans[0] for setting in lines), None)
+
     def of(self, setting: str, part: str) -> Any:
         """What is set for a part alone, or None."""
         return next((p.value for p in self.parts if (p.setting, p.name) == (setting, part)), None)
@@ -83,7 +93,7 @@ class Recipe(Record):
     def lines(self) -> list[str]:
         """As a `train:` block would say it, every default written out."""
         whole = [f"{kind.name} {_as_text(kind, getattr(self, kind.name))}".rstrip() for kind in SETTINGS]
-        return [*whole, *(f"{p.setting} {p.name} {_as_text(BY_NAME[p.setting], p.value)}" for p in self.parts)]
+        return [*whole, *map(str, self.parts)]
 
 
 def from_json(data: dict[str, Any]) -> Recipe:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from cnndsl.layers.arguments import Argument, Choice, Count, Number
 from cnndsl.recipe.adversarial import ADVERSARIAL
 from cnndsl.recipe.augmentations import AUGMENTATIONS
-from cnndsl.recipe.base import Portion, Seed, SettingKind, Switch, option
+from cnndsl.recipe.base import LAYERS, Portion, Seed, SettingKind, Switch, option
 from cnndsl.recipe.losses import LOSSES
 from cnndsl.recipe.metrics import METRICS
 from cnndsl.recipe.normalizations import NORMALIZATIONS
 from cnndsl.recipe.optimizers import OPTIMIZERS
 from cnndsl.recipe.schedules import SCHEDULES
 from cnndsl.recipe.sources import SOURCES
-from cnndsl.recipe.training import Checkpoints, EarlyStopping, Ema, Freeze, StochasticDepth, Tta
+from cnndsl.recipe.training import Checkpoints, EarlyStopping, Ema, Freeze, Rate, StochasticDepth, Tta
 
 EPOCHS = Argument("epochs", Count(), positional=True, help="passes over the training examples")
 BATCH = Argument("batch", Count(), positional=True, unit="examples", help="examples to a step")
@@ -51,6 +51,14 @@ SETTINGS: tuple[SettingKind, ...] = (
     ),
     SettingKind("optimizer", "how weights follow their gradients", "adam", OPTIMIZERS, parts="networks"),
     SettingKind("schedule", "how the learning rate changes", "constant", SCHEDULES),
+    SettingKind(
+        "rate",
+        "another learning rate for some layers",
+        "the same for all",
+        initial=option(Rate),
+        form=Rate,
+        parts=LAYERS,
+    ),
     SettingKind(
         "metrics", "what is reported beside the loss", "accuracy for classes, mae for values", METRICS, several=True
     ),

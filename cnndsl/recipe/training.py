@@ -134,6 +134,27 @@ class Freeze(Option):
         return " ".join((self.name, *self.layers, when))
 
 
+class Rate(Option):
+    """What the learning rate of some layers, or of a parameter of theirs, is multiplied by, besides the schedule: `rate
+    head 10`, `rate norms.bias 64`. The names are those of `freeze`.
+
+    `weight_decay` is not multiplied along: how much weights shrink in a step is what it is without the line (Jordan
+    2024, as airbench does for the biases of its batch norms; Page 2018 trains them so, too). Where several lines are
+    about a parameter, all their factors count.
+    """
+
+    name = "rate"
+    arguments = (Argument("factor", Number(0), default=1.0, positional=True, help="what the rate is multiplied by"),)
+    factor: float
+
+    def check(self) -> None:
+        if not self.factor:
+            raise LayerError("NeedsArgument", 0, name="rate", needs="a factor above 0; what is not to learn: `freeze`")
+
+    def __str__(self) -> str:
+        return super().__str__() if self.factor != 1 else f"{self.name} off"
+
+
 class Checkpoints(Option):
     """How often everything is written down: at the end of each epoch, and every so many steps within one."""
 

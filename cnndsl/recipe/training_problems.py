@@ -178,6 +178,19 @@ class NothingFrozen(Diagnostic):
     help = "did you mean `{near}`?"
 
 
+class RateOfNothing(Diagnostic):
+    """`rate` gives layers, blocks or parameters, as `check` lists them, another learning rate.
+
+    Wrong: a name that is not there, or of something that doesn't learn. Right: `rate head 10`, `rate norms.bias 64`.
+    """
+
+    code = "E635"
+    title = "a rate for nothing that learns"
+    message = "{why}"
+    label = "nothing that learns"
+    help = "did you mean `{near}`?"
+
+
 class RecipeNotApplicable(Diagnostic):
     """A recipe is for the network as it is declared: with other parameters or another input its data need not fit.
 

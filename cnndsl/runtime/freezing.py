@@ -8,7 +8,7 @@ from cnndsl.codegen import node_codes
 from cnndsl.graph import Graph
 from cnndsl.recipe.selection import selected
 from cnndsl.recipe.training import Freeze
-from cnndsl.runtime.nodes import parts
+from cnndsl.runtime.nodes import parameters, parts
 
 
 class Freezing:
@@ -22,20 +22,14 @@ class Freezing:
         self.chosen = chosen
         self.held = False
         self.modules: list[nn.Module] = []
-        parameters: list[nn.Parameter] = []
+        held: list[nn.Parameter] = []
         codes = node_codes(graph)
         for node, parameter in (one for name in chosen.layers for one in selected(graph, name)):
-            code = codes.get(node.index)
-            if code is None:
-                continue
-            if parameter is not None:
-                parameters.append(module.get_parameter(f"{code.path}.{parameter}"))
-                continue
-            own = [part for _, part in parts(module, code)]
-            self.modules += own
-            parameters += [one for part in own for one in part.parameters()]
+            if node.index in codes:
+                held += parameters(module, codes[node.index], parameter)
+                self.modules += [part for _, part in parts(module, codes[node.index]) if parameter is None]
         # What the network itself freezes is never let go.
-        self.parameters = [one for one in parameters if one.requires_grad]
+        self.parameters = [one for one in held if one.requires_grad]
 
     def at(self, epochs: float) -> None:
         """Hold them, or let them go, as the recipe says for when so many epochs are done. Training goes on."""

@@ -30,7 +30,7 @@ from cnndsl.runtime.loop import Loop, own_seed
 from cnndsl.runtime.memory import free
 from cnndsl.runtime.module import build_module
 from cnndsl.runtime.objective import Objective
-from cnndsl.runtime.optimizing import penalties
+from cnndsl.runtime.optimizing import penalties, rates
 from cnndsl.runtime.processes import ALONE, Processes
 from cnndsl.runtime.recorded import Recorded, recordable
 from cnndsl.runtime.starting import start_from
@@ -200,7 +200,12 @@ def make(graph: Graph | Pair, recipe: Recipe, options: Options, device: torch.de
     objective = Objective(recipe, graph)
     bf16 = computes_bf16(recipe.precision, device)
     given = (module, recipe, objective, penalties(graph, module), device)
-    further: dict[str, Any] = {"bf16": bf16, "depth": depth, "freezing": freezing}
+    further: dict[str, Any] = {
+        "bf16": bf16,
+        "depth": depth,
+        "freezing": freezing,
+        "rates": rates(module, graph, recipe),
+    }
     if processes.size == 1:
         recorded = device.type == "cuda" and recordable(graph, recipe)
         learner = (Recorded if recorded else Descent)(*given, **further)

@@ -5,7 +5,7 @@ The loop counts, shuffles, saves; a learner knows the network, the objective and
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import isfinite
 from typing import Any, NamedTuple, Protocol
 
@@ -92,7 +92,7 @@ class Descent:
 
     penalties: weights whose squares are part of the loss, each with its factor. bf16: layers compute with 16 bits.
     depth: what sets the shares of paths that are dropped, where the recipe does. freezing: what holds weights and
-    statistics as they are, while the recipe says so.
+    statistics as they are, while the recipe says so. rates: what some parameters' learning rates are multiplied by.
     """
 
     def __init__(
@@ -106,6 +106,7 @@ class Descent:
         bf16: bool = False,
         depth: Depth | None = None,
         freezing: Freezing | None = None,
+        rates: Mapping[nn.Parameter, float] | None = None,
     ) -> None:
         self.freezing = freezing
         if freezing is not None and recipe.freeze.throughout:
@@ -117,7 +118,7 @@ class Descent:
         self.device = device
         self.forward: Any = module
         self.parameters = [p for p in module.parameters() if p.requires_grad]
-        self.optimizer = optimizer(recipe.optimizer, groups(module, recipe.optimizer))
+        self.optimizer = optimizer(recipe.optimizer, groups(module, recipe.optimizer, rates))
         self.fused = Fused(self.optimizer)
         self.average = Average(module, recipe.ema) if recipe.ema.decay else None
         self.answers = Answers(recipe, objective, device, bf16=bf16)
@@ -169,8 +170,8 @@ class Descent:
             self.freezing.at(moment.epochs)
         if self.depth is not None:
             self.depth.at(moment.epochs)
-        for number in range(len(self.optimizer.param_groups)):
-            self._set_rate(number, self.recipe.optimizer.lr * moment.factor)
+        for number, group in enumerate(self.optimizer.param_groups):
+            self._set_rate(number, self.recipe.optimizer.lr * moment.factor * group.get("rate", 1.0))
         if isinstance(self.optimizer, DiagonalLevenbergMarquardt) and not self.optimizer.curved:
             # A step by itself, as when a rate is looked for: by the curvature of its own examples.
             batches = list(batches)

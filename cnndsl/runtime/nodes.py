@@ -36,6 +36,13 @@ def parts(module: nn.Module, code: NodeCode) -> list[tuple[str, nn.Module]]:
     return [(s, module.get_submodule(f"{code.path}_{s}" if s else code.path)) for s, _ in code.made]
 
 
+def parameters(module: nn.Module, code: NodeCode, name: str | None = None) -> list[nn.Parameter]:
+    """A node's parameters, or the one of that name."""
+    if name is not None:
+        return [module.get_parameter(f"{code.path}.{name}")]
+    return [parameter for _, part in parts(module, code) for parameter in part.parameters()]
+
+
 def run(
     graph: Graph, module: nn.Module, inputs: Sequence[Tensor], *, change: Callable[[Node, Tensor], Tensor] | None = None
 ) -> Iterator[tuple[Node, list[Tensor], Outputs]]:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from cnndsl.codegen import module_paths
+from cnndsl.codegen import module_paths, node_codes
 from cnndsl.graph import Graph
+from cnndsl.recipe import Recipe
 from cnndsl.recipe.optimizers import Optimizer, Sdlm
+from cnndsl.recipe.selection import selected
 from cnndsl.recipe.training import Ema
 from cnndsl.runtime.curvature import DiagonalLevenbergMarquardt
 from cnndsl.runtime.evaluate import function
+from cnndsl.runtime.nodes import parameters
 
 FUSED = ("torch.optim.SGD", "torch.optim.Adam", "torch.optim.AdamW")
 """Optimizers that PyTorch has in one call for all parameters, with the same rule."""
@@ -26,15 +30,35 @@ NORMS = (
 )
 
 
-def groups(module: nn.Module, chosen: Optimizer) -> list[dict[str, Any]]:
-    """The parameters that are trained, in groups: those that `weight_decay` is not for apart."""
-    trained = [p for p in module.parameters() if p.requires_grad]
-    if chosen.decay == "all" or not chosen.weight_decay:
-        return [{"params": trained}]
+def rates(module: nn.Module, graph: Graph, recipe: Recipe) -> dict[nn.Parameter, float]:
+    """What the learning rate of some parameters is multiplied by."""
+    found: dict[nn.Parameter, float] = {}
+    lines = [part for part in recipe.parts if part.setting == "rate"]
+    codes = node_codes(graph) if lines else {}
+    for line in lines:
+        chosen = [one for one in selected(graph, line.name) if one.node.index in codes]
+        own = (p for node, name in chosen for p in parameters(module, codes[node.index], name))
+        for parameter in dict.fromkeys(own):  # of layers that share weights once
+            found[parameter] = found.get(parameter, 1.0) * line.value.factor
+    return found
+
+
+def groups(
+    module: nn.Module, chosen: Optimizer, rates: Mapping[nn.Parameter, float] | None = None
+) -> list[dict[str, Any]]:
+    """The parameters that are trained, in groups: those that `weight_decay` is not for apart, and those apart whose
+    learning rate is multiplied, with their `rate`."""
     norms = {id(p) for m in module.modules() if isinstance(m, NORMS) for p in m.parameters(recurse=False)}
-    spared = [p for p in trained if p.dim() <= 1 or id(p) in norms]
-    decayed = [p for p in trained if p.dim() > 1 and id(p) not in norms]
-    return [group for group in ({"params": decayed}, {"params": spared, "weight_decay": 0.0}) if group["params"]]
+    differ = chosen.decay != "all" and chosen.weight_decay
+    found: dict[tuple[bool, float], list[nn.Parameter]] = {}
+    for parameter in (p for p in module.parameters() if p.requires_grad):
+        spared = bool(differ and (parameter.dim() <= 1 or id(parameter) in norms))
+        found.setdefault((spared, (rates or {}).get(parameter, 1.0)), []).append(parameter)
+    made = []
+    for (spared, rate), own in sorted(found.items(), key=lambda item: item[0][0]):
+        decay = {"weight_decay": 0.0 if spared else chosen.weight_decay / rate} if spared or rate != 1 else {}
+        made.append({"params": own, **({"rate": rate} if rate != 1 else {}), **(decay if chosen.weight_decay else {})})
+    return made
 
 
 def optimizer(chosen: Optimizer, parameters: list[dict[str, Any]]) -> torch.optim.Optimizer:

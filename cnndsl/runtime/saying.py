@@ -28,7 +28,7 @@ def plan(name: str, recipe: Recipe, loop: Loop, prepared: tuple[str, ...], progr
     parts += [f"{len(split.validation):,} to validate"] if split.validation is not None else []
     parts += [f"{len(split.test):,} for the test at the end"] if split.test is not None else []
     said = [f"data {recipe.data.name}: {', '.join(parts)}", *prepared]
-    said += [f"loss {recipe.loss}", *(f"{p.setting} {p.name} {p.value}" for p in recipe.parts)]
+    said += [f"loss {recipe.loss}", *map(str, recipe.parts)]
     # Of two networks each may have its own, and then there is no other.
     shared = sum(part.setting == "optimizer" for part in recipe.parts) < 2
     said += [f"optimizer {recipe.optimizer}"] if shared else []
