@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import torch
 
@@ -421,6 +422,15 @@ def test_schedules_are_pytorchs() -> None:
     )
     assert rates("onecycle") == pytest.approx(
         torch_rates(lambda o: lr.OneCycleLR(o, 1.0, total_steps=STEPS, cycle_momentum=False)), **near
+    )
+
+
+def test_a_triangle() -> None:
+    corners = np.interp(range(STEPS), [0, int(0.23 * STEPS), STEPS], [0.2, 1, 0.07])
+    assert rates("triangle", rise=0.23, start=0.2, final=0.07) == pytest.approx(corners.tolist())
+    assert rates("triangle", rise=0.0) == pytest.approx(rates("linear"))
+    assert rates("triangle", rise=0.5, warmup=1)[EPOCH:] == pytest.approx(
+        np.interp(range(STEPS - EPOCH), [0, (STEPS - EPOCH) // 2, STEPS - EPOCH], [0, 1, 0]).tolist()
     )
 
 

@@ -150,6 +150,32 @@ class OneCycle(Schedule):
         return _between(1.0, last, min(1.0, (step - peak) / max(1.0, steps - 1 - peak)))
 
 
+class Triangle(Schedule):
+    """The rate rises in a straight line from `start` to 1, then falls in one to `final`.
+
+    Of n steps the first r = rise * n, rounded down, rise: step s has start + (1 - start) s / r there, and later
+    1 + (final - 1) (s - r) / (n - r). The triangle of Smith 2017, as Page 2018 and airbench (Jordan 2024) have it for
+    the whole of a run: the optimizer's `lr` is the peak.
+    """
+
+    name = "triangle"
+    arguments = (
+        Argument("rise", Number(0, 1, below=True), default=0.3, help="share of the steps in which the rate rises"),
+        Argument("start", Number(0, 1), default=0.0, help="factor at the first step"),
+        _final(0.0),
+        WARMUP,
+    )
+    rise: float
+    start: float
+    final: float
+
+    def after_warmup(self, step: int, epoch_steps: int, steps: int) -> float:
+        rising = int(self.rise * steps)
+        if step < rising:
+            return self.start + (1 - self.start) * step / rising
+        return 1 + (self.final - 1) * (step - rising) / max(1, steps - rising)
+
+
 class Plateau(Schedule):
     """The rate is multiplied by `by` whenever the validation loss has not fallen for more than `patience` epochs.
 
@@ -185,4 +211,4 @@ def _between(a: float, b: float, share: float) -> float:
     return b + (a - b) * (1 + cos(pi * share)) / 2
 
 
-SCHEDULES: tuple[type[Schedule], ...] = (Constant, Step, Cosine, Linear, Exponential, OneCycle, Plateau)
+SCHEDULES: tuple[type[Schedule], ...] = (Constant, Step, Cosine, Linear, Exponential, OneCycle, Triangle, Plateau)
