@@ -45,6 +45,7 @@ RECIPES = {
     # Some weights have gradients in the first epoch alone, others in all but that.
     "frozen later": (f"{DENSE} as head", "batch 30\noptimizer sgd 0.05 momentum=0.9\nfreeze head.weight after=1"),
     "rates": (f"{DENSE} as head", "batch 30\noptimizer adamw 0.01\nrate head 0.1\nrate head.bias 64"),
+    "slow weights": (DENSE, "batch 30\noptimizer sgd 0.05 momentum=0.9\nlookahead 5 alpha=0.3 power=2"),
     "frozen first": (f"{DENSE} as head", "batch 30\noptimizer sgd 0.05 momentum=0.9\nfreeze head.weight epochs=1"),
     "heads": (
         "input 8x8x1\nconv 2x2x8 init=whiten frozen=weight, gelu\noutput early training:\n    dense 10\ndense 10",

@@ -113,6 +113,23 @@ def test_a_step_is_dcgans(end: str) -> None:
     torch.testing.assert_close(sums / 12, torch.stack(theirs).detach(), rtol=1e-5, atol=1e-6)
 
 
+def test_both_networks_look_ahead_together() -> None:
+    """Both go back to their slow weights at the same step (Chavdarova et al. 2021, "Lookahead-Minmax")."""
+    ours, plain = learner("lookahead 2 alpha=0.3"), learner()
+    examples = torch.randn(12, 1, 8, 8).clamp(-1, 1)
+    start = {name: tensor.clone() for name, tensor in ours.module.state_dict().items()}
+    for one in (ours, plain):
+        one.begin(training=True)
+        torch.manual_seed(5)
+        for number in range(2):
+            one.step([Batch((examples,))], 12, Moment(number, 0.0, 1.0, (number + 1) / 10))
+    measured, moved = ours.measured.state_dict(), ours.module.state_dict()
+    for name, tensor in plain.module.state_dict().items():
+        expected = start[name] + 0.3 * (tensor - start[name]) if tensor.is_floating_point() else tensor
+        torch.testing.assert_close(measured[name], expected, rtol=1e-5, atol=1e-7)
+        torch.testing.assert_close(moved[name], expected, rtol=1e-5, atol=1e-7)
+
+
 REAL, FALSE = torch.tensor([0.5, 2.0, -1.0]), torch.tensor([-3.0, 0.25, 1.0])
 
 

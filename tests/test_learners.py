@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 from test_train import CPU, loop_on, network, never, silent
 from torch import nn
 from torch.nn import functional
@@ -16,6 +18,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from cnndsl.layers.bind import Given
 from cnndsl.recipe.base import option
 from cnndsl.recipe.training import Tta
+from cnndsl.runtime import checkpoints
 from cnndsl.runtime.data import Examples
 from cnndsl.runtime.depth import Depth
 from cnndsl.runtime.learners import Descent
@@ -89,6 +92,73 @@ def test_what_is_measured_and_saved_is_the_mean(tmp_path: Any) -> None:
     without = train(graph, recipe._replace(ema=option(type(recipe.ema))), Options(out=str(tmp_path), quiet=True))
     assert result.history[0]["train_loss"] == without.history[0]["train_loss"]
     assert result.history[0]["validation_loss"] != without.history[0]["validation_loss"]
+
+
+def trained_with_lookahead(plain: nn.Module, data: Examples, epochs: int, share: Callable[[float], float]) -> nn.Module:
+    """Train a network by lookahead of 3 steps, written out on a state dict as airbench's code keeps it; the slow one.
+
+    share: what is kept of the slow weights when so much of the run is done.
+    """
+    optimizer = torch.optim.SGD(plain.parameters(), lr=0.1, momentum=0.9)
+    slow = {name: tensor.clone() for name, tensor in plain.state_dict().items()}
+    assert data.classes is not None
+    number, steps = 0, epochs * -(-len(data) // 16)
+    for epoch in range(epochs):
+        for rows in order(len(data), 0, epoch).split(16):
+            optimizer.zero_grad()
+            functional.cross_entropy(plain(data.inputs[rows]), data.classes[rows]).backward()
+            optimizer.step()
+            number += 1
+            if number % 3 == 0:
+                kept = share(number / steps)
+                for name, fast in plain.state_dict().items():
+                    if fast.is_floating_point():
+                        slow[name] = kept * slow[name] + (1 - kept) * fast
+                        fast.copy_(slow[name])
+    made = copy.deepcopy(plain)
+    made.load_state_dict(slow)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("line", "share"),
+    [
+        ("lookahead 3 alpha=0.8", lambda done: 0.2),
+        ("lookahead k=3", lambda done: 0.5),
+        ("lookahead 3 alpha={1 - 0.95**5} power=3", lambda done: 0.95**5 * done**3),
+    ],
+)
+def test_lookahead_by_hand(line: str, share: Callable[[float], float]) -> None:
+    data = examples()
+    text = NET + f"    optimizer sgd 0.1 momentum=0.9\n    epochs 4\n    {line}\n"
+    module, loop = started(text, data)
+    plain = copy.deepcopy(module)
+    slow = trained_with_lookahead(plain, data, 4, share)
+    finished = [loop.run_epoch(silent(), never) for _ in range(4)]
+    assert len(finished) * len(loop.cuts) == 16  # one step behind the last pull
+    assert same(module, plain, rtol=1e-4, atol=1e-6)
+    assert same(loop.learner.measured, slow, rtol=1e-4, atol=1e-6)
+    assert not same(module, slow, rtol=1e-3, atol=1e-4)
+
+
+def test_slow_weights_are_what_is_measured_stopped_at_and_saved(tmp_path: Any) -> None:
+    text = (
+        "network N\ninput 8x8x1\ndense 16, tanh\ndense 10\ntrain:\n    data digits\n    optimizer sgd 0.5\n"
+        "    epochs 40\n    early_stopping 3 on=accuracy\n    batch 32\n    lookahead 4\n"
+    )
+    graph, recipe = network(text)
+    result = train(graph, recipe, Options(out=str(tmp_path), quiet=True, limit=150))
+    accuracies = [row["validation_accuracy"] for row in result.history]
+    best = int(np.argmax(accuracies))
+    short = train(graph, recipe._replace(epochs=best + 1), Options(out=str(tmp_path), quiet=True, limit=150))
+    assert result.run is not None
+    assert short.run is not None
+    one, other = (load_file(run / "model.safetensors") for run in (result.run, short.run))
+    state, _ = checkpoints.load(short.run)
+    assert state is not None
+    slow, fast = state["learner"]["average"], state["learner"]["model"]
+    assert all(torch.equal(one[name], tensor) and torch.equal(other[name], tensor) for name, tensor in slow.items())
+    assert not all(torch.equal(fast[name], tensor) for name, tensor in slow.items())
 
 
 # --- accumulation, groups, clipping ---------------------------------------------------------------------------------
@@ -275,8 +345,6 @@ def test_training_begins_with_whitened_kernels(tmp_path: Any, filters: int, kept
     start = build_module(graph).get_submodule("first").weight.detach()  # type: ignore[union-attr, operator]
     run = train(graph, recipe, Options(out=str(tmp_path), quiet=True, limit=200)).run
     assert run is not None
-    from safetensors.torch import load_file
-
     found = load_file(run / "model.safetensors")["first.weight"]
     assert kept == sum(torch.equal(a, b) for a, b in zip(start, found, strict=True))
     half = min(12, (filters + 1) // 2)
@@ -324,8 +392,6 @@ def test_early_stopping_keeps_the_best_weights(tmp_path: Any) -> None:
     assert len(accuracies) == best + 1 + 3 < 60
     # The run that ends at that epoch leaves the same weights.
     short = train(graph, recipe._replace(epochs=best + 1), Options(out=str(tmp_path), quiet=True, limit=150))
-    from safetensors.torch import load_file
-
     assert result.run is not None
     assert short.run is not None
     one, other = (load_file(run / "model.safetensors") for run in (result.run, short.run))

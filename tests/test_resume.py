@@ -52,6 +52,10 @@ RECIPES = {
         "input 8x8x1\nconv 3x3x4, bn, relu\ndense 10 as head",
         "data digits\noptimizer sgd 0.01 momentum=0.85 nesterov weight_decay=0.01\nrate norms.bias 64\nrate head 0.5",
     ),
+    "slow weights, kept more and more": (
+        "input 8x8x1\nconv 3x3x4, bn, relu\ndense 10",
+        "data digits\noptimizer sgd 0.1 momentum=0.9\nlookahead 3 alpha=0.2 power=2\nearly_stopping 2 on=accuracy",
+    ),
     "curvature, and a layer frozen later": (
         "input 8x8x1\ndense 24 as first, tanh\ndense 10",
         "data digits\noptimizer sdlm examples=40\nfreeze first after=2",

@@ -41,6 +41,7 @@ def check(recipe: Recipe, graph: Graph, span: Span) -> list[Diagnostic]:
         *_check_rule(recipe, graph),
         *_check_curvature(recipe, graph),
         *_check_watching(recipe),
+        *check_means(recipe),
         *_check_views(recipe, graph),
         *check_augmentations(recipe, graph),
     ]
@@ -356,6 +357,13 @@ def _check_watching(recipe: Recipe) -> list[Diagnostic]:
     if recipe.early_stopping.on not in known and place is not None:
         return [problem("UnknownMetric", place, name=recipe.early_stopping.on, known=", ".join(known))]
     return []
+
+
+def check_means(recipe: Recipe) -> Iterator[Diagnostic]:
+    """What leaves weights that are not those which move."""
+    place = recipe.place("lookahead")
+    if recipe.ema.decay and recipe.lookahead.k and place is not None:
+        yield problem("TwoMeans", place, labels=_label(recipe, "ema"))
 
 
 def _check_views(recipe: Recipe, graph: Graph) -> list[Diagnostic]:

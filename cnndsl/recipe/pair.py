@@ -12,7 +12,7 @@ from cnndsl.layers.base import LayerError
 from cnndsl.recipe.adversarial import NonSaturating
 from cnndsl.recipe.base import option
 from cnndsl.recipe.chains import joined
-from cnndsl.recipe.checks import input_shapes
+from cnndsl.recipe.checks import check_means, input_shapes
 from cnndsl.recipe.ends import main_end
 from cnndsl.recipe.normalizations import Range, Standard, Unit
 from cnndsl.recipe.optimizers import Adam
@@ -106,7 +106,7 @@ def check_pair(recipe: Recipe, pair: Pair, places: tuple[Span, Span] | None = No
     if input_shapes(generator)[0].tokens or taken.tokens:
         why, advice = "tokens can't be made by small changes", "give both networks numbers"
         return [problem("NotAdversaries", generator.span, why=why, advice=advice)]
-    return [*_check_loss(recipe, pair), *_check_data(recipe, pair)]
+    return [*_check_loss(recipe, pair), *_check_data(recipe, pair), *check_means(recipe)]
 
 
 def _check_loss(recipe: Recipe, pair: Pair) -> Iterator[Diagnostic]:

@@ -17,7 +17,7 @@ from cnndsl.recipe.optimizers import Adam, Optimizer, Perceptron
 from cnndsl.recipe.schedules import Constant, Schedule
 from cnndsl.recipe.settings import BY_NAME, SETTINGS
 from cnndsl.recipe.sources import Digits, Source
-from cnndsl.recipe.training import Checkpoints, EarlyStopping, Ema, Freeze, Rate, StochasticDepth, Tta
+from cnndsl.recipe.training import Checkpoints, EarlyStopping, Ema, Freeze, Lookahead, Rate, StochasticDepth, Tta
 from cnndsl.record import Record
 from cnndsl.source import Span
 
@@ -60,6 +60,7 @@ class Recipe(Record):
     shuffle: bool
     clip: float
     ema: Ema
+    lookahead: Lookahead
     early_stopping: EarlyStopping
     droppath: StochasticDepth
     freeze: Freeze
@@ -69,6 +70,11 @@ class Recipe(Record):
     seed: int
     settings: tuple[Setting, ...] = ()
     parts: tuple[Part, ...] = ()
+
+    @property
+    def averages(self) -> bool:
+        """Whether what is measured and left are other weights than those that move."""
+        return bool(self.ema.decay or self.lookahead.k)
 
     def place(self, name: str) -> Span | None:
         """The line that sets `name`, or None if that is by default."""

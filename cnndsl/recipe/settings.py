@@ -12,7 +12,7 @@ from cnndsl.recipe.normalizations import NORMALIZATIONS
 from cnndsl.recipe.optimizers import OPTIMIZERS
 from cnndsl.recipe.schedules import SCHEDULES
 from cnndsl.recipe.sources import SOURCES
-from cnndsl.recipe.training import Checkpoints, EarlyStopping, Ema, Freeze, Rate, StochasticDepth, Tta
+from cnndsl.recipe.training import Checkpoints, EarlyStopping, Ema, Freeze, Lookahead, Rate, StochasticDepth, Tta
 
 EPOCHS = Argument("epochs", Count(), positional=True, help="passes over the training examples")
 BATCH = Argument("batch", Count(), positional=True, unit="examples", help="examples to a step")
@@ -70,6 +70,9 @@ SETTINGS: tuple[SettingKind, ...] = (
     SettingKind("shuffle", "whether every epoch has an order of its own", "on", (), SHUFFLE, True),
     SettingKind("clip", "bound on the norm of the whole gradient", "0, no bound", (), CLIP, 0.0),
     SettingKind("ema", "a running mean of the weights", "none", initial=option(Ema), form=Ema),
+    SettingKind(
+        "lookahead", "slow weights that the others are pulled to", "none", initial=option(Lookahead), form=Lookahead
+    ),
     SettingKind(
         "early_stopping", "when to end before time", "never", initial=option(EarlyStopping), form=EarlyStopping
     ),

@@ -32,6 +32,42 @@ class Ema(Option):
         return min(self.decay, (1 + step) / (10 + step)) if self.warmup else self.decay
 
 
+class Lookahead(Option):
+    """Slow weights that follow the fast ones: after every `k` steps slow = slow + alpha * (fast - slow), and the fast
+    weights go on from there (Zhang et al. 2019, "Lookahead Optimizer: k steps forward, 1 step back", algorithm 1).
+
+    The slow weights are what is measured and what a run leaves, as the paper's algorithm returns them. They begin as
+    the network does; batch norm's statistics go along with the weights, and the optimizer keeps its momentum. With a
+    `power` the share of the slow weights that is kept grows over the run, from 0 to 1 - alpha: it is (1 - alpha) *
+    t^power, where t is the share of the steps that is done. `lookahead 5 alpha={1 - 0.95**5} power=3` is airbench's
+    (Jordan 2024), which takes the slow weights at the end.
+    """
+
+    name = "lookahead"
+    arguments = (
+        Argument("k", Count(0), default=0, positional=True, unit="steps", help="from one pull to the next; 0: none"),
+        Argument("alpha", Number(0, 1), default=0.5, help="how far the slow weights go towards the fast ones"),
+        Argument("power", Number(0), default=0.0, help="with which the share grows that is kept; 0: always 1 - alpha"),
+    )
+    k: int
+    alpha: float
+    power: float
+
+    def check(self) -> None:
+        if not self.k and (self.alpha, self.power) != (0.5, 0.0):
+            raise LayerError(
+                "NeedsArgument", None, name="lookahead", needs="a number of steps: `lookahead 5 alpha=0.5`"
+            )
+        if not self.alpha and not self.power:
+            raise LayerError(
+                "NeedsArgument", "alpha", name="lookahead", needs="an alpha above 0: slow weights move by it"
+            )
+
+    def kept(self, done: float) -> float:
+        """What is kept of the slow weights when this share of the run's steps is done."""
+        return float((1 - self.alpha) * min(1.0, done) ** self.power)
+
+
 class EarlyStopping(Option):
     """Ends the run when the validation set has not been met better for so many epochs; what is left are the weights of
     the best epoch, also where the run goes to its end."""

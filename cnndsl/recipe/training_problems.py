@@ -84,6 +84,19 @@ class NeedsValidation(Diagnostic):
     help = "write `validation 0.1`"
 
 
+class TwoMeans(Diagnostic):
+    """`ema` and `lookahead` each say which weights are measured and left: a mean of them, or slow ones.
+
+    Right: one of both lines.
+    """
+
+    code = "E636"
+    title = "two kinds of weights to be left"
+    message = "`ema` and `lookahead` each leave weights of their own"
+    label = "these"
+    help = "remove one of both lines"
+
+
 class UnknownMetric(Diagnostic):
     """Early stopping watches the loss or one of the recipe's metrics.
 

@@ -24,7 +24,7 @@ from cnndsl.runtime.evaluate import function
 from cnndsl.runtime.files import write_error, write_file
 from cnndsl.runtime.learners import LossIsNoNumber, Moment, Stepped
 from cnndsl.runtime.module import build_module
-from cnndsl.runtime.optimizing import Average, groups, optimizer, penalties
+from cnndsl.runtime.optimizing import average, groups, optimizer, penalties
 from cnndsl.runtime.saved_pictures import pictured
 
 SAMPLES = "samples"
@@ -83,7 +83,7 @@ class Adversaries:
         self.module: nn.Module = nn.ModuleDict({side.name: side.module for side in sides}).to(device)
         for side in sides:
             side.ready()
-        self.average = Average(self.module, recipe.ema) if recipe.ema.decay else None
+        self.average = average(self.module, recipe)
         self.noise = channels_first(input_shapes(pair.generator)[0])
         self.random: torch.Generator | None = None
         loss: Any = recipe.loss
@@ -129,7 +129,7 @@ class Adversaries:
         second = self.losses[1](self.scores(self.module, made))
         self.generator.update(second, moment, self.recipe.clip)
         if self.average is not None:
-            self.average.update(moment.number)
+            self.average.update(moment.number, moment.done)
         return Stepped((first + second).detach(), self._sums(first, second, real, false))
 
     @torch.no_grad()

@@ -21,7 +21,7 @@ from cnndsl.runtime.depth import Depth
 from cnndsl.runtime.fused import Fused
 from cnndsl.runtime.freezing import Freezing
 from cnndsl.runtime.objective import Objective
-from cnndsl.runtime.optimizing import Average, groups, optimizer
+from cnndsl.runtime.optimizing import average, groups, optimizer
 
 
 class Stepped(NamedTuple):
@@ -32,11 +32,13 @@ class Stepped(NamedTuple):
 
 
 class Moment(NamedTuple):
-    """When a step is: its number in the run, from 0; how many epochs are done; what the rate is multiplied by."""
+    """When a step is: its number in the run, from 0; how many epochs are done; what the rate is multiplied by; and the
+    share of the run's steps that is done with this one."""
 
     number: int
     epochs: float
     factor: float
+    done: float = 0.0
 
 
 class LossIsNoNumber(Exception):  # noqa: N818
@@ -120,7 +122,7 @@ class Descent:
         self.parameters = [p for p in module.parameters() if p.requires_grad]
         self.optimizer = optimizer(recipe.optimizer, groups(module, recipe.optimizer, rates))
         self.fused = Fused(self.optimizer)
-        self.average = Average(module, recipe.ema) if recipe.ema.decay else None
+        self.average = average(module, recipe)
         self.answers = Answers(recipe, objective, device, bf16=bf16)
         self.depth = depth
         self.bf16 = bf16
@@ -178,7 +180,7 @@ class Descent:
             self._curve(batches[0])
         sums = self._update(batches, count)
         if self.average is not None:
-            self.average.update(moment.number)
+            self.average.update(moment.number, moment.done)
         return Stepped(sums[0] / count, sums)
 
     def _set_rate(self, number: int, rate: float) -> None:

@@ -168,7 +168,7 @@ class Loop:
         recorded = self.device.type == "cuda" and self.processes.size == 1
         source = self.feed.source(examples, position.epoch) if recorded else None
         made = Batches(lambda piece: self._batch(examples, piece, position.epoch), pieces, source, (self.feed.random,))
-        moment = Moment(number, number / len(self.cuts), self.factor(number))
+        moment = Moment(number, number / len(self.cuts), self.factor(number), (number + 1) / self.steps)
         try:
             stepped = self.learner.step(made, len(rows), moment)
         except LossIsNoNumber as found:

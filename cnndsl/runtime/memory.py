@@ -31,7 +31,7 @@ def needed(graph: Graph | Pair, recipe: Recipe, batch: int) -> int:
         chosen = recipe.of("optimizer", one.name) or recipe.optimizer
         memory = analyse(one, batch, chosen.states).memory
         assert memory is not None
-        total += memory.training + (memory.weights if recipe.ema.decay else 0)
+        total += memory.training + (memory.weights if recipe.averages else 0)
     return total
 
 

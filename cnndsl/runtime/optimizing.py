@@ -14,7 +14,7 @@ from cnndsl.graph import Graph
 from cnndsl.recipe import Recipe
 from cnndsl.recipe.optimizers import Optimizer, Sdlm
 from cnndsl.recipe.selection import selected
-from cnndsl.recipe.training import Ema
+from cnndsl.recipe.training import Ema, Lookahead
 from cnndsl.runtime.curvature import DiagonalLevenbergMarquardt
 from cnndsl.runtime.evaluate import function
 from cnndsl.runtime.nodes import parameters
@@ -79,20 +79,55 @@ def optimizer(chosen: Optimizer, parameters: list[dict[str, Any]]) -> torch.opti
 
 
 class Average:
-    """A running mean of a module's weights and floating-point buffers, in a module of its own."""
+    """A mean over steps of a module's weights and floating-point buffers, in a module of its own, `module`."""
 
-    def __init__(self, module: nn.Module, chosen: Ema) -> None:
-        self.chosen = chosen
+    def __init__(self, module: nn.Module) -> None:
         self.module = copy.deepcopy(module).requires_grad_(False).eval()
         self._ours, self._theirs = _floats(self.module), _floats(module)
         self._counts = list(zip(_others(self.module), _others(module), strict=True))
 
-    @torch.no_grad()
-    def update(self, step: int) -> None:
-        """After step number `step`, from 0."""
-        torch._foreach_lerp_(self._ours, self._theirs, 1 - self.chosen.share(step))
+    def update(self, step: int, done: float) -> None:
+        """After step number `step`, from 0, with which this share of the run is done."""
+        raise NotImplementedError(type(self).__name__)
+
+    def _take(self, share: float) -> None:
+        """Go so far towards the module."""
+        torch._foreach_lerp_(self._ours, self._theirs, share)
         for ours, theirs in self._counts:
             ours.copy_(theirs)
+
+
+class RunningMean(Average):
+    """The mean that decays from step to step: `ema`."""
+
+    def __init__(self, module: nn.Module, chosen: Ema) -> None:
+        super().__init__(module)
+        self.chosen = chosen
+
+    @torch.no_grad()
+    def update(self, step: int, done: float) -> None:
+        self._take(1 - self.chosen.share(step))
+
+
+class SlowWeights(Average):
+    """Weights that follow the module's every few steps, and to which it goes back then: `lookahead`."""
+
+    def __init__(self, module: nn.Module, chosen: Lookahead) -> None:
+        super().__init__(module)
+        self.chosen = chosen
+
+    @torch.no_grad()
+    def update(self, step: int, done: float) -> None:
+        if (step + 1) % self.chosen.k == 0:
+            self._take(1 - self.chosen.kept(done))
+            torch._foreach_copy_(self._theirs, self._ours)
+
+
+def average(module: nn.Module, recipe: Recipe) -> Average | None:
+    """What is measured and left in place of a module's own weights, if the recipe has any such."""
+    if recipe.lookahead.k:
+        return SlowWeights(module, recipe.lookahead)
+    return RunningMean(module, recipe.ema) if recipe.ema.decay else None
 
 
 def _floats(module: nn.Module) -> list[Tensor]:

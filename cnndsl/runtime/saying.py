@@ -46,6 +46,7 @@ def _settings(recipe: Recipe, loop: Loop) -> list[str]:
     said += [f"clip {recipe.clip:g}"] if recipe.clip else []
     said += [f"frozen {', '.join(recipe.freeze.layers)}{_how_long(recipe)}"] if recipe.freeze.layers else []
     said += [str(recipe.ema)] if recipe.ema.decay else []
+    said += [str(recipe.lookahead)] if recipe.lookahead.k else []
     said += [str(recipe.early_stopping)] if recipe.early_stopping.patience else []
     said += [str(recipe.droppath)] if recipe.droppath.last is not None else []
     if recipe.precision == "auto":

@@ -17,7 +17,7 @@ from cnndsl.recipe import Recipe
 from cnndsl.recipe.base import option
 from cnndsl.recipe.pair import Pair
 from cnndsl.recipe.schedules import Constant
-from cnndsl.recipe.training import EarlyStopping
+from cnndsl.recipe.training import EarlyStopping, Lookahead
 from cnndsl.runtime import checkpoints, run_folder
 from cnndsl.runtime.data import Batch
 from cnndsl.runtime.errors import TrainingError
@@ -32,6 +32,8 @@ from cnndsl.runtime.train import Result, train
 
 SMOOTHING = 0.9
 """Share of the running mean of losses that is kept from step to step."""
+ENDLESS = {"early_stopping": option(EarlyStopping), "lookahead": option(Lookahead)}
+"""What is left out where a run has no end to come to."""
 DIVERGED = 4.0
 """A loss of so many times the best one ends the search for a rate."""
 
@@ -63,7 +65,7 @@ def find_rate(
     TrainingError.
     """
     _alone(graph)
-    recipe = recipe._replace(schedule=option(Constant), early_stopping=option(EarlyStopping))
+    recipe = recipe._replace(schedule=option(Constant), **ENDLESS)
     with seeded(recipe.seed, device_of(options.device)) as device, watched(graph, recipe, device):
         loop = make(graph, recipe, options, device).loop
         return judged(tuple(_rising(loop, first, last, steps)))
@@ -154,9 +156,7 @@ def overfit(graph: Graph | Pair, recipe: Recipe, options: Options) -> Overfit:
     _alone(graph)
     progress = Progress(options.stream or sys.stdout, quiet=options.quiet, color=options.color)
     batch = recipe.batch
-    recipe = recipe._replace(
-        validation=0, test=False, schedule=option(Constant), early_stopping=option(EarlyStopping), accumulate=1
-    )
+    recipe = recipe._replace(validation=0, test=False, schedule=option(Constant), accumulate=1, **ENDLESS)
     with seeded(recipe.seed, device_of(options.device)) as device, watched(graph, recipe, device):
         loop = make(graph, recipe, options._replace(limit=min(batch, options.limit or batch)), device).loop
         found = loop.evaluate(loop.split.train)
