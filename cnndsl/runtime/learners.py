@@ -18,8 +18,8 @@ from cnndsl.runtime.answers import Answers
 from cnndsl.runtime.curvature import DiagonalLevenbergMarquardt, diagonal, given_to_distances, trained_layers
 from cnndsl.runtime.data import Batch
 from cnndsl.runtime.depth import Depth
-from cnndsl.runtime.fused import Fused
 from cnndsl.runtime.freezing import Freezing
+from cnndsl.runtime.fused import Fused
 from cnndsl.runtime.objective import Objective
 from cnndsl.runtime.optimizing import average, groups, optimizer
 
