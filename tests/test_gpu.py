@@ -174,7 +174,7 @@ def test_what_pytorch_cant_record_trains_as_usual(monkeypatch: pytest.MonkeyPatc
     with seeded(recipe.seed, GPU, deterministic=True):
         loop = made(graph, recipe)
         # A network that asks what it computed: no spec can write one.
-        loop.learner.module.register_forward_hook(lambda _, __, outputs: print(float(outputs.sum())))
+        loop.learner.module.register_forward_hook(lambda _, __, outputs: print(float(outputs.detach().sum())))
         finished(loop)
         assert isinstance(loop.learner, Recorded)
         assert loop.learner.recorder.refused
