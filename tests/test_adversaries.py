@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import csv
 import io
+import json
+import random
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +16,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 from test_train import silent
+from test_train_command import killed_and_resumed
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -27,6 +31,7 @@ from cnndsl.runtime.errors import RunError, TrainingError
 from cnndsl.runtime.job import Job, make
 from cnndsl.runtime.learners import Moment
 from cnndsl.runtime.loop import StopRequest
+from cnndsl.runtime.module import build_module
 from cnndsl.runtime.rebuild import read_run
 from cnndsl.runtime.train import Options, resume, train
 from cnndsl.runtime.trained import load_trained
@@ -236,6 +241,90 @@ def test_a_run_leaves_both_networks_and_pictures(tmp_path: Path) -> None:
     assert all(torch.equal(again[name], tensor) for name, tensor in ended.items())
     with pytest.raises(RunError, match="trained two networks against each other"):
         load_trained(run)
+
+
+@pytest.fixture(scope="module")
+def ended(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that has ended."""
+    run = train(*pair(*RUN), Options(out=str(tmp_path_factory.mktemp("ended")), quiet=True, limit=120)).run
+    assert run is not None
+    return run
+
+
+def test_runs_tell_both_losses_and_all_weights(ended: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["runs", str(ended), "--format", "json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    last = json.loads((ended / "metrics.jsonl").read_text().splitlines()[-1])
+    assert row["train_losses"] == {name: last[f"train_{name}_loss"] for name in ("generator", "discriminator")}
+    weights = load_file(ended / run_folder.WEIGHTS)
+    assert row["params"] == sum(
+        t.numel() for name, t in weights.items() if "running" not in name and "num_" not in name
+    )
+    assert main(["runs", str(ended)]) == 0
+    table = capsys.readouterr().out
+    assert (
+        f"generator {last['train_generator_loss']:.4g}, discriminator {last['train_discriminator_loss']:.4g}" in table
+    )
+    assert main(["runs", str(ended), "--format", "csv"]) == 0
+    (line,) = csv.DictReader(capsys.readouterr().out.splitlines())
+    assert float(line["train_generator_loss"]) == last["train_generator_loss"]
+
+
+def test_either_network_is_exported(
+    ended: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    checked, _ = pair(*RUN)
+    weights = load_file(ended / run_folder.WEIGHTS)
+    for given, graph in ((str(ended), checked.generator), (f"{ended}:Judge", checked.discriminator)):
+        assert main(["export", given, "-o", f"{graph.name}.pt2"]) == 0
+        assert capsys.readouterr().out.startswith(f"{graph.name} of ")
+        module = build_module(graph).eval()
+        start = f"{graph.name}."
+        module.load_state_dict({n.removeprefix(start): t for n, t in weights.items() if n.startswith(start)})
+        x = torch.randn(3, *((6, 1, 1) if graph.name == "Maker" else (1, 8, 8)))
+        written = torch.export.load(f"{graph.name}.pt2").module()
+        with torch.no_grad():
+            torch.testing.assert_close(written(x), module(x), rtol=1e-4, atol=1e-6)
+    assert main(["export", str(ended), "--raw", "-o", "raw.pt2"]) == 2
+    assert "Maker takes random numbers" in capsys.readouterr().err
+    assert main(["export", f"{ended}:Maker2", "-o", "x.pt2"]) == 2
+    assert "has no network 'Maker2', but Maker and Judge" in capsys.readouterr().err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["Judge.pt2", "Maker.pt2"]
+
+
+@pytest.mark.parametrize("command", [["eval"], ["predict", "x.png"], ["features", "x.png"], ["features", "--kernels"]])
+def test_what_two_networks_do_not_do_is_a_sentence(
+    command: list[str], ended: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([command[0], str(ended), *command[1:]]) == 2
+    said = capsys.readouterr().err
+    assert "trained two networks against each other, which give no answers" in said
+    assert f"cnndsl export {ended} writes the generator" in said
+
+
+def test_its_curves_are_drawn(ended: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = (ended / "plots" / "curves.svg").read_bytes()
+    assert main(["plot", str(ended)]) == 0
+    assert capsys.readouterr().out.split() == [str(ended / "plots" / "curves.svg")]
+    assert (ended / "plots" / "curves.svg").read_bytes() == before
+
+
+LONG = ("epochs 5", "batch 20", "ema 0.9", "checkpoint 15")
+
+
+def test_a_killed_run_of_two_ends_as_one_that_was_not(tmp_path: Path) -> None:
+    killed_and_resumed(tmp_path, random.Random(5), 2, long_text(), "duel")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(2))
+def test_a_run_of_two_killed_many_times(tmp_path: Path, seed: int) -> None:
+    killed_and_resumed(tmp_path, random.Random(seed), 8, long_text(), "duel")
+
+
+def long_text() -> str:
+    return NETS.replace("SIGMOID", "") + "".join(f"    {line}\n" for line in ("data digits", *LONG))
 
 
 def test_trials() -> None:

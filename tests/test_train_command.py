@@ -228,15 +228,17 @@ def forked(folder: Path, *arguments: str) -> Any:
     return process
 
 
-def killed_and_resumed(folder: Path, moment: random.Random, times: int) -> None:
+def killed_and_resumed(
+    folder: Path, moment: random.Random, times: int, text: str = LONG, network: str = "Small"
+) -> None:
     """Kill a run again and again, each time a moment after it has written something; it ends as one that was never
     killed."""
-    (folder / "long.cnn").write_text(LONG)
-    whole = forked(folder, "long.cnn", "--out", "whole")
+    (folder / "long.cnn").write_text(text)
+    whole = forked(folder, f"long.cnn:{network}", "--out", "whole")
     whole.join(240)
     assert whole.exitcode == 0, (folder / "output.txt").read_text()
-    run = folder / "runs" / "Small-1"
-    process = forked(folder, "long.cnn")
+    run = folder / "runs" / f"{network}-1"
+    process = forked(folder, f"long.cnn:{network}")
     killed = 0
     for _ in range(times):
         before = checkpoints.found(run)[:1]
@@ -251,7 +253,7 @@ def killed_and_resumed(folder: Path, moment: random.Random, times: int) -> None:
     process.join(240)
     assert process.exitcode == 0, (folder / "output.txt").read_text()
     assert killed > times // 2
-    assert same(folder / "whole" / "Small-1", run)
+    assert same(folder / "whole" / f"{network}-1", run)
 
 
 def test_a_killed_run_ends_as_one_that_was_not(folder: Path) -> None:

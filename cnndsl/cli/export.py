@@ -10,7 +10,7 @@ import click
 
 from cnndsl.cli.options import CONTEXT, color_option, input_option, root_option, set_option
 from cnndsl.cli.output import CannotWrite, deliver_file, exit_code, show
-from cnndsl.cli.run_argument import run_of
+from cnndsl.cli.run_argument import part_of, run_of
 from cnndsl.cli.training import Failed, Pairs, trained
 from cnndsl.diagnostics import Diagnostic, closest
 from cnndsl.files import STDIN
@@ -29,7 +29,7 @@ _OF_RUNS = ("model.py", "model.safetensors")
 
 
 @click.command(context_settings=CONTEXT)
-@click.argument("run", metavar="RUN")
+@click.argument("run", metavar="RUN[:NETWORK]")
 @click.option(
     "--format", "format", type=click.Choice(list(FORMATS)), help="Without it, by --output's ending; else onnx."
 )
@@ -63,6 +63,8 @@ def export(
     cnndsl export runs/LeNet5-1 -o digits.pt          the same with a file for torch.load
     cnndsl export lenet5.cnn --untrained              to try out what comes behind
 
+    Of two networks that trained each other the generator is written, or the one that is named: runs/gan-1:Judge.
+
     Any number of examples may be given at a time. What was written is run on random examples and compared with the
     network; if it computes something else, that is an error, and nothing is written.
     """
@@ -73,10 +75,12 @@ def export(
         raise click.UsageError(f"--raw puts the preparation of inputs inside; {reason}.")
     if (sets or input_ is not None or root is not None) and not untrained:
         raise click.UsageError("--set, --input and --root are for --untrained: a run has its settings.")
+    network: str | None = None
     graph = _spec(run, Options(sets=sets, input=input_, root=root), color) if untrained else None
     if isinstance(graph, int):
         return graph
     if graph is None:
+        run, network = part_of(run)
         run_of(run, "; or --untrained, for weights as training begins with them")
         _keep_run(run, target)
     folder = os.path.dirname(target.stem)
@@ -87,7 +91,7 @@ def export(
     def write() -> int:
         from cnndsl.runtime.export import subject
 
-        found = subject.trained(Path(run), inside=raw) if graph is None else subject.untrained(graph)
+        found = subject.trained(Path(run), network, inside=raw) if graph is None else subject.untrained(graph)
         _write(found, target, "with weights as training begins with them" if untrained else f"of {run}", quiet=quiet)
         return 0
 

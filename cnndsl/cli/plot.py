@@ -34,10 +34,9 @@ def plot(run: Path, format: str, data_root: str | None, device: str, color: str)
     need_torch()
 
     def drawn() -> int:
-        from cnndsl.runtime.plots.of_run import of_folder, scenes, write
-        from cnndsl.runtime.trained import load_trained
+        from cnndsl.runtime.plots.of_run import of_run, scenes, write
 
-        written = write(run, scenes(of_folder(load_trained(run, device), data_root)), format)
+        written = write(run, scenes(of_run(run, device, data_root)), format)
         deliver([f"{visible(str(path))}\n" for path in written], None)
         return 0
 

@@ -30,6 +30,14 @@ def run_of(text: str, instead: str = "") -> Path:
     raise Failed(f"{text} is no run folder: it has no {_MARK}", _meant(_runs(text)), 2)
 
 
+def part_of(text: str) -> tuple[str, str | None]:
+    """A run's folder and the network of it that is meant, as in `runs/gan-1:Generator`; None for the run's own."""
+    folder, colon, network = text.rpartition(":")
+    if colon and os.path.isdir(folder) and not os.path.exists(text):
+        return folder, network
+    return text, None
+
+
 def _is_spec(text: str) -> bool:
     from cnndsl.zoo import find
 

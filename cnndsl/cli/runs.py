@@ -84,6 +84,7 @@ def _json(found: Sequence[Run]) -> str:
     for run in found:
         data = run._asdict()
         data["validation"] = None if run.validation is None else {run.validation.name: run.validation.value}
+        data["train_losses"] = {score.name: score.value for score in run.train_losses}
         data["test"] = {score.name: score.value for score in run.test}
         data["differs"] = dict(run.differs)
         data["problem"] = run.problem or None
@@ -92,7 +93,9 @@ def _json(found: Sequence[Run]) -> str:
 
 
 def _csv(found: Sequence[Run], tests: list[str]) -> Iterable[str]:
-    head = ["folder", "network", "params", "epochs", "planned", "state", "train_loss", "validation_metric"]
+    names = list(dict.fromkeys(score.name for run in found for score in run.train_losses))
+    sides = [f"train_{name}_loss" for name in names]
+    head = ["folder", "network", "params", "epochs", "planned", "state", "train_loss", *sides, "validation_metric"]
     head += ["validation", *(f"test_{name}" for name in tests), "seconds", "started", "differs", "problem"]
     yield row(head)
     for run in found:
@@ -100,6 +103,7 @@ def _csv(found: Sequence[Run], tests: list[str]) -> Iterable[str]:
         by_name = {score.name: score.value for score in run.test}
         done, planned, seconds = (None,) * 3 if run.problem else (run.epochs, run.planned, round(run.seconds, 3))
         cells = [visible(run.folder), visible(run.network), run.params, done, planned, run.state, run.train_loss]
+        cells += [next((score.value for score in run.train_losses if score.name == name), None) for name in names]
         cells += [None, None] if best is None else [best.name, best.value]
         cells += [*map(by_name.get, tests), seconds, visible(run.started), visible(_differs(run)), visible(run.problem)]
         yield row(cells)
@@ -145,7 +149,7 @@ def _columns(found: Sequence[Run], tests: list[str]) -> list[Column]:
         ),
         Column("epochs", cells(lambda run: f"{run.epochs}/{run.planned}")),
         Column("state", [run.state for run in found], right=False),
-        Column("train loss", cells(lambda run: "" if run.train_loss is None else f"{run.train_loss:.4g}"), leaves=3),
+        Column("train loss", cells(_losses), leaves=3),
         Column("best validation", cells(lambda run: _named(run.validation)), right=False, short="validation", leaves=5),
     ]
     for name in tests:
@@ -158,6 +162,13 @@ def _columns(found: Sequence[Run], tests: list[str]) -> list[Column]:
         Column("started", cells(lambda run: visible(run.started[:16].replace("T", " "))), right=False, leaves=1),
         Column("what differs", [visible(run.problem or _differs(run)) for run in found], right=False, leaves=6),
     ]
+
+
+def _losses(run: Run) -> str:
+    """The last epoch's training loss, or those of two networks."""
+    if run.train_loss is not None:
+        return f"{run.train_loss:.4g}"
+    return ", ".join(f"{score.name} {_number(score)}" for score in run.train_losses)
 
 
 def _named(score: Score | None) -> str:

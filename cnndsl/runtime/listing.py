@@ -19,6 +19,8 @@ from cnndsl.runtime import run_folder
 from cnndsl.runtime.errors import RunError
 from cnndsl.source import Source
 
+SIDES = ("generator", "discriminator")
+"""Two networks that train each other, as their losses are called."""
 COMPLETE, STOPPED, NEVER_ENDED, DAMAGED = "complete", "stopped", "never ended", "damaged"
 _MAX_HISTORY = 256 * 1024**2
 
@@ -50,6 +52,7 @@ class Run(Record):
     epochs: int = 0
     planned: int = 0
     train_loss: float | None = None
+    train_losses: tuple[Score, ...] = ()
     validation: Score | None = None
     test: tuple[Score, ...] = ()
     seconds: float = 0.0
@@ -98,6 +101,7 @@ def _run(folder: Path, known: dict[tuple[str, ...], int | None]) -> Run:
         epochs=len(history),
         planned=recipe.epochs,
         train_loss=last.get("train_loss"),
+        train_losses=tuple(Score(name, last[f"train_{name}_loss"]) for name in SIDES if f"train_{name}_loss" in last),
         validation=_best(recipe, history),
         test=tuple(_score(recipe, str(name), float(v)) for name, v in test.items() if _is_number(v)),
         seconds=sum(row.get("seconds", 0.0) for row in history),
@@ -168,8 +172,11 @@ def _params(
     key = (source.text, network, *(f"{name}={value}" for name, value in settings.items()))
     if library is not None or key not in known:
         checked = check(source, Options(sets=tuple(settings.items()), network=network), library=library)
-        totals = checked.networks[0].analysis.totals if checked.ok and checked.networks else None
-        known[key] = None if totals is None else totals.params
+        # Of two networks that train each other both count.
+        names = {graph.name for one in checked.pairs for graph in one.pair.graphs}
+        every = [one for one in checked.networks if one.graph.name in names] if names else list(checked.networks[:1])
+        found = [one.analysis.totals.params for one in every if checked.ok and one.analysis.totals is not None]
+        known[key] = sum(found) if found else None
     return known[key]
 
 

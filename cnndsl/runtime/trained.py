@@ -43,23 +43,58 @@ def load_trained(run: Path, device: str = "auto") -> Trained:
     if isinstance(graph, Pair):
         raise RunError(
             f"{run} trained two networks against each other, which give no answers that can be measured",
-            f"look at the pictures in {run / 'samples'}; model.py and model.safetensors hold both networks",
+            f"look at the pictures in {run / 'samples'}; cnndsl export {run} writes the generator",
         )
     about = run_folder.read_recipe(run)
+    there = device_of(device)
+    module = _with_weights(run, graph, read_weights(run))
+    return Trained(run, graph, recipe, prepare_of(run, about), module.to(there).eval(), there, about)
+
+
+class Part(NamedTuple):
+    """A network of a run, on the CPU and in evaluation mode. prepare: how examples become its inputs, None where it
+    takes random numbers."""
+
+    graph: Graph
+    module: nn.Module
+    prepare: Prepare | None
+
+
+def load_part(run: Path, network: str | None = None) -> Part:
+    """The network of a run; of two that train each other the one of this name, by itself the generator. Raises
+    RunError."""
+    graph, _ = read_run(run)
+    there = {one.name: one for one in (graph.graphs if isinstance(graph, Pair) else (graph,))}
+    if network is not None and network not in there:
+        raise RunError(f"{run} has no network {network!r}, but {' and '.join(there)}")
+    if not isinstance(graph, Pair):
+        found = load_trained(run, "cpu")
+        return Part(found.graph, found.module, found.prepare)
+    chosen = there[network] if network is not None else graph.generator
+    start = f"{chosen.name}."
+    weights = {name.removeprefix(start): one for name, one in read_weights(run).items() if name.startswith(start)}
+    module = _with_weights(run, chosen, weights).eval()
+    makes = chosen is graph.generator
+    return Part(chosen, module, None if makes else prepare_of(run, run_folder.read_recipe(run)))
+
+
+def prepare_of(run: Path, about: dict[str, Any]) -> Prepare:
+    """How a run's examples are prepared, by what its recipe.json holds. Raises RunError."""
     try:
-        prepare = prepare_from_json(about.get("prepare"))
+        return prepare_from_json(about.get("prepare"))
     except ValueError as error:
         raise RunError(f"{run / run_folder.RECIPE} is damaged: {error}") from None
-    there = device_of(device)
+
+
+def _with_weights(run: Path, graph: Graph, weights: dict[str, Tensor]) -> nn.Module:
     with torch.random.fork_rng(devices=[]):
         module = build_module(graph)
-    weights = read_weights(run)
     try:
         module.load_state_dict(weights)
     except RuntimeError as error:
         first = next((line.strip() for line in str(error).splitlines()[1:]), str(error))
         raise RunError(f"{run / run_folder.WEIGHTS} is not this network's: {first}") from None
-    return Trained(run, graph, recipe, prepare, module.to(there).eval(), there, about)
+    return module
 
 
 def read_weights(run: Path) -> dict[str, Tensor]:

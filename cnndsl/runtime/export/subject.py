@@ -15,8 +15,9 @@ from cnndsl.recipe.ends import ends
 from cnndsl.recipe.task import vocabulary
 from cnndsl.runtime.data.prepare import Prepare
 from cnndsl.runtime.data.wanted import channels_first
+from cnndsl.runtime.errors import RunError
 from cnndsl.runtime.module import build_module
-from cnndsl.runtime.trained import load_trained
+from cnndsl.runtime.trained import load_part
 from cnndsl.shape import Shape
 
 CPU = torch.device("cpu")
@@ -157,9 +158,14 @@ class Whole(nn.Module):
         return self.network(*inputs)
 
 
-def trained(run: Path, *, inside: bool) -> Subject:
-    """The network of a run, on the CPU. Raises RunError."""
-    found = load_trained(run, "cpu")
+def trained(run: Path, network: str | None, *, inside: bool) -> Subject:
+    """The network of a run, on the CPU; of two that train each other the one of this name, by itself the generator.
+    Raises RunError."""
+    found = load_part(run, network)
+    if inside and found.prepare is None:
+        raise RunError(
+            f"{found.graph.name} takes random numbers: there is no preparation to put inside", "leave --raw away"
+        )
     return Subject(found.graph, found.module, found.prepare, inside)
 
 

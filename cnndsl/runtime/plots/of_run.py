@@ -12,7 +12,9 @@ from cnndsl.draw.formats import FORMATS, PAGE, Paper, renderer
 from cnndsl.draw.scene import Scene
 from cnndsl.graph import Graph
 from cnndsl.recipe import Recipe
+from cnndsl.recipe.pair import Pair
 from cnndsl.recipe.task import task_of
+from cnndsl.runtime import run_folder
 from cnndsl.runtime.data import Examples, Split
 from cnndsl.runtime.data.prepare import Prepare
 from cnndsl.runtime.errors import TrainingError
@@ -26,7 +28,8 @@ from cnndsl.runtime.plots.confusion import confusion
 from cnndsl.runtime.plots.curves import curves
 from cnndsl.runtime.plots.inside import features, kernels
 from cnndsl.runtime.plots.mistakes import look, mistakes
-from cnndsl.runtime.trained import Trained
+from cnndsl.runtime.rebuild import read_run
+from cnndsl.runtime.trained import Trained, load_trained, prepare_of
 
 FOLDER = "plots"
 
@@ -61,8 +64,17 @@ def of_job(job: Job, name: str) -> Subject:
     return Subject(name, graph, job.recipe, job.prepared.prepare, loop.history, best, network, loop.split)
 
 
+def of_run(run: Path, device: str = "auto", data_root: str | None = None) -> Subject:
+    """A run as its folder has it, of one network or of two that train each other. Raises TrainingError."""
+    graph, recipe = read_run(run)
+    if not isinstance(graph, Pair):
+        return of_folder(load_trained(run, device), data_root)
+    prepare = prepare_of(run, run_folder.read_recipe(run))
+    return Subject(run.resolve().name, None, recipe, prepare, history_of(run), None, None, None)
+
+
 def of_folder(trained: Trained, data_root: str | None = None) -> Subject:
-    """A run as its folder has it. Raises TrainingError."""
+    """A run of one network as its folder has it. Raises TrainingError."""
     network, split = with_data(trained, data_root)
     result = result_of(trained.run) or {}
     best = result.get("epoch") if result.get("epoch") != result.get("epochs") else None
