@@ -16,6 +16,7 @@ from cnndsl.runtime.errors import TrainingError
 from cnndsl.runtime.job import Options, make
 from cnndsl.runtime.loop import Position
 from cnndsl.runtime.memory import fitting, free, needed, shortage, warning, watched
+from cnndsl.runtime.processes import ALONE, Processes
 from cnndsl.runtime.train import train
 from cnndsl.runtime.trials import Point, dev_run, find_rate, judged, overfit
 
@@ -161,6 +162,40 @@ def test_a_shortage_says_what_would_do() -> None:
     assert f"accumulate {1_048_576 // batch}" in error.help
     assert "would fit" in (warning(graph, recipe, CPU) or "")
     assert warning(graph, recipe._replace(batch=1), CPU) is None
+
+
+def test_of_several_processes_each_needs_memory_for_its_share() -> None:
+    graph, recipe = network(LARGE + "    batch 4096\n")
+    kept = 4 * (64 * 64 * 3 + 2 * 64 * 64 * 64 + 64)
+    weights = 4 * (3 * 9 * 64 + 64 + 64 * 9 * 64 + 64 + 650)
+    for size, share, fits in ((2, 50, 512), (3, 34, 256), (8, 13, 512)):  # 512 leave one of three 171 examples
+        # As alone on so many examples, with a copy of the gradients that is sent.
+        group = Processes(0, size, 0, size)
+        assert needed(graph, recipe, 100, group) == needed(graph, recipe, share) + weights
+        assert fitting(graph, recipe, 512 // size * kept + 5 * weights, group) == fits
+    room = free(CPU)
+    assert room is not None
+    each = free(CPU, Processes(0, 4, 0, 4))
+    assert each is not None
+    # What is free changes a little from moment to moment. On machines of their own processes have all of it.
+    assert each == pytest.approx(room / 4, rel=0.1)
+    assert free(CPU, Processes(0, 4, 0, 1)) == pytest.approx(room, rel=0.1)
+
+
+def test_what_is_said_of_several_processes() -> None:
+    room = free(CPU)
+    assert room is not None
+    kept = 4 * (64 * 64 * 3 + 2 * 64 * 64 * 64 + 64)
+    # Half as much again as is free: too much for one process, and for two on this machine, which have half of what is
+    # free for half the examples; not for two on machines of their own.
+    graph, recipe = network(LARGE + f"    batch {int(1.5 * room / kept)}\n")
+    alone, here, apart = ALONE, Processes(0, 2, 0, 2), Processes(0, 2, 0, 1)
+    assert "of memory, but" in (warning(graph, recipe, CPU, alone) or "")
+    assert "of memory in each of 2 processes, but" in (warning(graph, recipe, CPU, here) or "")
+    assert "are free for each; `batch " in (warning(graph, recipe, CPU, here) or "")
+    assert warning(graph, recipe, CPU, apart) is None
+    error = shortage(graph, recipe, CPU, here)
+    assert "in each of 2 processes, and " in error.message
 
 
 def test_memory_that_runs_out_is_a_sentence(tmp_path: Path) -> None:

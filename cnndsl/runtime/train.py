@@ -49,10 +49,10 @@ def train(graph: Graph | Pair, recipe: Recipe, options: Options = DEFAULTS) -> R
     processes = options.processes
     device = device_of(options.device, processes)
     with seeded(recipe.seed, device, processes.threads, deterministic=options.deterministic):
-        with watched(graph, recipe, device), processes.watched():
+        with watched(graph, recipe, device, processes), processes.watched():
             job = make(graph, recipe, options, device)
         saying.plan(graph.name, recipe, job.loop, job.prepared.said, progress)
-        if short := warning(graph, recipe, device):
+        if short := warning(graph, recipe, device, processes):
             progress.line(f"note: {short}")
         if options.dry_run:
             return Result(None, (), None, False)
@@ -79,7 +79,7 @@ def resume(run: Path, graph: Graph | Pair, recipe: Recipe, options: Options = DE
     if checkpoints.found(run):
         options = options._replace(init_from=None)
     with seeded(recipe.seed, device, threads, deterministic=options.deterministic):
-        with watched(graph, recipe, device), processes.watched():
+        with watched(graph, recipe, device, processes), processes.watched():
             job = make(graph, recipe, options, device)
         saying.environment(about, device, progress)
         _restore(job, run, progress)
@@ -172,7 +172,7 @@ def _go(job: Job, run: Path, progress: Progress) -> Result:
     try:
         with (
             Interrupts() as asked,
-            watched(job.graph, job.recipe, loop.device),
+            watched(job.graph, job.recipe, loop.device, processes),
             processes.watched(),
             closing(Board(run)) as board,
         ):
