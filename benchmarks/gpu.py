@@ -51,6 +51,8 @@ def theirs(checkout: Path, published: Published, root: Path) -> list[float]:
     """The seconds of each epoch of a script's last run."""
     text = (checkout / published.script).read_text()
     text = re.sub(r"range\(\d+\)\]\)", "range(1)])", text)
+    # Evaluations are not in the time that is compared, but are compiled for minutes.
+    text = text.replace("= evaluate(model, test_loader", "= (lambda *_, **__: 0.0)(model, test_loader")
     with tempfile.TemporaryDirectory() as folder:
         script = Path(folder, "script.py")
         script.write_text(text)
@@ -65,12 +67,12 @@ def theirs(checkout: Path, published: Published, root: Path) -> list[float]:
     return [after - before for before, after in pairwise(total)]
 
 
-def ours(published: Published, root: Path, *further: str) -> list[float]:
+def ours(published: Published, root: Path) -> list[float]:
     """The seconds of each epoch of `cnndsl train` on as many whole batches."""
     images = 50_000 // published.batch * published.batch
     with tempfile.TemporaryDirectory() as out:
         command = [sys.executable, "-m", "cnndsl", "train", "airbench94", "--data-root", str(root), "--out", out]
-        command += ["--limit", str(images), "--quiet", "--device", "cuda", *further]
+        command += ["--limit", str(images), "--quiet", "--device", "cuda", *published.settings]
         for setting in (f"batch={published.batch}", "epochs=10", "test=off", "precision=auto"):
             command += ["--set-train", setting]
         subprocess.run(command, cwd=ROOT, check=True)
@@ -128,18 +130,16 @@ def main(checkout: Path, names: list[str]) -> None:
             for line in by_hand(root):
                 print(line, flush=True)
         for published in (SCRIPTS[name] for name in names if name in SCRIPTS):
-            found = theirs(checkout, published, root)
-            for further in sorted({(), published.settings}):
-                mine = ours(published, root, *further)
-                first, second = (median(seconds[STEADY:]) for seconds in (found, mine))
-                what = " ".join(["ours", *further])
-                ratio = first / second
-                print(
-                    f"| `{published.script}`, batch {published.batch} | {first:.4f} s | {second:.4f} s ({what}) "
-                    f"| {ratio:.2f} |",
-                    flush=True,
-                )
-                print("  each:", *(f"{one:.3f}" for one in found), "/", *(f"{one:.3f}" for one in mine), flush=True)
+            mine, found = ours(published, root), theirs(checkout, published, root)
+            first, second = (median(seconds[STEADY:]) for seconds in (found, mine))
+            what = " ".join(["ours", *published.settings])
+            ratio = first / second
+            print(
+                f"| `{published.script}`, batch {published.batch} | {first:.4f} s | {second:.4f} s ({what}) "
+                f"| {ratio:.2f} |",
+                flush=True,
+            )
+            print("  each:", *(f"{one:.3f}" for one in found), "/", *(f"{one:.3f}" for one in mine), flush=True)
 
 
 if __name__ == "__main__":

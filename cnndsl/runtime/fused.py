@@ -16,7 +16,7 @@ Kernel = Callable[[dict[str, Any], "Parameters", list[Tensor]], None]
 
 
 class Parameters(NamedTuple):
-    """A group's parameters, and of each what the optimizer keeps for it, by its names."""
+    """Those of a group that have gradients, and of each what the optimizer keeps for it, by its names."""
 
     group: dict[str, Any]
     tensors: list[Tensor]
@@ -70,38 +70,40 @@ _KERNELS: dict[type, Kernel] = {
 
 
 class Fused:
-    """Calls an optimizer's kernel directly where it can, and the optimizer where it can't: on first steps, where a
-    parameter has no gradient, for other rules."""
+    """Calls an optimizer's kernel directly where it can, and the optimizer where it can't: on first steps, for other
+    rules."""
 
     def __init__(self, optimizer: torch.optim.Optimizer) -> None:
         self.optimizer = optimizer
         one = type(optimizer) in _KERNELS and optimizer.defaults.get("fused") and not optimizer.defaults.get("amsgrad")
         self._kernel = _KERNELS[type(optimizer)] if one else None
-        self._collected: list[Parameters] | None = None
+        self._collected: list[Parameters] = []
+        self._moving: list[bool] | None = None  # which parameters had gradients when they were collected
 
     def step(self) -> None:
-        """Move the parameters by their gradients."""
-        collected = self._groups()
-        gradients = [[p.grad for p in one.tensors] for one in collected] if collected is not None else []
-        if self._kernel is None or collected is None or any(g is None for part in gradients for g in part):
-            self.forget()
+        """Move the parameters by their gradients; those without stay."""
+        if self._kernel is None or not self._ready():
             self.optimizer.step()
             return
         with torch.no_grad():
-            for one, given in zip(collected, gradients, strict=True):
-                self._kernel(one.group, one, given)  # type: ignore[arg-type]
+            for one in self._collected:
+                self._kernel(one.group, one, [p.grad for p in one.tensors])  # type: ignore[misc]
 
     def forget(self) -> None:
         """The optimizer's groups or its state have become others."""
-        self._collected = None
+        self._moving = None
 
-    def _groups(self) -> list[Parameters] | None:
-        """The groups with their state; None before there is any."""
-        if self._kernel is not None and self._collected is None:
-            found = [_collected(group, self.optimizer.state) for group in self.optimizer.param_groups]
-            if all(one is not None for one in found):
-                self._collected = [one for one in found if one is not None]
-        return self._collected
+    def _ready(self) -> bool:
+        """Whether the groups with their state are at hand: each parameter has moved before."""
+        groups = self.optimizer.param_groups
+        moving = [p.grad is not None for group in groups for p in group["params"]]
+        if moving != self._moving:
+            found = [_collected(group, self.optimizer.state) for group in groups]
+            if any(one is None for one in found):
+                return False
+            self._collected = [one for one in found if one is not None and one.tensors]
+            self._moving = moving
+        return True
 
 
 def _names(group: dict[str, Any]) -> tuple[str, ...]:
@@ -112,10 +114,10 @@ def _names(group: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _collected(group: dict[str, Any], state: Any) -> Parameters | None:
-    tensors = group["params"]
+    tensors = [parameter for parameter in group["params"] if parameter.grad is not None]
     kept = [state.get(parameter, {}) for parameter in tensors]
     names = _names(group)
-    alike = len({(p.device, p.dtype) for p in tensors}) == 1
+    alike = len({(p.device, p.dtype) for p in tensors}) <= 1
     if not alike or any(one.get(name) is None for one in kept for name in names):
         return None
     return Parameters(group, tensors, {name: [one[name] for one in kept] for name in names})

@@ -81,7 +81,7 @@ class Recorded(Descent):
 
     def _settings(self) -> Hashable:
         """What a step depends on besides examples, weights and rates."""
-        return tuple(p.requires_grad for p in self.parameters), torch.backends.cudnn.deterministic
+        return self.freezing is not None and self.freezing.held, torch.backends.cudnn.deterministic
 
     def state(self) -> dict[str, Any]:
         kept = super().state()
