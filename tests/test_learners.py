@@ -268,6 +268,24 @@ def test_views_by_hand() -> None:
     ]
 
 
+def test_views_are_mirrored_at_the_border_and_weighted() -> None:
+    """As airbench evaluates: half the weight on the image and its mirror image, half on both moved by a cell."""
+    data = examples(20)
+    module, loop = started(NET + "    tta mirror shift=1 fill=reflect centre=0.5\n", data)
+    found = loop.evaluate(data)
+    module.eval()
+
+    def both(images: torch.Tensor) -> torch.Tensor:
+        return 0.5 * module(images) + 0.5 * module(images.flip(-1))
+
+    with torch.no_grad():
+        wide = functional.pad(data.inputs, (1, 1, 1, 1), "reflect")
+        moved = 0.5 * both(wide[..., :6, :6]) + 0.5 * both(wide[..., 2:, 2:])
+        output = 0.5 * both(data.inputs) + 0.5 * moved
+    assert data.classes is not None
+    assert found["loss"] == pytest.approx(float(functional.cross_entropy(output, data.classes)), rel=1e-5)
+
+
 def test_predictions_are_means_over_views() -> None:
     data = examples(20)
     module, loop = started(NET + "    tta mirror\n    metrics accuracy\n", data)

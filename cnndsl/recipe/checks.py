@@ -373,6 +373,9 @@ def _check_views(recipe: Recipe, graph: Graph) -> list[Diagnostic]:
         shape, end = input_shapes(graph)[0], main_end(graph)
         if shape.rank != 2 or shape.tokens:
             found.append(problem("NeedsImages", place, why=f"the input is {shape}"))
+        elif recipe.tta.fill == "reflect" and recipe.tta.shift >= min(shape.spatial):
+            why = f"{shape} can't be mirrored at its border {recipe.tta.shift} cells deep"
+            found.append(problem("NeedsImages", place, why=why))
         elif any(side != 1 for side in end.shape.spatial):
             found.append(problem("NeedsImages", place, why=f"it gives {end.shape}"))
     place = recipe.place("droppath")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from cnndsl.layers.arguments import Argument, Count, Flag, ListOf, Number, Text
+from typing import ClassVar
+
+from cnndsl.layers.arguments import Argument, Choice, Count, Flag, ListOf, Number, Text
 from cnndsl.layers.base import LayerError
 from cnndsl.recipe.base import Option, plain
 
@@ -86,17 +88,34 @@ class EarlyStopping(Option):
 class Tta(Option):
     """Predictions in evaluation are means of the outputs for several views of an image: test-time augmentation.
 
-    `mirror` adds the image seen in a mirror; `shift` each moved by so many cells along both diagonals (Jordan 2024, as
-    airbench does, with the image's border repeated).
+    `mirror` adds the image seen in a mirror; `shift` each moved by so many cells up and left, and down and right. All
+    views count alike, or those that are not moved have the share `centre` together: `tta mirror shift=1 fill=reflect
+    centre=0.5` is airbench's (Jordan 2024).
     """
 
     name = "tta"
     arguments = (
         Argument("mirror", Flag(), default=False, help="left and right swapped, too"),
         Argument("shift", Count(0), default=0, unit="cells", help="up and left, down and right, too; 0: not moved"),
+        Argument(
+            "fill",
+            Choice("edge", "reflect"),
+            default="edge",
+            help="what comes in from outside then: the nearest cell, or the image mirrored",
+        ),
+        Argument(
+            "centre", Number(0, 1), default=None, help="share of what is not moved; by itself: a third, as of each"
+        ),
     )
+    unsaid: ClassVar = {"fill": "edge", "centre": None}
     mirror: bool
     shift: int
+    fill: str
+    centre: float | None
+
+    def check(self) -> None:
+        if self.centre is not None and not self.shift:
+            raise LayerError("NeedsArgument", "centre", name="centre", needs="a shift, such as shift=1")
 
 
 class StochasticDepth(Option):

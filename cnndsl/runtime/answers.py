@@ -11,7 +11,7 @@ from torch import nn
 from cnndsl.recipe import Recipe
 from cnndsl.runtime.data import Batch
 from cnndsl.runtime.objective import Objective, Outputs
-from cnndsl.runtime.views import views
+from cnndsl.runtime.views import mean, views
 
 
 class Answers:
@@ -19,6 +19,7 @@ class Answers:
 
     def __init__(self, recipe: Recipe, objective: Objective, device: torch.device, *, bf16: bool = False) -> None:
         self.objective = objective
+        self.tta = recipe.tta
         self.views = views(recipe.tta)
         self.device = device
         self.bf16 = bf16
@@ -37,4 +38,4 @@ class Answers:
             found.append(self.objective.outputs(given, training=False))
         if len(found) == 1:
             return found[0]
-        return {name: torch.stack([one[name] for one in found]).mean(0) for name in found[0]}
+        return {name: mean([one[name] for one in found], self.tta) for name in found[0]}
