@@ -16,6 +16,7 @@ from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from cnndsl.layers.bind import Given
+from cnndsl.pipeline import check
 from cnndsl.recipe.base import option
 from cnndsl.recipe.training import Tta
 from cnndsl.runtime import checkpoints
@@ -29,6 +30,7 @@ from cnndsl.runtime.optimizing import groups, penalties, rates
 from cnndsl.runtime.train import Options, train
 from cnndsl.runtime.views import views
 from cnndsl.runtime.whitening import kernels
+from cnndsl.source import Source
 
 NET = "network N\ninput 6x6x2\nconv 3x3x4 nobias as c, bn, tanh\ndense 5\ntrain:\n    data synthetic\n    batch 16\n"
 
@@ -234,6 +236,12 @@ def test_rates_of_their_own_are_pytorchs() -> None:
         functional.cross_entropy(plain(data.inputs), data.classes).backward()  # type: ignore[arg-type]
         optimizer.step()
     assert same(module, plain, rtol=1e-4, atol=1e-6)
+
+
+def test_the_nearest_name_of_a_parameter_is_offered() -> None:
+    for wrong, meant in (("norms.bais", "norms.bias"), ("c_bn.wieght", "c_bn.weight"), ("nroms", "norms")):
+        (found,) = check(Source("net.cnn", NET + f"    rate {wrong} 2\n")).diagnostics
+        assert found.help_text() == f"did you mean `{meant}`?"
 
 
 def test_decay_of_weights_alone_and_rates_go_together() -> None:

@@ -42,7 +42,8 @@ def names(graph: Graph) -> list[str]:
     layers = dict.fromkeys(part for n in graph.nodes for part in (n.name, n.name.split(".")[0].split("[")[0]))
     learning = learned(graph)
     own = [f"{n.name}.{parameter}" for n in graph.nodes for parameter in learning.get(n.index, ())]
-    return [*own, NORMS, *layers]
+    norms = [f"{NORMS}.{parameter}" for n in _layers(graph, NORMS) for parameter in learning.get(n.index, ())]
+    return [*own, *dict.fromkeys(norms), NORMS, *layers]
 
 
 def _layers(graph: Graph, name: str) -> list[Node]:
