@@ -388,7 +388,11 @@ def test_a_checkpoint_can_run_no_code(tmp_path: Path) -> None:
         ("recipe.json", '{"version": 1}', "is damaged"),
         ("spec.cnn", None, "can't read"),
         ("spec.cnn", "network Small\ninput 3\n", "has errors"),
-        ("spec.cnn", SMALL.replace("3x3x4", "3x3x5"), "does not fit the network"),
+        (
+            "spec.cnn",
+            SMALL.replace("3x3x4", "3x3x5"),
+            "is of another run: conv3x3x4.weight 4x1x3x3 then, not there now",
+        ),
     ],
 )
 def test_a_run_folder_that_was_changed(tmp_path: Path, file: str, content: str | None, said: str) -> None:

@@ -210,12 +210,12 @@ def _best(recipe: Recipe, history: list[dict[str, float]]) -> Score | None:
 
 def _choices(folder: Path, about: dict[str, Any], recipe: Recipe, settings: dict[str, str]) -> dict[str, str]:
     """Everything that was chosen for a run, by name, as a recipe would write it; parameters as `set NAME`."""
-    found = {kind.name: _text(getattr(recipe, kind.name)) for kind in SETTINGS}
-    found |= {f"{part.setting} {part.name}": _text(part.value) for part in recipe.parts}
+    found = {kind.name: as_written(getattr(recipe, kind.name)) for kind in SETTINGS}
+    found |= {f"{part.setting} {part.name}": as_written(part.value) for part in recipe.parts}
     found |= {f"set {name}": value for name, value in settings.items()}
     options = about.get("options")
     if isinstance(options, dict) and options.get("limit") is not None:
-        found["limit"] = _text(options["limit"])
+        found["limit"] = as_written(options["limit"])
     try:
         found["spec"] = f"{crc32(run_folder.read_spec(folder).encode()):08x}"
     except RunError:
@@ -223,12 +223,12 @@ def _choices(folder: Path, about: dict[str, Any], recipe: Recipe, settings: dict
     return found
 
 
-def _text(value: Any) -> str:
-    """What is by default is left out of options."""
+def as_written(value: Any) -> str:
+    """A setting's value as a recipe would write it: what is by default is left out of options."""
     if isinstance(value, Option):
         return value.brief()
     if isinstance(value, tuple):
-        return ", ".join(map(_text, value)) or "none"
+        return ", ".join(map(as_written, value)) or "none"
     if isinstance(value, bool):
         return "on" if value else "off"
     return plain(value)

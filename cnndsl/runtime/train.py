@@ -14,7 +14,7 @@ import torch
 from cnndsl.graph import Graph
 from cnndsl.recipe import Recipe
 from cnndsl.recipe.pair import Pair
-from cnndsl.runtime import checkpoints, run_folder, saying
+from cnndsl.runtime import checkpoints, run_folder, saying, unchanged
 from cnndsl.runtime.board import Board
 from cnndsl.runtime.determinism import cost
 from cnndsl.runtime.errors import NotFiniteError, TrainingError
@@ -120,6 +120,7 @@ def _restore(job: Job, run: Path, progress: Progress) -> None:
             begun = len(state["processes"]["random"]) if "processes" in state else 1
             if begun != processes.size:
                 progress.line(saying.regrouped(begun, processes.size))
+            unchanged.check(state, job.recipe, job.loop.learner.module.state_dict(), run)
             job.loop.restore(state)
 
 
@@ -233,7 +234,7 @@ def _save(job: Job, run: Path) -> None:
     state = loop.state()
     with job.options.processes.together() as leads:
         if leads:
-            checkpoints.save(run, *loop.position, state, job.options.keep)
+            checkpoints.save(run, *loop.position, state | unchanged.kept(job.recipe), job.options.keep)
             run_folder.write_metrics(run, loop.history)
 
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from cnndsl.graph import Graph
 from cnndsl.recipe import Recipe
 from cnndsl.recipe.pair import Pair
-from cnndsl.runtime import run_folder
+from cnndsl.runtime import run_folder, unchanged
 from cnndsl.runtime.data.prepare import Prepare, prepare_from_json
 from cnndsl.runtime.errors import RunError
 from cnndsl.runtime.job import device_of
@@ -89,11 +89,9 @@ def prepare_of(run: Path, about: dict[str, Any]) -> Prepare:
 def _with_weights(run: Path, graph: Graph, weights: dict[str, Tensor]) -> nn.Module:
     with torch.random.fork_rng(devices=[]):
         module = build_module(graph)
-    try:
-        module.load_state_dict(weights)
-    except RuntimeError as error:
-        first = next((line.strip() for line in str(error).splitlines()[1:]), str(error))
-        raise RunError(f"{run / run_folder.WEIGHTS} is not this network's: {first}") from None
+    if found := unchanged.tensors(weights, module.state_dict()):
+        raise RunError(f"{run / run_folder.WEIGHTS} is not this network's: {unchanged.some(found)}")
+    module.load_state_dict(weights)
     return module
 
 
