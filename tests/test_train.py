@@ -391,7 +391,7 @@ def test_a_checkpoint_can_run_no_code(tmp_path: Path) -> None:
         (
             "spec.cnn",
             SMALL.replace("3x3x4", "3x3x5"),
-            "is of another run: conv3x3x4.weight 4x1x3x3 then, not there now",
+            "another run: conv3x3x5.weight not there then, 5x1x3x3 now",
         ),
     ],
 )
