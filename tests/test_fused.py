@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import copy
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +22,7 @@ RULES: dict[str, Any] = {
     "adamw": lambda groups: torch.optim.AdamW(groups, 0.1, eps=1e-6, fused=True),
     "amsgrad": lambda groups: torch.optim.Adam(groups, 0.1, amsgrad=True, fused=True),
     "not fused": lambda groups: torch.optim.Adam(groups, 0.1),
+    "damped": lambda groups: torch.optim.SGD(groups, 0.1, momentum=0.9, dampening=0.3, fused=True),
     "another rule": lambda groups: torch.optim.RMSprop(groups, 0.1, momentum=0.5),
 }
 
@@ -50,12 +54,30 @@ def test_steps_are_those_of_pytorch(rule: str) -> None:
         fused.step()
         second.step()
         if step == 6:
-            for optimizer in (first, second):
-                optimizer.load_state_dict(copy.deepcopy(optimizer.state_dict()))
-            fused.forget()
+            fused.load_state_dict(copy.deepcopy(fused.state_dict()))
+            second.load_state_dict(copy.deepcopy(second.state_dict()))
         for a, b in zip(ours.parameters(), theirs.parameters(), strict=True):
             assert torch.isfinite(a).all()
             assert torch.equal(a, b), step
         kept, wanted = state_of(first), state_of(second)
         assert len(kept) == len(wanted)
         assert all(torch.equal(a, b) for a, b in zip(kept, wanted, strict=True))
+
+
+def test_small_runs_do_without_the_compiler() -> None:
+    """PyTorch's takes longer to import than a small network to train."""
+    program = """
+import sys
+from runs import trained_run
+from pathlib import Path
+import tempfile
+from cnndsl.cli import main
+
+with tempfile.TemporaryDirectory() as folder:
+    trained_run(Path(folder), "averaged")
+print("torch._dynamo" in sys.modules, "sympy" in sys.modules)
+"""
+    printed = subprocess.run(
+        [sys.executable, "-c", program], check=True, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parent
+    ).stdout
+    assert printed == "False False\n"

@@ -48,7 +48,7 @@ LENET, RESNET = ROOT / "specs" / "lenet5.cnn", HERE / "resnet18.cnn"
 CASES = (
     Case("lenet5", LENET, "mnist", 64, 60_000, {"tutorial": 2.0, "lean": 1.5}, 100),
     Case("lenet5", LENET, "mnist", 512, 60_000, {"tutorial": 2.0, "lean": 1.5}, 25),
-    Case("resnet18", RESNET, "cifar10", 64, 640, {"tutorial": 1.5, "lean": 1.5}, 2),
+    Case("resnet18", RESNET, "cifar10", 64, 640, {"tutorial": 1.5, "lean": 1.5}, 5),
 )
 
 

@@ -22,6 +22,7 @@ from cnndsl.runtime.data.prepare import Prepare
 from cnndsl.runtime.data.wanted import channels_first
 from cnndsl.runtime.evaluate import function
 from cnndsl.runtime.files import write_error, write_file
+from cnndsl.runtime.fused import Fused
 from cnndsl.runtime.learners import LossIsNoNumber, Moment, Stepped
 from cnndsl.runtime.module import build_module
 from cnndsl.runtime.optimizing import average, groups, optimizer, penalties
@@ -48,6 +49,7 @@ class Side:
         """Once the module is where it is trained."""
         self.parameters = [p for p in self.module.parameters() if p.requires_grad]
         self.optimizer = optimizer(self.chosen, groups(self.module, self.chosen))
+        self.fused = Fused(self.optimizer)
         self.penalties = penalties(self.graph, self.module)
 
     def update(self, loss: Tensor, moment: Moment, clip: float) -> None:
@@ -58,11 +60,12 @@ class Side:
             raise LossIsNoNumber(value)
         for group in self.optimizer.param_groups:
             group["lr"] = self.chosen.lr * moment.factor
-        self.optimizer.zero_grad(set_to_none=True)
+        for parameter in self.parameters:
+            parameter.grad = None
         loss.backward(inputs=self.parameters)  # type: ignore[no-untyped-call]
         if clip:
             nn.utils.clip_grad_norm_(self.parameters, clip)
-        self.optimizer.step()
+        self.fused.step()
 
 
 class Adversaries:
@@ -157,13 +160,13 @@ class Adversaries:
 
     def state(self) -> dict[str, Any]:
         mean = {} if self.average is None else {"average": self.average.module.state_dict()}
-        optimizers = [side.optimizer.state_dict() for side in (self.generator, self.discriminator)]
+        optimizers = [side.fused.state_dict() for side in (self.generator, self.discriminator)]
         return {"model": self.module.state_dict(), "optimizers": optimizers, **mean}
 
     def restore(self, state: dict[str, Any]) -> None:
         self.module.load_state_dict(state["model"])
         for side, kept in zip((self.generator, self.discriminator), state["optimizers"], strict=True):
-            side.optimizer.load_state_dict(kept)
+            side.fused.load_state_dict(kept)
         if self.average is not None:
             self.average.module.load_state_dict(state["average"])
 

@@ -2,15 +2,24 @@
 
 `torch.optim` looks at every parameter anew at each step, which takes as long as a small network's layer. Here that is
 done once, and again when something has changed. Rule, state and its names are those of `torch.optim`.
+
+And `torch.optim` imports PyTorch's compiler, for a second and some 60 MB, in order to tell it that it shall pass over
+optimizers. Here it is not asked.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+
+_MARK = "__dynamo_disable"
+"""Where PyTorch looks for how a method is to be called, before it imports its compiler (torch/_compile.py)."""
+_PASSED_OVER = ("add_param_group", "state_dict", "load_state_dict")
 
 Kernel = Callable[[dict[str, Any], "Parameters", list[Tensor]], None]
 
@@ -69,9 +78,26 @@ _KERNELS: dict[type, Kernel] = {
 }
 
 
+@contextmanager
+def without_compiler() -> Iterator[None]:
+    """Optimizers are made, saved and loaded without importing PyTorch's compiler. Other versions of PyTorch may import
+    it all the same."""
+    functions = [getattr(getattr(torch.optim.Optimizer, name), "__wrapped__", None) for name in _PASSED_OVER]
+    marked = [one for one in functions if one is not None and not hasattr(one, _MARK)]
+    if "torch._dynamo" in sys.modules:
+        marked = []
+    for one in marked:
+        setattr(one, _MARK, one)
+    try:
+        yield
+    finally:
+        for one in marked:
+            with suppress(AttributeError):
+                delattr(one, _MARK)
+
+
 class Fused:
-    """Calls an optimizer's kernel directly where it can, and the optimizer where it can't: on first steps, for other
-    rules."""
+    """Calls an optimizer's kernel directly where it can, and the optimizer for other rules."""
 
     def __init__(self, optimizer: torch.optim.Optimizer) -> None:
         self.optimizer = optimizer
@@ -89,12 +115,19 @@ class Fused:
             for one in self._collected:
                 self._kernel(one.group, one, [p.grad for p in one.tensors])  # type: ignore[misc]
 
-    def forget(self) -> None:
-        """The optimizer's groups or its state have become others."""
+    def state_dict(self) -> dict[str, Any]:
+        """The optimizer's."""
+        with without_compiler():
+            return self.optimizer.state_dict()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """The optimizer's. Raises what that raises."""
+        with without_compiler():
+            self.optimizer.load_state_dict(state)
         self._moving = None
 
     def _ready(self) -> bool:
-        """Whether the groups with their state are at hand: each parameter has moved before."""
+        """Whether the groups with their state are at hand."""
         groups = self.optimizer.param_groups
         moving = [p.grad is not None for group in groups for p in group["params"]]
         if moving != self._moving:
@@ -106,18 +139,22 @@ class Fused:
         return True
 
 
+def _collected(group: dict[str, Any], state: Any) -> Parameters | None:
+    """A group with its state, which begins with zeros; None if it is no kernel's: on several devices, or damped."""
+    tensors = [parameter for parameter in group["params"] if parameter.grad is not None]
+    if len({(p.device, p.dtype) for p in tensors}) > 1 or group.get("dampening"):
+        return None
+    names = _names(group)
+    for parameter in tensors:
+        kept = state[parameter]
+        for name in names:
+            if kept.get(name) is None:
+                kept[name] = torch.zeros((), device=parameter.device) if name == "step" else torch.zeros_like(parameter)
+    return Parameters(group, tensors, {name: [state[one][name] for one in tensors] for name in names})
+
+
 def _names(group: dict[str, Any]) -> tuple[str, ...]:
     """What is kept for each parameter of a group."""
     if "betas" in group:
         return ("step", "exp_avg", "exp_avg_sq")
     return ("momentum_buffer",) if group["momentum"] else ()
-
-
-def _collected(group: dict[str, Any], state: Any) -> Parameters | None:
-    tensors = [parameter for parameter in group["params"] if parameter.grad is not None]
-    kept = [state.get(parameter, {}) for parameter in tensors]
-    names = _names(group)
-    alike = len({(p.device, p.dtype) for p in tensors}) <= 1
-    if not alike or any(one.get(name) is None for one in kept for name in names):
-        return None
-    return Parameters(group, tensors, {name: [one[name] for one in kept] for name in names})

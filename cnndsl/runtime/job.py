@@ -180,8 +180,7 @@ def make(graph: Graph | Pair, recipe: Recipe, options: Options, device: torch.de
     with processes.together(), processes.one_by_one("data"):
         module = build_module(graph)
         wanted = wanted_for(graph, recipe, options.data_root, options.beside)._replace(given=options.given)
-        raw = read(recipe.data, wanted)
-        prepared = prepare(raw, recipe, wanted.input, options.limit, wanted.task)
+        prepared = prepare(read(recipe.data, wanted), recipe, wanted.input, options.limit, wanted.task)
         if options.sync_bn:
             module = shared.synchronized(module, device)
     with processes.together():

@@ -234,11 +234,10 @@ class Descent:
 
     def state(self) -> dict[str, Any]:
         mean = {} if self.average is None else {"average": self.average.module.state_dict()}
-        return {"model": self.module.state_dict(), "optimizer": self.optimizer.state_dict(), **mean}
+        return {"model": self.module.state_dict(), "optimizer": self.fused.state_dict(), **mean}
 
     def restore(self, state: dict[str, Any]) -> None:
         self.module.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.fused.forget()
+        self.fused.load_state_dict(state["optimizer"])
         if self.average is not None:
             self.average.module.load_state_dict(state["average"])

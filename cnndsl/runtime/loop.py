@@ -9,7 +9,7 @@ import hashlib
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 import torch
@@ -76,6 +76,14 @@ def evaluated(examples: Examples, batch: int, device: torch.device) -> list[tupl
     values = EVALUATED_VALUES[device.type] // max(1, int(examples.inputs[0].numel()))
     many = max(batch, min(MOST_EVALUATED[device.type], values))
     return [(start, min(start + many, len(examples))) for start in range(0, len(examples), many)]
+
+
+@torch.no_grad()
+def finite(tensors: Iterable[Tensor]) -> bool:
+    """Whether all are numbers. Their sums tell, unless one is larger than any number."""
+    there = list(tensors)
+    sums = torch.stack([one.sum() for one in there]) if there else torch.zeros(1)
+    return bool(torch.isfinite(sums).all()) or all(bool(torch.isfinite(one).all()) for one in there)
 
 
 class Loop:
@@ -206,7 +214,7 @@ class Loop:
         if len(wrong):
             step = int(wrong[0])
             raise self._not_finite(float(whole[step]), Position(self.position.epoch, step))
-        if weights and not all(bool(torch.isfinite(p).all()) for p in self.learner.module.parameters()):
+        if weights and not finite(self.learner.module.parameters()):
             raise self._not_finite(None, Position(self.position.epoch, done - 1))
 
     def _not_finite(self, value: float | None, position: Position) -> NotFiniteError:

@@ -17,6 +17,7 @@ from cnndsl.recipe.selection import selected
 from cnndsl.recipe.training import Ema, Lookahead
 from cnndsl.runtime.curvature import DiagonalLevenbergMarquardt
 from cnndsl.runtime.evaluate import function
+from cnndsl.runtime.fused import without_compiler
 from cnndsl.runtime.nodes import parameters
 
 FUSED = ("torch.optim.SGD", "torch.optim.Adam", "torch.optim.AdamW")
@@ -63,6 +64,11 @@ def groups(
 
 def optimizer(chosen: Optimizer, parameters: list[dict[str, Any]]) -> torch.optim.Optimizer:
     """The recipe's optimizer, in PyTorch's fused form where there is one: the same rule in one call."""
+    with without_compiler():
+        return _made(chosen, parameters)
+
+
+def _made(chosen: Optimizer, parameters: list[dict[str, Any]]) -> torch.optim.Optimizer:
     if isinstance(chosen, Sdlm):
         return DiagonalLevenbergMarquardt(parameters, chosen.lr, chosen.mu)
     call = chosen.code()
@@ -71,10 +77,6 @@ def optimizer(chosen: Optimizer, parameters: list[dict[str, Any]]) -> torch.opti
     elif call.function == "torch.optim.RMSprop":
         call = call._replace(kwargs=(*call.kwargs, ("foreach", True)))
     made: torch.optim.Optimizer = function(call)(parameters)
-    if isinstance(made, torch.optim.SGD) and chosen.values().get("momentum"):
-        # PyTorch's fused form wants a buffer of all parameters or of none, and some may have no gradient at first.
-        for parameter in (p for group in made.param_groups for p in group["params"]):
-            made.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
     return made
 
 

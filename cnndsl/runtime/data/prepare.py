@@ -148,8 +148,9 @@ def prepare(
 
     task: the kind of target (`cnndsl.recipe.task.Task`): of `pair`, examples become pairs.
     """
-    split = _split(raw, recipe, limit)
+    split, names = _split(raw, recipe, limit), raw.names
     said = list(raw.said)
+    del raw  # the stored images go as soon as they are not needed any more
     fit, size, image = "none", (0, 0), None
     if split.train.inputs.dtype == torch.uint8:
         stored = split.train.inputs.shape[1]
@@ -162,7 +163,7 @@ def prepare(
         fit = resolve_fit(getattr(recipe.data, "fit", "auto"), (height, width), size)
         said += _said_fit(fit, image, size, input)
     file_fit = getattr(recipe.data, "fit", "pad")
-    bare = Prepare(fit, size, input, (1.0,), (0.0,), image, file_fit if file_fit in FITS else "pad", raw.names)
+    bare = Prepare(fit, size, input, (1.0,), (0.0,), image, file_fit if file_fit in FITS else "pad", names)
     if image is not None and fit in FIT_ONCE:
         most = max(len(part) for part in split if part is not None)
         if most * image[2] * size[0] * size[1] <= FIT_ONCE[fit]:
