@@ -39,8 +39,9 @@ class Recorded(Descent):
     def _make_recordable(self) -> None:
         """Learning rates are read from the GPU, so that a recording sees them change."""
         for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
-            if self.whole:
-                group["lr"] = rate
+            if not self.whole:  # then the step is no part of a recording, and what it keeps may lie anywhere
+                continue
+            group["lr"] = rate
             if "capturable" in group:
                 group["capturable"] = True
 
