@@ -28,7 +28,7 @@ from cnndsl.runtime import checkpoints, run_folder
 from cnndsl.runtime.adversaries import Adversaries
 from cnndsl.runtime.data import Batch
 from cnndsl.runtime.errors import RunError, TrainingError
-from cnndsl.runtime.job import Job, make
+from cnndsl.runtime.job import Job, make, seeded
 from cnndsl.runtime.learners import Moment
 from cnndsl.runtime.loop import StopRequest
 from cnndsl.runtime.module import build_module
@@ -133,6 +133,15 @@ def test_both_networks_look_ahead_together() -> None:
         expected = start[name] + 0.3 * (tensor - start[name]) if tensor.is_floating_point() else tensor
         torch.testing.assert_close(measured[name], expected, rtol=1e-5, atol=1e-7)
         torch.testing.assert_close(moved[name], expected, rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("line", ["lookahead 2 alpha=0.3", "ema 0.9"])
+def test_slow_weights_begin_as_both_networks_do(line: str, ended: Path) -> None:
+    """`--init-from`: what is measured before the first step are the weights that were given."""
+    with seeded(3, CPU):
+        loop = make(*pair(line), Options(quiet=True, limit=120, init_from=str(ended)), CPU).loop
+    given = load_file(ended / run_folder.WEIGHTS)
+    assert all(torch.equal(tensor, given[name]) for name, tensor in loop.learner.measured.state_dict().items())
 
 
 REAL, FALSE = torch.tensor([0.5, 2.0, -1.0]), torch.tensor([-3.0, 0.25, 1.0])
@@ -355,6 +364,8 @@ def test_a_loss_that_is_no_number_stops_it(tmp_path: Path) -> None:
         (text("loss hinge", end=", sigmoid"), ("E630", "sigmoid as score")),
         (text("validation 0.1"), ("E631", "validation 0.1")),
         (text("schedule plateau"), ("E631", "schedule plateau")),
+        (text("optimizer sdlm"), ("E631", "optimizer sdlm")),
+        (text("optimizer Maker perceptron"), ("E631", "optimizer Maker perceptron")),
         (text("optimizer Juge adam"), ("E640", "Juge")),
         (text("optimiser adam"), ("E601", "optimiser")),
         (text().replace("data digits", "data digits fit=pad").replace("8x8x1", "8x8x1"), None),

@@ -32,8 +32,10 @@ def _decay(name: str, default: float, help: str) -> Argument:
 
 
 class Optimizer(Option):
-    """Base of optimizers. `states` counts the numbers kept for each parameter."""
+    """Base of optimizers. `states` counts the numbers kept for each parameter. of_one: whether its rule asks more of a
+    network than gradients, so that it is none for two networks that train each other."""
 
+    of_one = False
     unsaid: ClassVar = {"decay": "all"}
     lr: float
     weight_decay: float
@@ -162,6 +164,7 @@ class Perceptron(Optimizer):
 
     name = "perceptron"
     arguments = (_rate(1.0),)
+    of_one = True
     states = 0
     weight_decay = 0.0
     decay = "all"
@@ -188,6 +191,7 @@ class Sdlm(Optimizer):
     )
     mu: float
     examples: int
+    of_one = True
     states = 1
     weight_decay = 0.0
     decay = "all"

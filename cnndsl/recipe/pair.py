@@ -79,6 +79,11 @@ def _check_settings(recipe: Recipe) -> Iterator[Diagnostic]:
         place = recipe.place(name)
         if place is not None:
             yield problem("NotForTwo", place, what=f"`{name}`")
+    for line in recipe.settings:
+        chosen = recipe.of("optimizer", str(line.given[0].value)) if line.given else None
+        chosen = chosen or recipe.optimizer
+        if line.name == "optimizer" and chosen.of_one:
+            yield problem("NotForTwo", line.span, what=f"`optimizer {chosen.name}`")
     place = recipe.place("schedule")
     if recipe.schedule.watches and place is not None:
         yield problem("NotForTwo", place, what=f"`schedule {recipe.schedule.name}`")

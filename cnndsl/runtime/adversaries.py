@@ -27,6 +27,7 @@ from cnndsl.runtime.learners import LossIsNoNumber, Moment, Stepped
 from cnndsl.runtime.module import build_module
 from cnndsl.runtime.optimizing import average, groups, optimizer, penalties
 from cnndsl.runtime.saved_pictures import pictured
+from cnndsl.runtime.starting import start_from
 
 SAMPLES = "samples"
 """The folder of pictures of what the generator makes after each epoch."""
@@ -93,6 +94,12 @@ class Adversaries:
         end = main_end(pair.discriminator).node.kind
         self.losses = function(loss.discriminator(end)), function(loss.generator(end))
         self.judged = function(loss.judged(end))
+
+    def start(self, place: str) -> list[str]:
+        """Before the first step: `cnndsl.runtime.starting.start_from` for both networks, and for what averages them."""
+        said = start_from(self.module, place)
+        self.average = average(self.module, self.recipe)
+        return said
 
     @property
     def measured(self) -> nn.Module:

@@ -242,7 +242,7 @@ def _make_pair(pair: Pair, recipe: Recipe, options: Options, device: torch.devic
     learner = Adversaries(pair, recipe, device, bf16=computes_bf16(recipe.precision, device))
     prepared = prepare(read(recipe.data, wanted), recipe, wanted.input, options.limit, wanted.task)
     if options.init_from is not None:
-        prepared = prepared._replace(said=(*prepared.said, *start_from(learner.module, options.init_from)))
+        prepared = prepared._replace(said=(*prepared.said, *learner.start(options.init_from)))
     if options.compiled:
         prepared = prepared._replace(said=(*prepared.said, "torch.compile is for one network: these two do without"))
     split = prepared.split.each(lambda part: held(part, device))
