@@ -116,6 +116,8 @@ class Tta(Option):
     def check(self) -> None:
         if self.centre is not None and not self.shift:
             raise LayerError("NeedsArgument", "centre", name="centre", needs="a shift, such as shift=1")
+        if self.fill != "edge" and not self.shift:
+            raise LayerError("NeedsArgument", "fill", name="fill", needs="a shift, such as shift=1")
 
 
 class StochasticDepth(Option):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import PurePosixPath
 from typing import Any
 
 from cnndsl.layers.arguments import Argument, BadValue, Choice, Text, Type
@@ -70,6 +71,8 @@ class Folder(ImageSource):
     def check(self) -> None:
         if self.images and not self.masks:
             raise LayerError("NeedsArgument", "images", name="images", needs="`masks=`, the folder of their masks")
+        if self.masks and not PurePosixPath(self.masks).parts:
+            raise LayerError("NeedsArgument", "masks", name="masks", needs='a folder of its own, such as masks="masks"')
 
 
 class Npz(ImageSource):
