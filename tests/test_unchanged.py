@@ -34,6 +34,8 @@ def set_in(run: Path, **values: Any) -> None:
     [
         ({"batch": 32}, "batch 64 then, 32 now"),
         ({"optimizer": ADAM}, "optimizer adam lr=0.01 then, adam lr=0.5 now"),
+        ({"optimizer": ADAM | {"lr": 0.01000001}}, "optimizer adam lr=0.01 then, adam lr=0.01000001 now"),
+        ({"ema": {"name": "ema", "decay": 0.9}}, "ema off then, decay=0.9 now"),
         ({"seed": 7, "clip": 1.5}, "clip 0 then, 1.5 now; seed 0 then, 7 now"),
     ],
 )

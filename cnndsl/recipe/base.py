@@ -143,13 +143,14 @@ class Switch(Type):
 
 
 def plain(value: Any) -> str:
-    """A value as a recipe writes it."""
+    """A value as a recipe writes it: of a number all digits that tell it from others."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if value is None:
         return "none"
     if isinstance(value, float):
-        return f"{value:g}"
+        short = f"{value:g}"
+        return short if float(short) == value else repr(value)
     if isinstance(value, tuple):
         return "[" + ", ".join(plain(v) for v in value) + "]"
     return str(value)

@@ -13,7 +13,7 @@ from cnndsl.pipeline import Options, check
 from cnndsl.recipe import Recipe, from_json
 from cnndsl.recipe.base import Option, plain
 from cnndsl.recipe.metrics import Metric
-from cnndsl.recipe.settings import SETTINGS
+from cnndsl.recipe.settings import BY_NAME, SETTINGS
 from cnndsl.record import Record
 from cnndsl.runtime import run_folder
 from cnndsl.runtime.errors import RunError
@@ -210,8 +210,7 @@ def _best(recipe: Recipe, history: list[dict[str, float]]) -> Score | None:
 
 def _choices(folder: Path, about: dict[str, Any], recipe: Recipe, settings: dict[str, str]) -> dict[str, str]:
     """Everything that was chosen for a run, by name, as a recipe would write it; parameters as `set NAME`."""
-    found = {kind.name: as_written(getattr(recipe, kind.name)) for kind in SETTINGS}
-    found |= {f"{part.setting} {part.name}": as_written(part.value) for part in recipe.parts}
+    found = {name: as_written(value) for name, value in settings_of(recipe).items()}
     found |= {f"set {name}": value for name, value in settings.items()}
     options = about.get("options")
     if isinstance(options, dict) and options.get("limit") is not None:
@@ -223,10 +222,16 @@ def _choices(folder: Path, about: dict[str, Any], recipe: Recipe, settings: dict
     return found
 
 
+def settings_of(recipe: Recipe) -> dict[str, Any]:
+    """The value of each line that a recipe could have, by what it begins with: `optimizer`, `rate head`."""
+    found = {kind.name: getattr(recipe, kind.name) for kind in SETTINGS}
+    return found | {f"{part.setting} {part.name}": part.value for part in recipe.parts}
+
+
 def as_written(value: Any) -> str:
-    """A setting's value as a recipe would write it: what is by default is left out of options."""
+    """What stands behind a setting's name in a recipe: what is by default is left out of options."""
     if isinstance(value, Option):
-        return value.brief()
+        return value.brief().removeprefix(value.name).lstrip() or "off" if value.name in BY_NAME else value.brief()
     if isinstance(value, tuple):
         return ", ".join(map(as_written, value)) or "none"
     if isinstance(value, bool):

@@ -10,10 +10,9 @@ from typing import Any
 from torch import Tensor
 
 from cnndsl.recipe import Recipe, from_json
-from cnndsl.recipe.settings import SETTINGS
 from cnndsl.runtime import run_folder
 from cnndsl.runtime.errors import RunError
-from cnndsl.runtime.listing import as_written
+from cnndsl.runtime.listing import as_written, settings_of
 
 KEY = "recipe"
 """Where a checkpoint's state has the recipe that it was written with."""
@@ -40,17 +39,13 @@ def check(state: Mapping[str, Any], recipe: Recipe, module: Mapping[str, Tensor]
 def _settings(state: Mapping[str, Any], recipe: Recipe) -> list[str]:
     """Each setting that is not as it was. Checkpoints of earlier versions don't say how it was."""
     try:
-        then = _choices(from_json(json.loads(state[KEY])))
+        then = settings_of(from_json(json.loads(state[KEY])))
     except (KeyError, ValueError, TypeError):
         return []
-    now = _choices(recipe)
-    names = dict.fromkeys([*then, *now])
-    return [_differs(name, then.get(name), now.get(name)) for name in names if then.get(name) != now.get(name)]
-
-
-def _choices(recipe: Recipe) -> dict[str, str]:
-    found = {kind.name: as_written(getattr(recipe, kind.name)) for kind in SETTINGS if kind.name not in FREE}
-    return found | {f"{part.setting} {part.name}": as_written(part.value) for part in recipe.parts}
+    now = settings_of(recipe)
+    names = [name for name in dict.fromkeys([*then, *now]) if name not in FREE and then.get(name) != now.get(name)]
+    texts = [{name: as_written(value) for name, value in one.items()} for one in (then, now)]
+    return [_differs(name, *(text.get(name) for text in texts)) for name in names]
 
 
 def tensors(then: Mapping[str, Tensor], now: Mapping[str, Tensor]) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import PurePosixPath
 from typing import Any
 
 from cnndsl.layers.arguments import Argument, BadValue, Choice, Text, Type
@@ -71,7 +70,7 @@ class Folder(ImageSource):
     def check(self) -> None:
         if self.images and not self.masks:
             raise LayerError("NeedsArgument", "images", name="images", needs="`masks=`, the folder of their masks")
-        if self.masks and not PurePosixPath(self.masks).parts:
+        if self.masks and not self.masks.strip("./"):
             raise LayerError("NeedsArgument", "masks", name="masks", needs='a folder of its own, such as masks="masks"')
 
 
