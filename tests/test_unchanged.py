@@ -53,6 +53,24 @@ def test_settings_that_were_changed_are_told(
     assert before == {path.name: path.read_bytes() for path in run.rglob("*") if path.is_file()}
 
 
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"freeze": {"name": "freeze", "layers": [], "epochs": 1, "after": 1}}, "`freeze` needs either `epochs` or"),
+        ({"lookahead": {"name": "lookahead", "k": -2}}, "`k` of `lookahead` can't be `-2`"),
+        ({"ema": {"name": "ema", "decay": 0.9, "power": 2}}, "`ema` has no argument `power`"),
+    ],
+)
+def test_settings_that_can_not_be_are_told_in_words(
+    values: dict[str, Any], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = trained_run(tmp_path, "classes")
+    set_in(run, **values)
+    code, told = resumed(run, capsys)
+    assert code == 2
+    assert told.startswith(f"Error: {run / 'recipe.json'} is damaged: a setting of the recipe is wrong: {said}")
+
+
 def test_many_settings_are_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = trained_run(tmp_path, "classes")
     set_in(run, batch=32, seed=7, clip=1.5, accumulate=2, shuffle=False)

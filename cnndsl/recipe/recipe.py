@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from cnndsl.diagnostics import problem
 from cnndsl.elaborate.settings import Setting
 from cnndsl.layers.base import LayerError
 from cnndsl.layers.bind import Given, bind_values
@@ -19,6 +20,7 @@ from cnndsl.recipe.settings import BY_NAME, SETTINGS
 from cnndsl.recipe.sources import Digits, Source
 from cnndsl.recipe.training import Checkpoints, EarlyStopping, Ema, Freeze, Lookahead, Rate, StochasticDepth, Tta
 from cnndsl.record import Record
+from cnndsl.source import Source as Text
 from cnndsl.source import Span
 
 PARTS = "parts"
@@ -115,7 +117,8 @@ def from_json(data: dict[str, Any]) -> Recipe:
         parts = tuple(_part_from_json(one) for one in data.get(PARTS, []))
         return Recipe(**values, parts=parts)
     except LayerError as error:
-        raise ValueError(f"a setting of the recipe is wrong ({error.problem}: {error.values})") from None
+        said = problem(error.problem, Span(Text("", ""), 0, 0), **error.values).message_text()
+        raise ValueError(f"a setting of the recipe is wrong: {said}") from None
 
 
 def _part_from_json(data: Any) -> Part:
