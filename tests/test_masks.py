@@ -204,6 +204,9 @@ def test_a_value_that_is_no_class_names_its_file(tmp_path: Path) -> None:
         load(tmp_path)
     assert caught.value.help == "end with 5 outputs, or change the masks: their values are the classes"
     assert "nothing in the training masks is of class 3, 5" in load(tmp_path, classes=6, test=0).said
+    # More classes than a mask can hold: of these none is there.
+    said = load(tmp_path, classes=300, test=0).said
+    assert "nothing in the training masks is of class 3, 5, 6, 7, 8, 9, 10, 11 and 288 more" in said
 
 
 # --- files that can't be used ---------------------------------------------------------------------------------------

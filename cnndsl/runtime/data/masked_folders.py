@@ -18,6 +18,8 @@ from cnndsl.runtime.errors import DataError
 
 IMAGES = ("images", "image", "imgs", "img")
 """What the folder of images beside the masks may be called; else it is the only one beside them."""
+_NAMED = 8
+"""Most classes that a sentence names."""
 
 
 class Pairs(NamedTuple):
@@ -78,7 +80,8 @@ def _bare(source: Any, folder: Path, bare: list[str], others: int) -> list[str]:
 def _values(folder: Path, made: dict[str, Examples], files: dict[str, list[str]], classes: int) -> list[str]:
     """What is said of the masks' values; where they are 0 and 255 for two classes they become 0 and 1. Raises DataError
     where a network does not tell a class that a mask has."""
-    counts = {part: torch.bincount(_masks(one).flatten(), minlength=HIGHEST + 1) for part, one in made.items()}
+    many = max(HIGHEST + 1, classes)
+    counts = {part: torch.bincount(_masks(one).flatten(), minlength=many) for part, one in made.items()}
     there = torch.stack(list(counts.values())).sum(0).nonzero().flatten().tolist()
     if classes == 2 and there[-1] == HIGHEST and not set(there) - {0, HIGHEST}:
         for part, one in made.items():
@@ -96,7 +99,8 @@ def _values(folder: Path, made: dict[str, Examples], files: dict[str, list[str]]
                 f"{more}change the masks: their values are the classes",
             )
     none = [str(number) for number in range(classes) if not int(counts["train"][number])]
-    return [f"nothing in the training masks is of class {', '.join(none)}"] if none else []
+    more = f" and {len(none) - _NAMED:,} more" if len(none) > _NAMED else ""
+    return [f"nothing in the training masks is of class {', '.join(none[:_NAMED])}{more}"] if none else []
 
 
 def _masks(examples: Examples) -> Tensor:
