@@ -18,9 +18,11 @@ from cnndsl.cli import main
 from cnndsl.pipeline import check
 from cnndsl.runtime.data import Examples
 from cnndsl.runtime.errors import RunError
+from cnndsl.runtime.freezing import Freezing
 from cnndsl.runtime.learners import Descent
 from cnndsl.runtime.loop import order
 from cnndsl.runtime.module import build_module
+from cnndsl.runtime.optimizing import rates
 from cnndsl.source import Source
 
 NET = """block unit(c):
@@ -120,6 +122,18 @@ def test_a_bias_frozen_later_is_pytorchs_without_its_gradient() -> None:
     assert loop.learner.optimizer.state[whiten.bias]["momentum_buffer"].abs().max() > 0  # type: ignore[attr-defined]
 
 
+def test_parameters_with_dots_in_their_names() -> None:
+    """As PyTorch names the output projection of attention."""
+    graph, recipe = network(
+        "network N\ninput 8x8x4\ntokens, attention 2 as at\nglobalpool avg\ndense 10\ntrain:\n    data synthetic\n"
+        "    freeze at.out_proj.weight\n    rate at.out_proj.bias 3\n"
+    )
+    module = build_module(graph)
+    (held,) = Freezing(module, graph, recipe.freeze).parameters
+    assert held is module.get_parameter("at.out_proj.weight")
+    assert rates(module, graph, recipe) == {module.get_parameter("at.out_proj.bias"): 3.0}
+
+
 @pytest.mark.parametrize("line", ["freeze first epochs=1 after=2", "freeze after=2", "freeze epochs=1"])
 def test_when_is_frozen_what(line: str) -> None:
     (found,) = check(Source("net.cnn", text(line))).diagnostics
@@ -134,8 +148,8 @@ def test_when_is_frozen_what(line: str) -> None:
         ("freeze third.bias after=3", "`third.bias` does not learn"),
         ("freeze head.bais after=3", "there is no layer, block or parameter called `head.bais`"),
         ("freeze first second third head", "nothing would be left to learn"),
-        ("freeze first second third head after=1", "nothing would be left to learn after 1 epochs"),
-        ("freeze first second third.weight head epochs=1", "nothing would be left to learn in the first 1 epochs"),
+        ("freeze first second third head after=1", "nothing would be left to learn after 1 epoch"),
+        ("freeze first second third.weight head epochs=1", "nothing would be left to learn for 1 epoch"),
     ],
 )
 def test_what_can_not_be_frozen_is_told(line: str, said: str) -> None:

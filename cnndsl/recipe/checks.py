@@ -255,9 +255,7 @@ def _check_freeze(recipe: Recipe, graph: Graph) -> list[Diagnostic]:
     left -= {one for name in freeze.layers for one in _learning(graph, selected(graph, name))}
     if left:
         return []
-    when = f" after {freeze.after:g} epochs" if freeze.after else ""
-    when = f" in the first {freeze.epochs:g} epochs" if freeze.epochs else when
-    return [problem("NothingFrozen", place, why=f"nothing would be left to learn{when}", near=None)]
+    return [problem("NothingFrozen", place, why=f"nothing would be left to learn{freeze.when}", near=None)]
 
 
 def _check_rates(recipe: Recipe, graph: Graph) -> Iterator[Diagnostic]:

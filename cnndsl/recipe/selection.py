@@ -29,12 +29,13 @@ def selected(graph: Graph, name: str) -> list[Selected]:
     whole = _layers(graph, name)
     if whole:
         return [Selected(node) for node in whole]
-    owner, _, parameter = name.rpartition(".")
-    return [
-        Selected(node, parameter)
-        for node in _layers(graph, owner)
-        if parameter in _parameters(graph, node, ("parameter", "frozen"))
-    ]
+    words = name.split(".")
+    for dot in range(len(words) - 1, 0, -1):  # attention's parameters have dots in their names
+        owner, parameter = ".".join(words[:dot]), ".".join(words[dot:])
+        named = [n for n in _layers(graph, owner) if parameter in _parameters(graph, n, ("parameter", "frozen"))]
+        if named:
+            return [Selected(node, parameter) for node in named]
+    return []
 
 
 def names(graph: Graph) -> list[str]:

@@ -182,6 +182,13 @@ class Freeze(Option):
         """Whether what is frozen stays so from the first step to the last."""
         return not self.epochs and not self.after
 
+    @property
+    def when(self) -> str:
+        """In words, behind what is frozen; empty if it is so throughout."""
+        count = self.epochs or self.after
+        epochs = "1 epoch" if count == 1 else f"{count:g} epochs"
+        return f" for {epochs}" if self.epochs else f" after {epochs}" if self.after else ""
+
     def holds(self, epochs: float) -> bool:
         """Whether it is frozen when so many epochs are done."""
         return epochs >= self.after if self.after else self.throughout or epochs < self.epochs

@@ -44,7 +44,7 @@ def _settings(recipe: Recipe, loop: Loop) -> list[str]:
     schedule = recipe.schedule
     said = [f"schedule {schedule}"] if schedule.name != "constant" or schedule.warmup else []
     said += [f"clip {recipe.clip:g}"] if recipe.clip else []
-    said += [f"frozen {', '.join(recipe.freeze.layers)}{_how_long(recipe)}"] if recipe.freeze.layers else []
+    said += [f"frozen {', '.join(recipe.freeze.layers)}{recipe.freeze.when}"] if recipe.freeze.layers else []
     said += [str(recipe.ema)] if recipe.ema.decay else []
     said += [str(recipe.lookahead)] if recipe.lookahead.k else []
     said += [str(recipe.early_stopping)] if recipe.early_stopping.patience else []
@@ -54,15 +54,6 @@ def _settings(recipe: Recipe, loop: Loop) -> list[str]:
     said += [f"precision {recipe.precision}"] if recipe.precision == "bf16" else []
     said += [str(recipe.tta)] if recipe.tta.mirror or recipe.tta.shift else []
     return said
-
-
-def _how_long(recipe: Recipe) -> str:
-    first, after = recipe.freeze.epochs, recipe.freeze.after
-    return f" for {_epochs(first)}" if first else f" after {_epochs(after)}" if after else ""
-
-
-def _epochs(count: float) -> str:
-    return "1 epoch" if count == 1 else f"{count:g} epochs"
 
 
 def _batches(recipe: Recipe, loop: Loop) -> str:
