@@ -52,6 +52,7 @@ flatten, linear 1SIGMOID as score
 
 train duel of Maker, Judge:
 """
+MAKES = NETS[NETS.index("input") : NETS.index(" as image")]
 LINES = ("data digits", "epochs 3", "batch 40")
 
 
@@ -360,6 +361,7 @@ def test_a_loss_that_is_no_number_stops_it(tmp_path: Path) -> None:
         (text().replace("of Maker, Judge", "of Judge, Maker"), ("E630", "linear 1 as score")),
         (text().replace("input 8x8x1", "input 16x16x1"), ("E630", "tanh as image")),
         (text().replace("linear 1 ", "linear 2 "), ("E630", "linear 2 as score")),
+        (text().replace(MAKES, "input 64\ntanh, reshape 8x8x1").replace("(z=6)", ""), ("E611", "Maker")),
         (text("loss bce"), ("E630", "loss bce")),
         (text("loss hinge", end=", sigmoid"), ("E630", "sigmoid as score")),
         (text("validation 0.1"), ("E631", "validation 0.1")),

@@ -18,6 +18,7 @@ from cnndsl.recipe.normalizations import Range, Standard, Unit
 from cnndsl.recipe.optimizers import Adam
 from cnndsl.recipe.read import read_settings
 from cnndsl.recipe.recipe import Recipe, complete
+from cnndsl.recipe.selection import learned
 from cnndsl.record import Record
 from cnndsl.source import Span
 
@@ -97,6 +98,8 @@ def check_pair(recipe: Recipe, pair: Pair, places: tuple[Span, Span] | None = No
         if several is not None:
             why = f"`{graph.name}` has several {several}"
             return [problem("NotAdversaries", place, why=why, advice=f"give it one {several[:-1]}")]
+        if not learned(graph):
+            return [problem("NothingToTrain", place, name=graph.name)]
     made, taken, score = main_end(generator), input_shapes(discriminator)[0], main_end(discriminator)
     labels = (Label(discriminator.nodes[discriminator.inputs[0]].span, f"takes {taken}"),)
     if made.shape != taken:
