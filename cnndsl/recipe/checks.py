@@ -252,16 +252,26 @@ def _check_freeze(recipe: Recipe, graph: Graph) -> list[Diagnostic]:
     if wrong:
         return [problem("NothingFrozen", place, why=why, near=near) for why, near in wrong]
     left = {(index, p) for index, parameters in learned(graph).items() for p in parameters}
-    left -= {one for name in freeze.layers for one in _learning(graph, selected(graph, name))}
-    if left:
+    if left - _frozen(recipe, graph):
         return []
     return [problem("NothingFrozen", place, why=f"nothing would be left to learn{freeze.when}", near=None)]
 
 
+def _frozen(recipe: Recipe, graph: Graph) -> set[tuple[int, str]]:
+    """What `freeze` is about of what would learn."""
+    return {one for name in recipe.freeze.layers for one in _learning(graph, selected(graph, name))}
+
+
 def _check_rates(recipe: Recipe, graph: Graph) -> Iterator[Diagnostic]:
+    frozen = _frozen(recipe, graph) if recipe.freeze.throughout else set()
     for part in recipe.parts:
         place = recipe.place_of(part)
-        if part.setting == "rate" and place is not None and (wrong := _not_learning(graph, part.name)) is not None:
+        if part.setting != "rate" or place is None:
+            continue
+        wrong = _not_learning(graph, part.name)
+        if wrong is None and _learning(graph, selected(graph, part.name)) <= frozen:
+            wrong = f"`{part.name}` is frozen throughout", None
+        if wrong is not None:
             why, near = wrong
             fixes = (Fix(f"did you mean `{near}`?", (Edit(place, near),)),) if near else ()
             yield problem("RateOfNothing", place, fixes=fixes, why=why, near=near)
