@@ -39,7 +39,7 @@ class Board:
                     if name not in _BESIDE:
                         self._writer.add_scalar(f"{rest}/{part}" if rest else name, value, int(row["epoch"]))
             self._writer.flush()
-        except (OSError, ImportError):
+        except Exception:  # of another's library, which may be there in part, or not fit another's
             self.close()
             self.there = False
 
@@ -54,6 +54,6 @@ class Board:
     def close(self) -> None:
         """Nothing more will come."""
         if self._writer is not None:
-            with suppress(OSError):
+            with suppress(Exception):
                 self._writer.close()
             self._writer = None
