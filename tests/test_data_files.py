@@ -153,7 +153,7 @@ def test_an_autoencoder_needs_no_targets(tmp_path: Path) -> None:
         ({"x": IMAGES, "y": CLASSES[:5]}, {}, "has 6 inputs, but 5 targets"),
         ({"x": IMAGES[:0], "y": CLASSES[:0]}, {}, "holds no examples"),
         ({"x": np.float32(3), "y": CLASSES}, {}, "holds no examples"),
-        ({"x": IMAGES.astype(float)[..., :2], "y": CLASSES}, {}, "inputs of 4x5x2, which are no 4x5x3 as the network"),
+        ({"x": IMAGES.astype(float)[..., :2], "y": CLASSES}, {}, "takes inputs of 4x5x3; those in"),
         ({"x": IMAGES, "y": CLASSES + 1}, {}, "has a class 3, but the network tells those from 0 to 2"),
         ({"x": IMAGES, "y": CLASSES - 1}, {}, "has a class -1, but"),
         ({"x": IMAGES, "y": CLASSES + 0.5}, {}, "that are no classes: whole numbers"),

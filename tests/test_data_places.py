@@ -50,7 +50,7 @@ def test_a_run_finds_its_data_again(project: Path, root: bool, capsys: pytest.Ca
     assert main(["train", str(spec), "--set-train", "epochs=2", *options]) == 0
     capsys.readouterr()
     assert main(["eval", "runs/Trees-1"]) == 0
-    assert "the test of csv: 18 examples" in capsys.readouterr().out
+    assert 'the test of csv "data/trees.csv": 18 examples' in capsys.readouterr().out
     assert main(["plot", "runs/Trees-1"]) == 0
     assert main(["train", "--resume", "runs/Trees-1", "--epochs", "4"]) == 0
     assert same(Path("whole/Trees-1"), Path("runs/Trees-1"))
@@ -64,7 +64,7 @@ def test_what_is_named_comes_first(project: Path, capsys: pytest.CaptureFixture[
     (other / "data" / "trees.csv").write_text("\n".join(lines[:31]) + "\n")
     capsys.readouterr()
     assert main(["eval", "runs/Trees-1", "--data-root", str(other)]) == 0
-    assert "the test of csv: 6 examples" in capsys.readouterr().out
+    assert 'the test of csv "data/trees.csv": 6 examples' in capsys.readouterr().out
 
 
 def test_a_place_that_is_gone_is_told(project: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -327,7 +327,7 @@ def test_a_run_on_masks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     run = trained_run(tmp_path / "runs", "masked", SPEC, data_root=str(tmp_path))
     assert result_of(run)["test"]["accuracy"] > 0.95
     assert main(["eval", str(run), "--data-root", str(tmp_path)]) == 0
-    assert "the test of folder: 8 examples" in capsys.readouterr().out
+    assert 'the test of folder "set": 8 examples' in capsys.readouterr().out
     made = tmp_path / "made"
     image = str(tmp_path / "set" / "images" / "05.png")
     assert main(["predict", str(run), image, "--pictures", str(made)]) == 0

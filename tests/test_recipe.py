@@ -120,6 +120,21 @@ def test_defaults_depend_on_the_data() -> None:
     assert [metric.name for metric in rows.metrics] == ["mae"]
 
 
+def test_a_choice_is_written_back_as_its_line() -> None:
+    """In brief, each is a line that reads as the same choice; what it was by default is left out."""
+    lines = [
+        'data folder "photos" corrupt=skip',
+        "freeze body norms epochs=2",
+        "schedule step every=5",
+        "optimizer sgd lr=0.1",
+    ]
+    recipe, _ = recipe_of(with_train(NET, *lines))
+    again = ["data " + recipe.data.brief(), recipe.freeze.brief(), "schedule " + recipe.schedule.brief()]
+    assert [*again, "optimizer " + recipe.optimizer.brief()] == lines
+    assert recipe.data.titled() == 'folder "photos"'
+    assert str(recipe.schedule) == "step every=5 by=0.1 warmup=0"
+
+
 def test_a_switch_may_be_true_or_false() -> None:
     recipe, found = recipe_of(with_train(NET, "test {false}", "shuffle {true}"))
     assert found == []

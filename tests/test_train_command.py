@@ -109,9 +109,10 @@ def test_a_dry_run_writes_nothing(folder: Path) -> None:
         (["small.cnn", "--set-train", "validation=1438"], 2, "leaves none"),
         (["small.cnn", "--out", "small.cnn/runs"], 2, "can't write small.cnn/runs"),
         (["small.cnn", "--out", "/proc/runs"], 2, "can't write /proc/runs"),
-        (["small.cnn", "--resume", "runs/Small-1"], 2, "Give a spec to train, or --resume"),
+        ([], 2, "Give a spec to train, or --resume"),
+        (["small.cnn", "--resume", "runs/Small-1"], 2, "goes on with the spec in runs/Small-1: leave small.cnn away"),
         (["--resume", "runs/none"], 2, "is no run folder"),
-        (["--resume", "runs/none", "--seed", "3"], 2, "keeps its settings"),
+        (["--resume", "runs/none", "--seed", "3"], 2, "--init-from runs/none"),
         (["two.cnn"], 2, "holds 2 networks (A, B)"),
     ],
 )

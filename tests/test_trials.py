@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import re
 from pathlib import Path
 
 import pytest
@@ -74,7 +75,8 @@ def test_the_command_leaves_nothing(tmp_path: Path) -> None:
     (tmp_path / "small.cnn").write_text(SMALL)
     done = run_command("small.cnn", cwd=tmp_path, command="lr-find")
     assert done.returncode == 0, done.stderr
-    assert "a rate to begin with: optimizer sgd lr=" in done.stdout
+    suggested = done.stdout.splitlines()[-1]
+    assert re.fullmatch(r"a rate to begin with: optimizer sgd lr=\S+ momentum=0.9", suggested)
     assert [path.name for path in tmp_path.iterdir()] == ["small.cnn"]
     done = run_command("small.cnn", "--csv", "--steps", "12", cwd=tmp_path, command="lr-find")
     assert done.stdout.splitlines()[0] == "lr,loss,smoothed"
@@ -87,12 +89,17 @@ def test_the_command_leaves_nothing(tmp_path: Path) -> None:
 
 
 def test_a_network_learns_one_batch_by_heart() -> None:
-    graph, recipe = network(SMALL)
+    graph, recipe = network(SMALL + "    metrics accuracy per_class\n")
     stream = io.StringIO()
     found = overfit(graph, recipe, Options(stream=stream))
     assert found.learned
     assert found.last["loss"] < 0.05 * found.first or found.last["accuracy"] == 1
-    assert "one batch of 100 examples" in stream.getvalue()
+    said = stream.getvalue()
+    assert "one batch of 100 examples" in said
+    # As an epoch's line has them: shares as percentages, of many classes the worst alone.
+    last = said.splitlines()[-1]
+    assert f"accuracy {found.last['accuracy']:.2%} worst class" in last
+    assert "class_0" not in last
 
 
 def test_a_network_that_lets_nothing_through_does_not(tmp_path: Path) -> None:

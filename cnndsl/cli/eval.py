@@ -54,7 +54,7 @@ def eval(  # noqa: A001 - the command's name
         if format == "json":
             deliver([_json(run, network.graph.name, found)], None)
         else:
-            where = f"{network.graph.name} in {run}, {_part(part)} of {network.recipe.data.name}"
+            where = f"{network.graph.name} in {run}, {_part(part)} of {network.recipe.data.titled()}"
             deliver([_text(where, found, look_of(sys.stdout, color))], None)
         return 0
 

@@ -10,6 +10,7 @@ from cnndsl.cli.group import alone, first_speaks
 from cnndsl.cli.options import CONTEXT, color_option
 from cnndsl.cli.output import deliver
 from cnndsl.cli.training import Chosen, choose, recipe_options, trained
+from cnndsl.recipe.optimizers import Optimizer
 
 if TYPE_CHECKING:
     from cnndsl.runtime.trials import Rates
@@ -73,6 +74,12 @@ def _csv(found: Rates) -> list[str]:
     return ["lr,loss,smoothed\n", *(f"{p.rate!r},{p.loss!r},{p.smoothed!r}\n" for p in found.points)]
 
 
+def _with_rate(optimizer: Optimizer, rate: float) -> str:
+    """The recipe's optimizer with another rate, as its line would say it."""
+    others = optimizer.brief(without=("lr",)).removeprefix(optimizer.name)
+    return f"{optimizer.name} lr={rate:.2g}{others}"
+
+
 def _table(found: Rates, chosen: Chosen) -> list[str]:
     """Some of the steps with a bar each, and what follows."""
     points = found.points[:: -(-len(found.points) // _ROWS)] if found.points else ()
@@ -84,7 +91,6 @@ def _table(found: Rates, chosen: Chosen) -> list[str]:
     if found.suggested is None or found.steepest is None or found.lowest is None:
         lines.append("the loss never fell: try lower rates with --from, or look at the network with --overfit-batch")
     else:
-        name = chosen.recipe.optimizer.name
         lines.append(f"falls fastest at {found.steepest:.2g}, lowest at {found.lowest:.2g}")
-        lines.append(f"a rate to begin with: optimizer {name} lr={found.suggested:.2g}")
+        lines.append(f"a rate to begin with: optimizer {_with_rate(chosen.recipe.optimizer, found.suggested)}")
     return [line + "\n" for line in lines]

@@ -76,12 +76,17 @@ def train(context: click.Context, /, file: str | None, resume: Path | None, colo
 
 def _refuse(file: str | None, resume: Path | None, given: dict[str, Any]) -> None:
     """Raises click.UsageError for options that don't go together."""
-    if (file is None) == (resume is None):
+    if file is None and resume is None:
         raise click.UsageError("Give a spec to train, or --resume with a run's folder.")
+    if file is not None and resume is not None:
+        raise click.UsageError(f"--resume goes on with the spec in {resume}: leave {file} away.")
     if sum(given[name] for name in _TRIALS) > 1:
         raise click.UsageError("Only one of --overfit-batch, --fast-dev-run and --dry-run at a time.")
     if resume is not None and (any(given[name] for name in _KEPT if name != "seed") or given["seed"] is not None):
-        raise click.UsageError("A resumed run keeps its settings: only --epochs, --device and --data-root may change.")
+        raise click.UsageError(
+            "A resumed run keeps its settings: only --epochs, --device and --data-root may change. For others begin a "
+            f"new run with its weights: --init-from {resume}"
+        )
     if given["max_restarts"] is not None and given["nproc"] is None:
         raise click.UsageError("--max-restarts goes with --nproc; torchrun has an option of that name, too.")
     if given["overfit_batch"]:

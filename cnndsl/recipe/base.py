@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from cnndsl.layers.arguments import Argument, BadValue, Type
+from cnndsl.layers.arguments import Argument, BadValue, Text, Type
 from cnndsl.layers.bind import Given, bind_values
 from cnndsl.record import Record
 
@@ -43,10 +43,18 @@ class Option:
         """`{"name": …, argument: value, …}`, from which `from_json` makes an equal option."""
         return {"name": self.name, **self.values()}
 
-    def brief(self) -> str:
-        """As a recipe would write it: arguments that are as they are by default are left out."""
-        others = {a.name: self.__dict__[a.name] for a in self.arguments if self.__dict__[a.name] != a.default}
-        return " ".join((self.name, *(f"{name}={plain(value)}" for name, value in others.items())))
+    def brief(self, without: Sequence[str] = ()) -> str:
+        """As a recipe would write it: arguments that are as they are by default are left out, and those named."""
+        told = [a for a in self.arguments if self.__dict__[a.name] != a.default and a.name not in without]
+        return " ".join((self.name, *(self._given(a, self.__dict__[a.name]) for a in told)))
+
+    def _given(self, argument: Argument, value: Any) -> str:
+        """An argument as a recipe gives it: a file's name alone, in quotes; words that are gathered in a row."""
+        if argument.positional and isinstance(argument.type, Text):
+            return f'"{value}"'
+        if self.gathers and argument is self.arguments[0]:
+            return " ".join(map(plain, value))
+        return f"{argument.name}={plain(value)}"
 
     def __eq__(self, other: object) -> bool:
         return type(self) is type(other) and isinstance(other, Option) and self.values() == other.values()

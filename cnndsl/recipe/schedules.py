@@ -67,7 +67,7 @@ class Step(Schedule):
         Argument("to", ListOf(Number(0)), default=(), help="factors after each of the epochs `at`, instead of `by`"),
         WARMUP,
     )
-    unsaid: ClassVar = {"to": ()}
+    unsaid: ClassVar = {"every": 0.0, "at": (), "to": ()}
     every: float
     at: tuple[float, ...]
     by: float

@@ -189,9 +189,11 @@ def read_tensors(path: Path) -> dict[str, torch.Tensor]:
     try:
         return dict(load_file(path))
     except FileNotFoundError:
-        raise RunError(f"there is no file {path}") from None
-    except (SafetensorError, OSError, ValueError, json.JSONDecodeError) as error:
+        raise RunError(f"there is no file {path}", "cnndsl runs lists the runs, each with its folder") from None
+    except OSError as error:
         raise RunError(f"can't read {path}: {error}") from None
+    except (SafetensorError, ValueError, json.JSONDecodeError):
+        raise RunError(f"can't read {path}: it is damaged, or no file of safetensors") from None
 
 
 def environment(device: torch.device) -> dict[str, Any]:

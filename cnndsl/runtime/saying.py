@@ -27,7 +27,7 @@ def plan(name: str, recipe: Recipe, loop: Loop, prepared: tuple[str, ...], progr
     parts = [f"{len(split.train):,} examples to train"]
     parts += [f"{len(split.validation):,} to validate"] if split.validation is not None else []
     parts += [f"{len(split.test):,} for the test at the end"] if split.test is not None else []
-    said = [f"data {recipe.data.name}: {', '.join(parts)}", *prepared]
+    said = [f"data {recipe.data.titled()}: {', '.join(parts)}", *prepared]
     said += [f"loss {recipe.loss}", *map(str, recipe.parts)]
     # Of two networks each may have its own, and then there is no other.
     shared = sum(part.setting == "optimizer" for part in recipe.parts) < 2
@@ -58,8 +58,8 @@ def _settings(recipe: Recipe, loop: Loop) -> list[str]:
 
 def _batches(recipe: Recipe, loop: Loop) -> str:
     several = f", {recipe.accumulate} to a step" if recipe.accumulate > 1 else ""
-    steps = len(loop.cuts)
-    return f"batch {recipe.batch}{several}: {steps:,} steps an epoch, {loop.steps:,} in {epochs(recipe.epochs)}"
+    steps = "1 step" if len(loop.cuts) == 1 else f"{len(loop.cuts):,} steps"
+    return f"batch {recipe.batch}{several}: {steps} an epoch, {loop.steps:,} in {epochs(recipe.epochs)}"
 
 
 def regrouped(begun: int, now: int) -> str:

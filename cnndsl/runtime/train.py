@@ -258,7 +258,8 @@ def _finish(job: Job, run: Path, progress: Progress) -> Result:
         loop.learner.measured.load_state_dict(best.weights)
         last = loop.position.epoch
         ended = f"; ended after {saying.epochs(last)}" if last < job.recipe.epochs else ""
-        progress.line(f"best {job.recipe.early_stopping.on} {best.value:.4g} in epoch {best.epoch}{ended}")
+        watched = saying.numbers({job.recipe.early_stopping.on: best.value}, loop)
+        progress.line(f"best {watched} in epoch {best.epoch}{ended}")
     _write_weights(job, run)
     if loop.split.test is not None:
         test = loop.evaluate(loop.split.test)

@@ -18,7 +18,7 @@ from cnndsl.recipe.base import option
 from cnndsl.recipe.pair import Pair
 from cnndsl.recipe.schedules import Constant
 from cnndsl.recipe.training import EarlyStopping, Lookahead
-from cnndsl.runtime import checkpoints, run_folder
+from cnndsl.runtime import checkpoints, run_folder, saying
 from cnndsl.runtime.data import Batch
 from cnndsl.runtime.errors import TrainingError
 from cnndsl.runtime.job import Options, device_of, make, seeded
@@ -170,8 +170,7 @@ def overfit(graph: Graph | Pair, recipe: Recipe, options: Options) -> Overfit:
                 loop.step(*loop.examples(0), Position(steps, 0))
                 steps += 1
             found = loop.evaluate(loop.split.train)
-            said = " ".join(f"{name} {value:.4g}" for name, value in found.items())
-            progress.line(f"step {steps:>4}  {said}")
+            progress.line(f"step {steps:>4}  {saying.numbers(found, loop)}")
         return Overfit(first, found, steps, _known(first, found))
 
 

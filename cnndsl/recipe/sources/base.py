@@ -58,6 +58,11 @@ class Source(Option):
     handed = False
     """Whether its images mean something else when they are mirrored, as letters do."""
 
+    def titled(self) -> str:
+        """Its name, and the file or folder that it reads: `folder "photos"`."""
+        others = [a.name for a in self.arguments if not (a.positional and isinstance(a.type, Text))]
+        return self.brief(without=others)
+
     def known(self, **facts: Any) -> Self:
         """The same source with what reading it has shown: `image`, `classes`, `names`."""
         found = copy(self)

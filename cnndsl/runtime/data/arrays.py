@@ -230,7 +230,10 @@ def _inputs(where: str, array: NDArray[Any], wanted: Wanted) -> Tensor:
     moved = _channels_first(array, shape, images)
     if moved is None:
         shown, needed = "x".join(map(str, each)), "x".join(map(str, (*shape[1:], shape[0])))
-        raise DataError(f"{where} holds inputs of {shown}, which are no {needed} as the network takes")
+        raise DataError(
+            f"the network takes inputs of {needed}; those in {where} are of {shown}",
+            "images are resized if their pixels are bytes, 0 to 255 (NumPy's uint8)" if len(shape) == 3 else None,
+        )
     if images and moved.ndim == 4:
         return torch.from_numpy(np.ascontiguousarray(moved))
     if not np.isfinite(moved).all():

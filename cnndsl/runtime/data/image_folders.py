@@ -136,7 +136,10 @@ def _said(found: Listing, input: tuple[int, ...], fit: str) -> list[str]:
     if found.missing:
         said.append(f"no images of {some(found.missing)}")
     if found.others:
-        said.append(f"{found.others:,} files are no images by their names and were left out")
+        one = "1 file is no image by its name and was left out"
+        said.append(
+            f"{found.others:,} files are no images by their names and were left out" if found.others > 1 else one
+        )
     return said
 
 
