@@ -137,7 +137,6 @@ def test_a_part_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[
         ("recipe.json", "{", "is damaged"),
         ("recipe.json", "[]", "is not of a run of this version"),
         ("model.safetensors", "junk", "can't read"),
-        ("model.safetensors", None, "has no weights yet"),
         ("spec.cnn", "network X\ninput 8x8x1\ndense 10\n", "no network"),
         ("spec.cnn", None, "can't read"),
     ],
@@ -154,6 +153,25 @@ def test_a_damaged_run_is_said_in_a_sentence(
     text = said(capsys, str(broken))
     assert "Traceback" not in text
     assert told in text
+
+
+def test_a_run_that_was_killed_is_taken_from_its_last_checkpoint(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    killed = tmp_path / "killed"
+    shutil.copytree(run, killed)
+    for name in ("model.safetensors", "result.json"):
+        (killed / name).unlink()
+    assert main(["eval", str(run)]) == 0
+    whole = capsys.readouterr().out.splitlines()
+    assert main(["eval", str(killed)]) == 0
+    found = capsys.readouterr().out.splitlines()
+    assert "killed as of its last checkpoint, the test of" in found[0]
+    assert found[1:] == whole[1:]
+    assert main(["plot", str(killed)]) == 0
+    assert "curves.svg" in capsys.readouterr().out
+    shutil.rmtree(killed / "checkpoints")
+    assert "has no weights yet" in said(capsys, str(killed))
 
 
 def test_other_classes_than_the_run_had_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -47,14 +47,14 @@ def eval(  # noqa: A001 - the command's name
 
     def measured() -> int:
         from cnndsl.runtime.measure import measure
-        from cnndsl.runtime.trained import load_trained
+        from cnndsl.runtime.trained import as_of, load_trained
 
         network = load_trained(run, device)
         found = measure(network, part, data_root, limit)
         if format == "json":
             deliver([_json(run, network.graph.name, found)], None)
         else:
-            where = f"{network.graph.name} in {run}, {_part(part)} of {network.recipe.data.titled()}"
+            where = f"{network.graph.name} in {run}{as_of(run)}, {_part(part)} of {network.recipe.data.titled()}"
             deliver([_text(where, found, look_of(sys.stdout, color))], None)
         return 0
 

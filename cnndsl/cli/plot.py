@@ -28,8 +28,9 @@ def plot(run: Path, format: str, data_root: str | None, device: str, color: str)
     cnndsl plot runs/LeNet5-1
     cnndsl plot runs/LeNet5-1 --format pdf
 
-    RUN is a run's folder. A run that has ended has been drawn already; this draws one that was stopped, or in another
-    format. Mistakes, confusions and predictions are those on the validation part; on the test's, if there is none.
+    RUN is a run's folder. A run that has ended has been drawn already; this draws one that was stopped or killed, or
+    in another format. Mistakes, confusions and predictions are those on the validation part; on the test's, if there
+    is none.
     """
     need_torch()
 

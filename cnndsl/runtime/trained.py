@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from cnndsl.graph import Graph
 from cnndsl.recipe import Recipe
 from cnndsl.recipe.pair import Pair
-from cnndsl.runtime import run_folder, unchanged
+from cnndsl.runtime import checkpoints, run_folder, unchanged
 from cnndsl.runtime.data.prepare import Prepare, prepare_from_json
 from cnndsl.runtime.errors import RunError
 from cnndsl.runtime.job import device_of
@@ -35,7 +35,8 @@ class Trained(NamedTuple):
 
 
 def load_trained(run: Path, device: str = "auto") -> Trained:
-    """The network of a run folder with the weights it ended or was stopped with. Nothing in the folder is run as code.
+    """The network of a run folder with the weights it ended or was stopped with, or those of its last checkpoint.
+    Nothing in the folder is run as code.
 
     Raises RunError where the folder is no run's, is damaged or has no weights yet.
     """
@@ -96,8 +97,23 @@ def _with_weights(run: Path, graph: Graph, weights: dict[str, Tensor]) -> nn.Mod
 
 
 def read_weights(run: Path) -> dict[str, Tensor]:
-    """What model.safetensors holds. Raises RunError."""
+    """What model.safetensors holds; of a run that goes on, or was killed, those of its last checkpoint. Raises
+    RunError."""
     path = run / run_folder.WEIGHTS
-    if not path.exists():
-        raise RunError(f"{run} has no weights yet: it never came to its end", f"cnndsl train --resume {run}")
-    return run_folder.read_tensors(path)
+    return run_folder.read_tensors(path) if path.exists() else _of_checkpoint(run)
+
+
+def as_of(run: Path) -> str:
+    """Behind a run's name: that its weights are not those of its end."""
+    return "" if (run / run_folder.WEIGHTS).exists() else " as of its last checkpoint"
+
+
+def _of_checkpoint(run: Path) -> dict[str, Tensor]:
+    content, _ = checkpoints.read(run)
+    if content is None:
+        raise RunError(f"{run} has no weights yet: it never came to a checkpoint", f"cnndsl train --resume {run}")
+    learner = checkpoints.state_of(content, run).get("learner")
+    kept = learner.get("average", learner.get("model")) if isinstance(learner, dict) else None
+    if not isinstance(kept, dict) or not all(isinstance(one, Tensor) for one in kept.values()):
+        raise RunError(f"the last checkpoint of {run} holds no weights")
+    return kept
