@@ -225,7 +225,7 @@ def test_what_is_no_input_is_said(run: Path, tmp_path: Path, capsys: pytest.Capt
     names = ["floats.npy", "objects.npy", "shape.npy", "torn.npy", "empty", "none.npy"]
     assert main(["predict", str(run), *(str(tmp_path / name) for name in names)]) == 1
     errors = capsys.readouterr().err.splitlines()
-    told = ["no bytes", "never loaded", "no 8x8x1", "cut off", "holds no pictures", "can't read"]
+    told = ["no bytes", "never loaded", "takes inputs of 8x8x1", "cut off", "holds no pictures", "can't read"]
     for line, name, words in zip(errors, names, told, strict=True):
         assert name in line
         assert words in line

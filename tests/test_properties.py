@@ -86,6 +86,9 @@ WORDS = [
 
 @some
 @given(st.lists(st.sampled_from(WORDS), max_size=40), st.sampled_from(["", " "]))
+@example(["input", "true"], " ")
+@example(["conv", "3x3x4", "stride=true"], " ")
+@example(["dense", "true"], " ")
 def test_any_words(words: list[str], between: str) -> None:
     holds("network A\ninput 8x8x4\n" + between.join(words))
 

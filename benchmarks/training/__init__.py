@@ -13,7 +13,6 @@ auto`, which is bf16 where the processor has instructions for it. Against the fa
 from __future__ import annotations
 
 import csv
-import os
 import subprocess
 import sys
 import tempfile
@@ -111,16 +110,23 @@ def _settings(case: Case) -> tuple[tuple[str, str], ...]:
     return tuple((name, str(value)) for name, value in given.items())
 
 
+MEASURED = """
+import resource, subprocess, sys
+code = subprocess.run(sys.argv[2:]).returncode
+open(sys.argv[1], "w").write(str(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024))
+sys.exit(code)
+"""
+"""Runs a command and writes down the most memory that it held, in MB. A process of its own, since Linux counts what the
+one that starts a command holds at that moment as the command's."""
+
+
 def _run(command: list[str]) -> tuple[str, float]:
     """What a process prints, and the most memory that it held, in MB. Raises CalledProcessError."""
-    with tempfile.TemporaryFile("w+") as printed:
-        started = subprocess.Popen(command, cwd=ROOT, stdout=printed)
-        _, status, usage = os.wait4(started.pid, 0)
-        started.returncode = os.waitstatus_to_exitcode(status)
-        if started.returncode:
-            raise subprocess.CalledProcessError(started.returncode, command)
-        printed.seek(0)
-        return printed.read(), usage.ru_maxrss / 1024
+    with tempfile.TemporaryDirectory() as folder:
+        memory = Path(folder, "memory")
+        measured = [sys.executable, "-S", "-c", MEASURED, str(memory), *command]
+        printed = subprocess.run(measured, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout
+        return printed, float(memory.read_text())
 
 
 def _fastest(case: Case, root: Path) -> Iterator[Row]:

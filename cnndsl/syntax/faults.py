@@ -247,7 +247,8 @@ def unexpected(text: str, tokens: list[Token], token: Token, wanted: list[str]) 
     value = f"{{{word}}}"
     fix = (f"write `{value}`", value) if "LBRACE" in wanted and word.isidentifier() else None
     if "NAME" in wanted and word.isidentifier():
-        fix = fix if word in ("true", "false") and before is not None else None
+        # A size is no answer to a question.
+        fix = fix if word in ("true", "false") and before is not None and first[0] != "INPUT" else None
         return SyntaxFault("ReservedWord", start, end, word=word, fix=fix, applicability="likely")
     if fix is not None and before is not None and before[0] == "STAR":
         return SyntaxFault(

@@ -449,7 +449,9 @@ class Line:
         """The place of a node of this line's statement, or of the whole line."""
         if node is None:
             return Span(self.source, self.start, self.end)
-        return Span(self.source, self.start + node.start, self.start + node.end)
+        end = self.start + node.end
+        # A line that was mended may have become longer than it is.
+        return Span(self.source, self.start + node.start, min(end, self.end) if self.mended else end)
 
     @property
     def text(self) -> str:
