@@ -155,6 +155,10 @@ def test_no_folder_and_no_folder_at_all(tmp_path: Path) -> None:
         load(tmp_path)
     with pytest.raises(DataError, match="is no folder"):
         load(tmp_path, folder="file")
+    make(tmp_path / "photos", {"a/x.png": plain(0), "b/x.png": plain(1)})
+    with pytest.raises(DataError, match="found no folder") as caught:
+        load(tmp_path, folder="photoz")
+    assert caught.value.help == "did you mean photos?"
 
 
 def test_what_a_spec_names_stays_below_the_data_root(tmp_path: Path) -> None:

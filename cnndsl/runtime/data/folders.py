@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 
 from cnndsl.datasets import VARIABLE, data_roots, spelled
+from cnndsl.diagnostics import closest
 from cnndsl.runtime.data.wanted import Wanted
 from cnndsl.runtime.errors import DataError
 
@@ -27,6 +30,10 @@ def places(wanted: Wanted, folders: tuple[str, ...]) -> list[Path]:
     return [inside(root, folder) for root in data_roots(wanted.data_root, wanted.beside) for folder in folders]
 
 
+MOST_LOOKED_AT = 1000
+"""Files beside a place that is not there, of which one may be meant."""
+
+
 def find_named(source: str, wanted: Wanted, name: str, *, folder: bool) -> Path:
     """The file or folder that a spec names, below the first data root that has it. Raises DataError."""
     what = "folder" if folder else "file"
@@ -39,8 +46,20 @@ def find_named(source: str, wanted: Wanted, name: str, *, folder: bool) -> Path:
         if path.exists():
             raise DataError(f"{path} is no {what}, as `data {source}` needs")
         tried.append(str(path))
-    advice = f"name the folder above it with --data-root or {VARIABLE}" if not wanted.data_root else None
+    advice = _alike(tried, folder=folder)
+    if advice is None and not wanted.data_root:
+        advice = f"name the folder above it with --data-root or {VARIABLE}"
     raise DataError(f"`data {source}` found no {what} {' or '.join(tried)}", advice)
+
+
+def _alike(tried: list[str], *, folder: bool) -> str | None:
+    """Whether what is meant stands beside a place that is not there, under nearly the same name."""
+    for place in map(Path, tried):
+        with suppress(OSError):
+            beside = [one.name for one in islice(place.parent.iterdir(), MOST_LOOKED_AT) if one.is_dir() == folder]
+            if meant := closest(place.name, beside):
+                return f"did you mean {meant}?"
+    return None
 
 
 def find_files(source: str, wanted: Wanted, folders: tuple[str, ...], names: tuple[str, ...]) -> list[Path]:

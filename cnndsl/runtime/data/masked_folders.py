@@ -70,11 +70,12 @@ def _bare(source: Any, folder: Path, bare: list[str], others: int) -> list[str]:
     """What is said of images without a mask. Raises DataError where the recipe does not skip them."""
     if not bare:
         return []
-    count = f"{len(bare):,} of {len(bare) + others:,} images in {folder}"
+    have = "has" if len(bare) == 1 else "have"
+    count = f"{len(bare):,} of {len(bare) + others:,} images in {folder} {have}"
     if source.corrupt == "refuse" or not others:
         advice = f"a mask has its image's name, or that with {BEHIND} behind; `corrupt=skip` leaves out what has none"
-        raise DataError(f"{count} have no mask in {source.masks}: {some(bare)}", advice)
-    return [f"{count} have no mask and are left out: {some(bare)}"]
+        raise DataError(f"{count} no mask in {source.masks}: {some(bare)}", advice)
+    return [f"{count} no mask and {'is' if len(bare) == 1 else 'are'} left out: {some(bare)}"]
 
 
 def _values(folder: Path, made: dict[str, Examples], files: dict[str, list[str]], classes: int) -> list[str]:
