@@ -77,8 +77,8 @@ class ClassesMismatch(Diagnostic):
 
     code = "E606"
     title = "as many outputs as classes are needed"
-    message = "`{data}` has {classes} classes, but the network ends with {outputs} outputs"
-    label = "{outputs} outputs"
+    message = "`{data}` has {classes} classes, but the network ends with {outputs}"
+    label = "{outputs}"
     help = "the last layer needs {classes} outputs, such as `dense {classes}`"
 
 

@@ -76,7 +76,12 @@ class Source(Option):
         """Whether its targets fit a network with so many outputs and a loss on `target` (`classes` or
         `values`). Raises LayerError."""
         if self.classes is not None and self.classes != outputs:
-            raise LayerError("ClassesMismatch", None, data=self.name, classes=self.classes, outputs=outputs)
+            raise self.mismatch(outputs, self.classes)
+
+    def mismatch(self, outputs: int, classes: int) -> LayerError:
+        """That a network has so many outputs and the data so many classes."""
+        many = "1 output" if outputs == 1 else f"{outputs} outputs"
+        return LayerError("ClassesMismatch", None, data=self.name, classes=classes, outputs=many)
 
 
 class ImageSource(Source):

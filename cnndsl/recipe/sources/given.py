@@ -139,4 +139,4 @@ class DigitRows(Source):
 
     def check_output(self, outputs: int, target: str) -> None:
         if outputs < self.classes:
-            raise LayerError("ClassesMismatch", None, data=self.name, classes=self.classes, outputs=outputs)
+            raise self.mismatch(outputs, self.classes)
