@@ -76,6 +76,8 @@ _KERNELS: dict[type, Kernel] = {
     torch.optim.Adam: _adam(torch._fused_adam_),
     torch.optim.AdamW: _adam(torch._fused_adamw_),
 }
+FUSED = tuple(_KERNELS)
+"""Optimizers whose rule PyTorch has as one kernel for all parameters. All that they keep lies where those do."""
 
 
 @contextmanager
@@ -101,10 +103,15 @@ class Fused:
 
     def __init__(self, optimizer: torch.optim.Optimizer) -> None:
         self.optimizer = optimizer
-        one = type(optimizer) in _KERNELS and optimizer.defaults.get("fused") and not optimizer.defaults.get("amsgrad")
+        one = type(optimizer) in FUSED and optimizer.defaults.get("fused") and not optimizer.defaults.get("amsgrad")
         self._kernel = _KERNELS[type(optimizer)] if one else None
         self._collected: list[Parameters] = []
         self._moving: list[bool] | None = None  # which parameters had gradients when they were collected
+
+    @property
+    def direct(self) -> bool:
+        """Whether steps are the kernel's."""
+        return self._kernel is not None
 
     def step(self) -> None:
         """Move the parameters by their gradients; those without stay."""

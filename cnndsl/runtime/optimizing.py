@@ -17,11 +17,8 @@ from cnndsl.recipe.selection import selected
 from cnndsl.recipe.training import Ema, Lookahead
 from cnndsl.runtime.curvature import DiagonalLevenbergMarquardt
 from cnndsl.runtime.evaluate import function
-from cnndsl.runtime.fused import without_compiler
+from cnndsl.runtime.fused import FUSED, without_compiler
 from cnndsl.runtime.nodes import parameters
-
-FUSED = ("torch.optim.SGD", "torch.optim.Adam", "torch.optim.AdamW")
-"""Optimizers that PyTorch has in one call for all parameters, with the same rule."""
 
 NORMS = (
     nn.modules.batchnorm._NormBase,
@@ -72,7 +69,7 @@ def _made(chosen: Optimizer, parameters: list[dict[str, Any]]) -> torch.optim.Op
     if isinstance(chosen, Sdlm):
         return DiagonalLevenbergMarquardt(parameters, chosen.lr, chosen.mu)
     call = chosen.code()
-    if call.function in FUSED:
+    if call.function in [f"torch.optim.{one.__name__}" for one in FUSED]:
         call = call._replace(kwargs=(*call.kwargs, ("fused", True)))
     elif call.function == "torch.optim.RMSprop":
         call = call._replace(kwargs=(*call.kwargs, ("foreach", True)))
@@ -81,9 +78,11 @@ def _made(chosen: Optimizer, parameters: list[dict[str, Any]]) -> torch.optim.Op
 
 
 class Average:
-    """A mean over steps of a module's weights and floating-point buffers, in a module of its own, `module`."""
+    """A mean over steps of a module's weights and floating-point buffers, in a module of its own, `module`; `chosen`:
+    the setting that says how."""
 
-    def __init__(self, module: nn.Module) -> None:
+    def __init__(self, module: nn.Module, chosen: Any) -> None:
+        self.chosen = chosen
         self.module = copy.deepcopy(module).requires_grad_(False).eval()
         self._ours, self._theirs = _floats(self.module), _floats(module)
         self._counts = list(zip(_others(self.module), _others(module), strict=True))
@@ -102,9 +101,7 @@ class Average:
 class RunningMean(Average):
     """The mean that decays from step to step: `ema`."""
 
-    def __init__(self, module: nn.Module, chosen: Ema) -> None:
-        super().__init__(module)
-        self.chosen = chosen
+    chosen: Ema
 
     @torch.no_grad()
     def update(self, step: int, done: float) -> None:
@@ -114,9 +111,7 @@ class RunningMean(Average):
 class SlowWeights(Average):
     """Weights that follow the module's every few steps, and to which it goes back then: `lookahead`."""
 
-    def __init__(self, module: nn.Module, chosen: Lookahead) -> None:
-        super().__init__(module)
-        self.chosen = chosen
+    chosen: Lookahead
 
     @torch.no_grad()
     def update(self, step: int, done: float) -> None:

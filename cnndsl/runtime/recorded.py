@@ -21,9 +21,6 @@ from cnndsl.runtime.data.feed import Batches
 from cnndsl.runtime.learners import Descent
 from cnndsl.runtime.recorder import Recorder, shapes
 
-IN_ONE_KERNEL = (torch.optim.SGD, torch.optim.Adam, torch.optim.AdamW)
-"""Optimizers whose step can be recorded: all that they keep lies on the GPU, and their learning rate may, too."""
-
 
 class Recorded(Descent):
     """Descent by recorded steps."""
@@ -31,7 +28,7 @@ class Recorded(Descent):
     def __init__(self, *given: Any, **further: Any) -> None:
         super().__init__(*given, **further)
         self.recorder = Recorder(self.device)
-        self.whole = isinstance(self.optimizer, IN_ONE_KERNEL)
+        self.whole = self.fused.direct
         self.now = [float(group["lr"]) for group in self.optimizer.param_groups]
         self.rates = [torch.tensor(rate, device=self.device) for rate in self.now]
         self._make_recordable()
