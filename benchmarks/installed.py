@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import subprocess
 import sys
@@ -18,6 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 @contextlib.contextmanager
 def light() -> Iterator[Path]:
     """The `bin` folder of the environment, which goes away at the end."""
+    os.environ.pop("PYTHONPATH", None)  # else what stands there would run, and not what is installed
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         _run(sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", folder / "dist", ROOT)

@@ -29,7 +29,6 @@ from cnndsl.layers.bind import Given, bind, written
 from cnndsl.record import Record
 from cnndsl.source import Span
 from cnndsl.syntax import tree
-from cnndsl.syntax.faults import LINE_WORDS
 from cnndsl.syntax.tree import Line
 
 
@@ -177,6 +176,8 @@ class Items(Control):
         if kind is None:
             if not file.may_define(name):
                 known = [*file.blocks, *names()]
+                from cnndsl.syntax.faults import LINE_WORDS  # Only where something is wrong.
+
                 keyword = closest(name, LINE_WORDS, cutoff=0.7) if item.start == 0 else None
                 known += [keyword] if keyword is not None else []
                 span = line.span(item.kind)

@@ -11,7 +11,6 @@ from typing import Any
 
 from cnndsl.syntax import tree
 from cnndsl.syntax.fault import SyntaxFault
-from cnndsl.syntax.faults import small_sides
 
 Token = tuple[str, str, int, int]
 
@@ -121,6 +120,8 @@ def input_(start: int, end: int, words: tuple[Any, ...], example: Any, where: An
     if not sizes:
         free = [n for n in names if len(n.name) == 1 and n.name.isupper()]
         if not free:
+            from cnndsl.syntax.faults import small_sides  # Only where something is wrong.
+
             small = next(filter(None, (small_sides(n.name, n.start, example is not None) for n in names)), None)
             if small is not None:
                 raise small
